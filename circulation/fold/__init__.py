@@ -1,0 +1,1 @@
+"""The state of an item as a pure fold of its facts."""

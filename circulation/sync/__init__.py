@@ -1,0 +1,1 @@
+"""Getting facts across, exactly once in effect, without I/O. Portable."""

@@ -1,0 +1,1 @@
+"""What crosses MQTT: topics, messages, facts, hashes. Portable."""

@@ -1,0 +1,1 @@
+"""Security gates: one decision, two Pythons."""

@@ -1,0 +1,1 @@
+"""The decisions of the gate, without I/O. Portable."""

@@ -1,0 +1,1 @@
+"""The gate on a Raspberry Pi: carries pins, tags and messages in and commands out."""

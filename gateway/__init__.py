@@ -1,0 +1,1 @@
+"""The gateway: master catalogue, ingest of journals, snapshots, the staff pages."""

@@ -1,0 +1,1 @@
+"""Readers, scanners, pins and printers: the ports, their drivers, their codecs."""

@@ -1,0 +1,1 @@
+"""What speaks to a chip or decodes a tag. Portable."""

@@ -1,0 +1,1 @@
+"""Simulated hardware, sites and faults; the bench and the demo."""
