@@ -1,0 +1,153 @@
+"""What one write transaction changed, turned into change rows and versions at its end.
+
+Laws of this file:
+
+1. A list's versions form a chain of steps; each step is small enough for one message (a gate
+   takes 4 KiB), so a large transaction takes several versions.
+2. The catalogue and the gates' list step together, so that one number says how far both have
+   come; a step may be empty.
+3. The change rows are the difference between what followers had and what the tables say now:
+   a snapshot at V and the changes up to W give the snapshot at W.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from gateway import schema
+from gateway.docs import Doc, chunks, item_docs, leave_keys, patron_docs
+from gateway.reach import may_leave_reach
+
+if TYPE_CHECKING:
+    from gateway.store import Write
+
+GATE_STEP_BYTES_MAX = 3_000  # of 4 KiB: the rest is for the envelope and its mac
+KIOSK_STEP_BYTES_MAX = 40_000  # of 64 KiB
+Keyed = tuple[str, str]  # a key unique within the step, the change row as JSON
+
+
+class Changes:
+    """The items, patrons and policies a transaction touched."""
+
+    def __init__(self) -> None:
+        self.items: set[str] = set()
+        self.patrons: set[str] = set()
+        self.policies: dict[str, Doc] = {}
+        self.base: dict[str, int] = {}
+
+    def flush(self, write: Write, *, bulk: bool) -> None:
+        """Write the change rows, the steps and the library's new version."""
+        docs = item_docs(write.connection, write.library_id, self.items)
+        leaves = self._diff_may_leave(write, docs)
+        steps: dict[str, list[list[Keyed]]] = {}
+        if self.items:
+            steps["catalogue"] = _split(_rows(self.items, docs), KIOSK_STEP_BYTES_MAX)
+            steps["may_leave"] = _split(leaves, GATE_STEP_BYTES_MAX)
+        if self.patrons:
+            patrons = patron_docs(write.connection, write.library_id, self.patrons)
+            steps["patrons"] = _split(_rows(self.patrons, patrons), KIOSK_STEP_BYTES_MAX)
+        if self.policies:
+            steps["policy"] = _split(_rows(self.policies, self.policies), KIOSK_STEP_BYTES_MAX)
+        if steps:
+            self._write_steps(write, steps, bulk=bulk)
+
+    def _diff_may_leave(self, write: Write, docs: dict[str, Doc]) -> list[Keyed]:
+        """Bring the gates' list up to date for the touched items; return what changed."""
+        wanted: dict[str, tuple[str, int, int]] = {}
+        for doc in docs.values():
+            reach, unsecured = may_leave_reach(doc), int(bool(doc["unsecured"]))
+            if reach or unsecured:
+                wanted.update(dict.fromkeys(leave_keys(doc), (doc["item_id"], reach, unsecured)))
+        had = self._listed(write, wanted)
+        gone = [key for key in had if key not in wanted]
+        table = schema.MAY_LEAVE
+        for keys in chunks(gone):
+            write.execute(
+                sa.delete(table).where(
+                    table.c.library_id == write.library_id, table.c.key.in_(keys)
+                )
+            )
+        new = [
+            {"key": key, "item_id": item_id, "reach": reach, "unsecured": unsecured}
+            for key, (item_id, reach, unsecured) in wanted.items()
+            if had.get(key) != (item_id, reach, unsecured)
+        ]
+        write.upsert(table, new)
+        return _leave_rows(had, wanted)
+
+    def _listed(self, write: Write, wanted: dict[str, Any]) -> dict[str, tuple[str, int, int]]:
+        """Return the list's rows of the touched items and of the keys they now want."""
+        table = schema.MAY_LEAVE
+        had: dict[str, tuple[str, int, int]] = {}
+        for column, values in ((table.c.item_id, self.items), (table.c.key, wanted)):
+            for some in chunks(sorted(values)):
+                query = sa.select(table).where(
+                    table.c.library_id == write.library_id, column.in_(some)
+                )
+                for row in write.connection.execute(query):
+                    had[row.key] = (row.item_id, row.reach, row.unsecured)
+        return had
+
+    def _write_steps(
+        self, write: Write, steps: dict[str, list[list[Keyed]]], *, bulk: bool
+    ) -> None:
+        """Number the steps and write them down; in bulk, only the numbers."""
+        if bulk:
+            steps = {kind: [[]] for kind in steps}
+        last = write.version - 1 + max(len(parts) for parts in steps.values())
+        rows: list[dict[str, Any]] = []
+        links: list[dict[str, Any]] = []
+        feeds = {row.kind: row for row in write.execute(write.select(schema.FEED))}
+        for kind, parts in steps.items():
+            previous = feeds[kind].version
+            ends = [*range(write.version, write.version + len(parts) - 1), last]
+            for version, part in zip(ends, parts, strict=True):
+                common = {"kind": kind, "version": version, "committed_at": write.now_ms}
+                links.append({**common, "previous": previous})
+                rows += [{**common, "key": key, "body": body} for key, body in part]
+                previous = version
+            moved = {"version": last, "floor": last} if bulk else {"version": last}
+            write.execute(write.update(schema.FEED, kind=kind).values(moved))
+        write.insert(schema.STEP, [] if bulk else links)
+        write.insert(schema.CHANGE, rows)
+        write.execute(write.update(schema.LIBRARY).values(version=last))
+
+
+def _rows(keys: Any, docs: dict[str, Doc]) -> list[Keyed]:
+    """Return a row for every key, in order; a key without a document is gone."""
+    return [
+        (key, json.dumps({"key": key, "doc": docs.get(key)}, separators=(",", ":")))
+        for key in sorted(keys)
+    ]
+
+
+def _leave_rows(
+    had: dict[str, tuple[str, int, int]], wanted: dict[str, tuple[str, int, int]]
+) -> list[Keyed]:
+    """Return the gates' change rows between two states of the list."""
+    rows: list[Keyed] = []
+    for key in sorted(had.keys() | wanted.keys()):
+        _, old_reach, old_unsecured = had.get(key, ("", 0, 0))
+        _, reach, unsecured = wanted.get(key, ("", 0, 0))
+        for sort, old, new in (("k", old_reach, reach), ("u", old_unsecured, unsecured)):
+            if old != new:
+                body = json.dumps([sort, key, new], separators=(",", ":"))
+                rows.append((f"{sort}:{key}", body))
+    return rows
+
+
+def _split(rows: list[Keyed], bytes_max: int) -> list[list[Keyed]]:
+    """Return the rows in steps of at most ``bytes_max``; at least one step, maybe empty."""
+    steps: list[list[Keyed]] = [[]]
+    size = 0
+    for key, body in rows:
+        cost = len(body.encode()) + 1
+        if steps[-1] and size + cost > bytes_max:
+            steps.append([])
+            size = 0
+        steps[-1].append((key, body))
+        size += cost
+    return steps

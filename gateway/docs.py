@@ -1,0 +1,184 @@
+"""Items and patrons as stations are told of them: one dict each, the same in list and change.
+
+A document is built from the tables as they stand inside the caller's transaction. What a kiosk
+has no need of (birth dates, addresses, a title's full record) never enters one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from gateway import schema
+
+IN_CLAUSE_MAX = 900  # SQLite before 3.32 takes 999 parameters
+Doc = dict[str, Any]
+Value = TypeVar("Value")
+
+ITEM_FIELDS = (
+    "item_id", "title_id", "barcode", "accession_no", "item_type", "owner", "home", "location",
+    "shelf_mark", "reference", "not_for_loan", "parts_total", "price_cents",
+)  # fmt: skip
+TITLE_FIELDS = ("title_id", "title", "author", "isbn", "year")
+HOLD_WAITING = ("placed", "trapped", "shelved")
+
+
+def chunks(values: Sequence[Value], size: int = IN_CLAUSE_MAX) -> Iterator[Sequence[Value]]:
+    """Yield the values in slices of at most ``size``."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def item_docs(
+    connection: sa.Connection, library_id: str, item_ids: Iterable[str]
+) -> dict[str, Doc]:
+    """Return the documents of the items that exist, by id."""
+    docs: dict[str, Doc] = {}
+    for ids in chunks(sorted(item_ids)):
+        query = items_query(library_id).where(schema.ITEM.c.item_id.in_(ids))
+        part = {row["item_id"]: item_doc(row) for row in connection.execute(query).mappings()}
+        _add_uids(connection, library_id, part)
+        _add_holds(connection, library_id, part)
+        docs.update(part)
+    return docs
+
+
+def items_query(library_id: str) -> sa.Select[Any]:
+    """Return the query whose rows `item_doc` understands: item, title and holding."""
+    item, title, holding = schema.ITEM, schema.TITLE, schema.HOLDING
+    joined = item.outerjoin(
+        title, sa.and_(title.c.library_id == library_id, title.c.title_id == item.c.title_id)
+    ).outerjoin(
+        holding, sa.and_(holding.c.library_id == library_id, holding.c.item_id == item.c.item_id)
+    )
+    columns: list[sa.ColumnElement[Any]] = [item.c[name] for name in ITEM_FIELDS]
+    columns += [title.c[name].label(f"title_{name}") for name in TITLE_FIELDS]
+    columns += [
+        holding.c[name].label(f"holding_{name}")
+        for name in ("state", "patron_id", "loan", "due_at", "reach", "unsecured", "renewals")
+    ]
+    columns += [holding.c.last.label("holding_last"), holding.c.doc.label("holding_doc")]
+    columns.append(item.c.initial)
+    return sa.select(*columns).select_from(joined).where(item.c.library_id == library_id)
+
+
+def item_doc(row: sa.RowMapping) -> Doc:
+    """Return an item's document; its tags and hold are added by the caller."""
+    doc: Doc = {name: row[name] for name in ITEM_FIELDS}
+    doc["title"] = None
+    if row["title_title_id"] is not None:
+        doc["title"] = {name: row[f"title_{name}"] for name in TITLE_FIELDS}
+    last = row["holding_last"] or []
+    doc["state"] = row["holding_state"] or row["initial"] or "available"
+    for name in ("patron_id", "loan", "due_at"):
+        doc[name] = row[f"holding_{name}"]
+    doc["reach"] = row["holding_reach"] or 0
+    doc["renewals"] = row["holding_renewals"] or 0
+    doc["unsecured"] = row["holding_unsecured"] or 0
+    doc["last_fact"] = last[-1] if last else None
+    doc["held_for"] = None
+    doc["uids"] = []
+    return doc
+
+
+def _add_uids(connection: sa.Connection, library_id: str, docs: dict[str, Doc]) -> None:
+    table = schema.ITEM_UID
+    query = (
+        sa.select(table.c.item_id, table.c.uid)
+        .where(table.c.library_id == library_id, table.c.item_id.in_(list(docs)))
+        .order_by(table.c.uid)
+    )
+    for item_id, uid in connection.execute(query):
+        docs[item_id]["uids"].append(uid)
+
+
+def _add_holds(connection: sa.Connection, library_id: str, docs: dict[str, Doc]) -> None:
+    """Name the reader each item is kept for: a hold on the copy, else one on a lent title."""
+    hold = schema.HOLD
+    title_ids = {doc["title_id"] for doc in docs.values() if doc["title_id"]}
+    query = (
+        sa.select(hold.c.item_id, hold.c.title_id, hold.c.patron_id)
+        .where(
+            hold.c.library_id == library_id,
+            hold.c.state.in_(HOLD_WAITING),
+            sa.or_(hold.c.item_id.in_(list(docs)), hold.c.title_id.in_(title_ids)),
+        )
+        .order_by(hold.c.placed_at, hold.c.hold)
+    )
+    of_title: dict[str, str] = {}
+    for item_id, title_id, patron_id in connection.execute(query):
+        if item_id in docs:
+            docs[item_id]["held_for"] = docs[item_id]["held_for"] or patron_id
+        elif item_id is None:
+            of_title.setdefault(title_id, patron_id)
+    for doc in docs.values():
+        if doc["held_for"] is None and doc["state"] in ("on_loan", "in_transit", "to_be_shelved"):
+            doc["held_for"] = of_title.get(doc["title_id"])
+
+
+def patron_docs(
+    connection: sa.Connection, library_id: str, patron_ids: Iterable[str]
+) -> dict[str, Doc]:
+    """Return what kiosks may know of these patrons, by id."""
+    docs: dict[str, Doc] = {}
+    table = schema.PATRON
+    for ids in chunks(sorted(patron_ids)):
+        query = sa.select(table).where(
+            table.c.library_id == library_id, table.c.patron_id.in_(ids)
+        )
+        part = {row["patron_id"]: patron_doc(row) for row in connection.execute(query).mappings()}
+        _add_cards(connection, library_id, part)
+        docs.update(part)
+    return docs
+
+
+def patron_doc(row: sa.RowMapping) -> Doc:
+    """Return a patron's document; the cards are added by the caller."""
+    return {
+        "patron_id": row["patron_id"],
+        "short_name": row["short_name"],
+        "category": row["category"],
+        "class": row["class_id"],
+        "member": row["member"],
+        "expires_on": row["expires_on"],
+        "blocked": row["blocked"] or [],
+        "fee_cents": row["fee_cents"],
+        "pin_hash": row["pin_hash"],
+        "cards": [],
+    }
+
+
+def _add_cards(connection: sa.Connection, library_id: str, docs: dict[str, Doc]) -> None:
+    table = schema.CARD
+    query = (
+        sa.select(table)
+        .where(table.c.library_id == library_id, table.c.patron_id.in_(list(docs)))
+        .order_by(table.c.card_key)
+    )
+    for row in connection.execute(query).mappings():
+        card = {name: row[name] for name in ("card_key", "key_id", "status")}
+        docs[row["patron_id"]]["cards"].append(card)
+
+
+def leave_keys(doc: Doc) -> list[str]:
+    """Return the keys a gate may know an item by: its tags, else the number on its label.
+
+    >>> leave_keys({"uids": ["e0040150"], "barcode": "1001"})
+    ['e0040150']
+    >>> leave_keys({"uids": [], "barcode": "1001"})
+    ['item:1001']
+    """
+    if doc["uids"]:
+        return list(doc["uids"])
+    return [f"item:{doc['barcode']}"] if doc["barcode"] else []
+
+
+def by_item(rows: Iterable[sa.RowMapping]) -> dict[str, list[sa.RowMapping]]:
+    """Return rows grouped by their item."""
+    grouped: dict[str, list[sa.RowMapping]] = defaultdict(list)
+    for row in rows:
+        grouped[row["item_id"]].append(row)
+    return grouped

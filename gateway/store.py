@@ -1,0 +1,225 @@
+"""The gateway's database: opening, migrating, and the one way to write.
+
+Laws of this file:
+
+1. Every write locks the library's row first (SQLite: ``BEGIN IMMEDIATE``; PostgreSQL: ``FOR
+   UPDATE``). A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT,
+   and two writers that do not see each other's rows fold an item wrongly.
+2. Versions, change rows and what they describe are committed together or not at all.
+3. ``synchronous=FULL``: an acknowledgement follows the commit, so the commit must last.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from gateway import schema
+from gateway.changes import Changes
+from gateway.errors import LibraryUnknown, StoreUnusable
+
+BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
+MIGRATIONS = Path(__file__).parent / "migrations"
+KINDS = ("catalogue", "patrons", "policy", "may_leave")
+
+
+def new_id() -> str:
+    """Return a random id of 16 hex characters."""
+    return secrets.token_hex(8)
+
+
+class Write:
+    """One open write transaction of one library; made by `Store.write`."""
+
+    def __init__(self, connection: sa.Connection, library_id: str, lineage: str, now_ms: int):
+        self.connection = connection
+        self.library_id = library_id
+        self.lineage = lineage
+        self.now_ms = now_ms
+        self.version = 0
+        self.changes = Changes()
+
+    def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
+        """Run one statement; with a list of rows, once for all of them."""
+        return self.connection.execute(statement, rows)
+
+    def one(self, table: sa.Table, **key: Any) -> sa.Row[Any] | None:
+        """Return the row of this library with that key, or None."""
+        return self.connection.execute(self.select(table, **key)).first()
+
+    def select(self, table: sa.Table, **key: Any) -> sa.Select[Any]:
+        """Return a query for this library's rows of a table."""
+        query = sa.select(table).where(table.c.library_id == self.library_id)
+        for name, value in key.items():
+            query = query.where(table.c[name] == value)
+        return query
+
+    def update(self, table: sa.Table, **key: Any) -> sa.Update:
+        """Return an update of this library's rows of a table."""
+        query = sa.update(table).where(table.c.library_id == self.library_id)
+        for name, value in key.items():
+            query = query.where(table.c[name] == value)
+        return query
+
+    def insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        """Insert rows; every row must name the same columns."""
+        if rows:
+            whole = [{"library_id": self.library_id, **row} for row in rows]
+            self.connection.execute(sa.insert(table), whole)
+
+    def upsert(self, table: sa.Table, rows: list[dict[str, Any]], *, replace: bool = True) -> None:
+        """Insert rows; one whose key exists replaces the named columns, or is left alone."""
+        if not rows:
+            return
+        whole = [{"library_id": self.library_id, **row} for row in rows]
+        insert = dialect_insert(self.connection, table)
+        key = [column.name for column in table.primary_key]
+        named = {name: insert.excluded[name] for name in whole[0] if name not in key}
+        if replace and named:
+            insert = insert.on_conflict_do_update(index_elements=key, set_=named)
+        else:
+            insert = insert.on_conflict_do_nothing(index_elements=key)
+        self.connection.execute(insert, whole)
+
+
+def dialect_insert(connection: sa.Connection, table: sa.Table) -> Any:
+    """Return an INSERT that knows ON CONFLICT, for this database's dialect."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table)
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert(table)
+
+
+class Store:
+    """One database with any number of libraries."""
+
+    def __init__(self, url: str, *, clock: Callable[[], int]):
+        self.url = url
+        self.clock = clock
+        self._writer = _engine(url, writing=True)
+        self._reader = _engine(url, writing=False)
+
+    @classmethod
+    def at(cls, path: Path | str, *, clock: Callable[[], int]) -> Store:
+        """Return the store in an SQLite file, whose folder is made if need be."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{path}", clock=clock)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def migrate(self) -> None:
+        """Bring the tables to this program's version; a newer database is refused."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with self._writer.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+                self._refuse_newer(connection, config)
+            with self._writer.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except sa.exc.DatabaseError as error:
+            raise StoreUnusable(
+                f"{self.url}: {error.orig}; check the path and its rights"
+            ) from None
+
+    def _refuse_newer(self, connection: sa.Connection, config: Config) -> None:
+        current = MigrationContext.configure(connection).get_current_revision()
+        known = {
+            script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
+        }
+        if current is not None and current not in known:
+            raise StoreUnusable(
+                f"{self.url}: written by a newer program (tables of version {current}); "
+                "update this one"
+            )
+
+    def create_library(self, library_id: str, name: str = "") -> bool:
+        """Make the library if it is not there yet; return whether it was made."""
+        with self._writer.begin() as connection:
+            there = connection.execute(
+                sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == library_id)
+            ).first()
+            if there is not None:
+                return False
+            row = {"library_id": library_id, "name": name, "lineage": new_id(), "recovered": 1}
+            connection.execute(sa.insert(schema.LIBRARY), row)
+            feeds = [{"library_id": library_id, "kind": kind} for kind in KINDS]
+            connection.execute(sa.insert(schema.FEED), feeds)
+            return True
+
+    def libraries(self) -> list[str]:
+        """Return the ids of all libraries, in order."""
+        with self.read() as connection:
+            query = sa.select(schema.LIBRARY.c.library_id).order_by(schema.LIBRARY.c.library_id)
+            return list(connection.execute(query).scalars())
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Give a connection that sees one moment of the database and cannot write."""
+        with self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, library_id: str, *, bulk: bool = False) -> Iterator[Write]:
+        """Give the library's write transaction; all of it is committed, or nothing.
+
+        ``bulk`` writes no change rows: followers fetch the next snapshot instead, which is
+        cheaper than thousands of changes.
+        """
+        now_ms = self.clock()
+        with self._writer.begin() as connection:
+            query = (
+                sa.select(schema.LIBRARY)
+                .where(schema.LIBRARY.c.library_id == library_id)
+                .with_for_update()
+            )
+            library = connection.execute(query).first()
+            if library is None:
+                raise LibraryUnknown(
+                    f"library {library_id!r}: not in {self.url}; run `lendgate-gateway init` first"
+                )
+            write = Write(connection, library_id, library.lineage, now_ms)
+            write.version = library.version + 1
+            yield write
+            write.changes.flush(write, bulk=bulk)
+
+
+def _engine(url: str, *, writing: bool) -> sa.Engine:
+    """Return an engine whose transactions begin as law 1 says."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url)
+    engine = sa.create_engine(url)
+
+    def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is deferred, and late
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        if writing:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        else:
+            connection.execute("PRAGMA query_only=1")
+
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    sa.event.listen(engine, "connect", prepare)
+    sa.event.listen(engine, "begin", begin)
+    return engine
