@@ -1,0 +1,96 @@
+# Everything one types here. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Slow tests: whole sites in real processes, and browsers. The rest are the unit tests.
+UNIT := tests --ignore=tests/e2e --ignore=tests/browser
+SITE := $(wildcard tests/e2e)
+BROWSER := $(wildcard tests/browser)
+SYSTEM_PACKAGES := mosquitto chromium
+APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+$(READY): requirements/dev.txt requirements/dev-nodeps.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Lendgate needs Python 3.11 or newer; say: make PYTHON=python3.11")'
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "venv is missing: sudo apt install git make python3-venv" >&2; exit 1; }
+	echo "Making $(VENV) (about a minute, once)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
+	$(PIP_INSTALL) --require-hashes --no-deps --requirement requirements/dev-nodeps.txt
+	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	touch $@
+
+.PHONY: demo
+demo: $(READY)  ## a whole library on simulated hardware; Ctrl-C stops it
+	@exec $(BIN)/python -m sim demo
+
+.PHONY: demo-check
+demo-check: $(READY)  ## the demo played by a script: offline loan, link back, alarm, return
+	@exec $(BIN)/python -m sim demo-check
+
+.PHONY: test
+test: $(READY) system-for-tests coverage  ## every test; the browser's come last
+	@$(if $(SITE),$(BIN)/pytest $(SITE),:)
+	$(if $(BROWSER),$(BIN)/pytest $(BROWSER),:)
+
+.PHONY: test-unit
+test-unit: $(READY)  ## the quick tests alone
+	@$(BIN)/pytest $(UNIT)
+
+.PHONY: coverage
+coverage: $(READY)  ## the quick tests, and every branch of the rules and the gate
+	@$(BIN)/pytest $(UNIT) --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+.PHONY: lint
+lint: $(READY)  ## formatter, linter, strict types, tidiness
+	@$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest --quiet tests/test_tidy.py tests/test_layers.py tests/test_portable.py
+
+.PHONY: format
+format: $(READY)  ## put every file in the one format
+	@$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: system
+system:  ## install Mosquitto and Chromium, which some tests need
+	@$(APT) update
+	$(APT) install --yes --no-install-recommends $(SYSTEM_PACKAGES)
+
+# As root, or in continuous integration, the tests fetch what they need, and say so first.
+.PHONY: system-for-tests
+system-for-tests:
+	@missing=""
+	for program in $(SYSTEM_PACKAGES); do
+	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"
+	done
+	if [ -z "$$missing" ]; then exit 0; fi
+	if [ "$(SYSTEM)" != no ] && { [ "$(CI)" = true ] || [ "$$(id -u)" = 0 ]; }; then
+	  echo "Missing:$$missing. Installing with apt (SYSTEM=no forbids it)."
+	  $(MAKE) --no-print-directory system
+	else
+	  echo "Missing:$$missing. Their tests are skipped by name; to run them too: make system"
+	  echo "  (that is: sudo apt-get install $(SYSTEM_PACKAGES))"
+	fi
+
+.PHONY: lock
+lock:  ## write requirements/*.txt anew from pyproject.toml
+	@requirements/lock
+
+.PHONY: clean
+clean:  ## remove what was built, but not .venv
+	@rm -rf build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""What every test may use: the programs a test needs, the seed of random tests.
+
+In continuous integration nothing may be skipped: there a skipped test is a failure.
+"""
+
+import os
+import random
+import shutil
+
+import pytest
+
+
+def program_path(program: str) -> str | None:
+    """Return where the program is; daemons lie outside the path of an ordinary user."""
+    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="replay random tests with this seed")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for program in marker.args:
+            if program_path(program) is None:
+                pytest.skip(f"{program} is not installed; make system installs it")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", ())) if reporter else 0
+    if skipped and os.environ.get("CI") == "true" and exitstatus == pytest.ExitCode.OK:
+        reporter.write_line(f"{skipped} skipped: in continuous integration that is a failure")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """A fresh seed, printed by a failing test; ``--seed`` replays it."""
+    given = request.config.getoption("--seed")
+    chosen = random.SystemRandom().randrange(2**32) if given is None else given
+    print(f"--seed {chosen}")  # noqa: T201
+    return chosen
+
+
+@pytest.fixture
+def mosquitto_path() -> str:
+    """Where Mosquitto is; for tests that are marked ``needs("mosquitto")``."""
+    path = program_path("mosquitto")
+    assert path is not None, 'mark the test with @pytest.mark.needs("mosquitto")'
+    return path
