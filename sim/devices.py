@@ -1,0 +1,290 @@
+"""Simulated readers, scanners and printers; pins are in `sim/pins.py`.
+
+Each passes the contract of its port. Besides the port's methods each has the verbs of a hand
+(`place`, `lift`, `scan`), the faults of `sim/faults.py`, and a `history` a test can read.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+
+from hardware.errors import (
+    DeviceGarbled,
+    DeviceTimeout,
+    DeviceUnavailable,
+    PrinterError,
+    SecurityUnsupported,
+    TagLost,
+    WriteFailed,
+)
+from hardware.ports import (
+    BLOCK_BYTES,
+    ISO15693,
+    SCANNER_CODE_LENGTH_MAX,
+    Clock,
+    Health,
+    Inventory,
+    Security,
+    TagContent,
+    TagSeen,
+)
+from sim.faults import GARBAGE, OFF, SLOW, STUCK, Faulty
+from sim.tags import HISTORY_MAX, SimTag
+
+SCANS_MAX = 64
+SLIPS_MAX = 100
+
+Settle = Callable[[], None]
+
+
+def nothing() -> None:
+    """Settle nothing: the default of devices that stand alone, outside a world."""
+
+
+class Field:
+    """The tags within reach of one antenna, or lying in one place."""
+
+    def __init__(self) -> None:
+        self._tags: dict[str, SimTag] = {}
+
+    def put(self, tag: SimTag) -> None:
+        """Bring a tag into the field."""
+        self._tags[tag.uid] = tag
+
+    def take(self, uid: str) -> None:
+        """Take a tag out of the field; nothing happens if it is not there."""
+        self._tags.pop(uid, None)
+
+    def get(self, uid: str) -> SimTag | None:
+        """Return the tag, None when it is not in the field."""
+        return self._tags.get(uid)
+
+    def tags(self) -> list[SimTag]:
+        """Return the tags in the order of their uids."""
+        return [self._tags[uid] for uid in sorted(self._tags)]
+
+
+class SimReader(Faulty):
+    """A tag reader over a field.
+
+    `technologies` are those it can read; with more than `tags_max` tags in the field its
+    inventories are incomplete, as a small reader's are.
+    """
+
+    faults_known = frozenset((OFF, STUCK, GARBAGE, SLOW))
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        name: str = "reader",
+        technologies: Iterable[str] = (ISO15693,),
+        tags_max: int = 100,
+        settle: Settle = nothing,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.field = Field()
+        self.history: deque[str] = deque(maxlen=HISTORY_MAX)
+        self._clock = clock
+        self._technologies = frozenset(technologies)
+        self._tags_max = tags_max
+        self._settle = settle
+        self._lock = lock if lock is not None else threading.RLock()
+        self._pulls: dict[str, int] = {}
+        self._last = Inventory(())
+        self._closed = False
+
+    def place(self, tag: SimTag) -> None:
+        """Put a tag into the field."""
+        with self._lock:
+            self.field.put(tag)
+            self._happened(tag, "placed")
+
+    def lift(self, uid: str) -> None:
+        """Take a tag out of the field."""
+        with self._lock:
+            tag = self.field.get(uid)
+            if tag is not None:
+                self.field.take(uid)
+                self._happened(tag, "lifted")
+
+    def pull(self, uid: str, *, after_writes: int) -> None:
+        """Let a tag leave the field in the middle of writing, after that many writes."""
+        self._pulls[uid] = after_writes
+
+    def inventory(self) -> Inventory:
+        """See `TagReader.inventory`."""
+        with self._lock:
+            self._answer()
+            if self.fault == STUCK:
+                return self._last
+            seen = [tag for tag in self.field.tags() if tag.technology in self._technologies]
+            listed = tuple(TagSeen(tag.uid, tag.technology) for tag in seen[: self._tags_max])
+            self._last = Inventory(listed, complete=len(seen) <= self._tags_max)
+            return self._last
+
+    def read_content(self, uid: str) -> TagContent | None:
+        """See `TagReader.read_content`."""
+        with self._lock:
+            tag = self._tag(uid, "reading its content")
+            self._happened(tag, "read")
+            return tag.content
+
+    def get_security(self, uid: str) -> Security:
+        """See `TagReader.get_security`."""
+        with self._lock:
+            return self._tag(uid, "reading its security").security
+
+    def set_security(self, uid: str, security: Security) -> None:
+        """See `TagReader.set_security`."""
+        if security is Security.NONE:
+            raise SecurityUnsupported(uid, "a tag is set in stock or on loan, not to none")
+        with self._lock:
+            tag = self._tag(uid, "setting its security")
+            before = len(tag.history)
+            self._spend_write(uid)
+            tag.security = security
+            self.history.extend(list(tag.history)[before:])
+            self._spend_write(uid, reading_back=True)
+            if self._tag(uid, "reading back").security is not security:
+                raise WriteFailed(uid, f"still not {security.value}; place it again")
+
+    def read(self, uid: str, first: int, count: int) -> bytes:
+        """See `TagReader.read`."""
+        with self._lock:
+            tag = self._tag(uid, f"reading block {first}")
+            self._happened(tag, "read")
+            return tag.read(first, count)
+
+    def write(self, uid: str, first: int, data: bytes) -> None:
+        """See `TagReader.write`."""
+        with self._lock:
+            tag = self._tag(uid, f"writing block {first}")
+            tag.check_range(first, len(data))
+            for at in range(0, len(data), BLOCK_BYTES):
+                self._spend_write(uid)
+                tag.write_block(first + at // BLOCK_BYTES, data[at : at + BLOCK_BYTES])
+            self._spend_write(uid, reading_back=True)
+            self._tag(uid, "reading back").verify(first, data)
+            self._happened(tag, "written")
+
+    def health(self) -> Health:
+        """See `TagReader.health`."""
+        if self._closed:
+            return Health(False, f"{self.name}: closed")
+        if self.fault in (None, SLOW):
+            return Health(True)
+        return Health(False, f"{self.name}: {self.fault}")
+
+    def close(self) -> None:
+        """See `TagReader.close`."""
+        self._closed = True
+
+    def _answer(self) -> None:
+        """Raise what the reader's fault makes of any question."""
+        if self._closed or self.fault == OFF:
+            raise DeviceUnavailable(f"{self.name}: no answer; check its plug")
+        if self.fault == SLOW:
+            self._clock.sleep_ms(self._slow_ms)
+        if self.fault == GARBAGE:
+            raise DeviceGarbled(f"{self.name}: the answer's checksum is wrong")
+        self._settle()
+
+    def _tag(self, uid: str, during: str) -> SimTag:
+        self._answer()
+        if self.fault == STUCK:
+            raise DeviceTimeout(f"{self.name}: no answer while {during} of tag {uid}")
+        tag = self.field.get(uid)
+        if tag is None or tag.technology not in self._technologies:
+            raise TagLost(uid, during)
+        return tag
+
+    def _spend_write(self, uid: str, *, reading_back: bool = False) -> None:
+        """Let a tag that is being pulled leave before its next write or its reading back."""
+        left = self._pulls.get(uid)
+        if left is None:
+            return
+        if left == 0:
+            del self._pulls[uid]
+            self.lift(uid)
+            raise TagLost(uid, "reading back" if reading_back else "writing")
+        if not reading_back:
+            self._pulls[uid] = left - 1
+
+    def _happened(self, tag: SimTag, what: str) -> None:
+        tag.history.append(what)
+        self.history.append(what)
+
+
+class SimScanner(Faulty):
+    """A barcode scanner somebody holds a label under."""
+
+    faults_known = frozenset((OFF, STUCK, GARBAGE))
+
+    def __init__(self, *, name: str = "scanner", settle: Settle = nothing, seed: int = 0) -> None:
+        super().__init__(name)
+        self.history: deque[str] = deque(maxlen=HISTORY_MAX)
+        self._codes: deque[str] = deque(maxlen=SCANS_MAX)
+        self._settle = settle
+        self._random = random.Random(seed)
+        self._closed = False
+
+    def scan(self, code: str) -> None:
+        """Hold a label under the scanner; what no scanner would deliver is dropped."""
+        if self.fault in (OFF, STUCK) or self._closed:
+            return
+        if not 1 <= len(code) <= SCANNER_CODE_LENGTH_MAX or not code.isprintable():
+            return
+        if self.fault == GARBAGE:
+            code = "".join(self._random.choice("#$%*+-./:=?@") for _ in code)
+        self._codes.append(code)
+        self.history.append(code)
+
+    def poll(self) -> list[str]:
+        """See `Scanner.poll`."""
+        self._settle()
+        codes = []
+        while self._codes and not self._closed and self.fault != OFF:
+            codes.append(self._codes.popleft())
+        return codes
+
+    def health(self) -> Health:
+        """See `Scanner.health`."""
+        if self._closed or self.fault in (OFF, STUCK):
+            return Health(False, f"{self.name}: {self.fault or 'closed'}")
+        return Health(True)
+
+    def close(self) -> None:
+        """See `Scanner.close`."""
+        self._closed = True
+
+
+class SimPrinter(Faulty):
+    """A receipt printer; `slips` holds what it printed, newest last."""
+
+    faults_known = frozenset((OFF, "paper_out"))
+
+    def __init__(self, *, name: str = "printer") -> None:
+        super().__init__(name)
+        self.slips: deque[tuple[str, ...]] = deque(maxlen=SLIPS_MAX)
+        self._closed = False
+
+    def print_lines(self, lines: Sequence[str]) -> None:
+        """See `Printer.print_lines`."""
+        health = self.health()
+        if not health.ok:
+            raise PrinterError(health.detail)
+        self.slips.append(tuple(lines))
+
+    def health(self) -> Health:
+        """See `Printer.health`."""
+        if self._closed or self.fault is not None:
+            return Health(False, f"{self.name}: {self.fault or 'closed'}")
+        return Health(True)
+
+    def close(self) -> None:
+        """See `Printer.close`."""
+        self._closed = True
