@@ -27,7 +27,7 @@ from gateway.store import Write, new_id
 Row = Mapping[str, Any]
 TEXT_LENGTH_MAX = 2_000
 INT_MAX = 2**31 - 1
-_UID = re.compile(r"[0-9a-f]{8,64}")
+_UID = re.compile(r"[0-9a-f]{2,64}")
 _CARD_STATES = ("active", "lost", "void")
 
 
@@ -277,7 +277,7 @@ def _storable(text: str) -> bool:
 def _uid(uid: str) -> str:
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         raise CatalogueInvalid(
-            f"item: uid {str(uid)[:60]!r} must be 8 to 64 lower-case hex digits"
+            f"item: uid {str(uid)[:60]!r} must be 2 to 64 lower-case hex digits"
         )
     return uid
 
