@@ -1,0 +1,47 @@
+"""What can go wrong at the edges of `circulation`.
+
+    Exception
+    └── CirculationError
+        ├── ConfigInvalid        the configuration file cannot be used; nothing was started
+        ├── JournalError         the journal on disk cannot be used or written
+        │   ├── JournalDamaged   it does not read back as it was written
+        │   └── JournalMisused   a caller asked for what a journal never does
+        └── LinkError
+            ├── LinkUnavailable  definite: it was not sent
+            └── LinkUncertain    indefinite: it may have been sent; sending again is harmless
+
+A refusal by the rules is a value, not an exception. What is wrong with a message that came in
+is told by `circulation.wire.errors`.
+"""
+
+
+class CirculationError(Exception):
+    """Root of what can go wrong here."""
+
+
+class ConfigInvalid(CirculationError):
+    """The configuration file cannot be used; the text names file, section and option."""
+
+
+class JournalError(CirculationError):
+    """The journal on disk cannot be used."""
+
+
+class JournalDamaged(JournalError):
+    """What the journal holds is not what was written; move it aside and start a new epoch."""
+
+
+class JournalMisused(JournalError):
+    """A row was added outside a transaction, or an epoch opened behind the journal's end."""
+
+
+class LinkError(CirculationError):
+    """Something about the link to the broker."""
+
+
+class LinkUnavailable(LinkError):
+    """Definite: nothing was sent."""
+
+
+class LinkUncertain(LinkError):
+    """Indefinite: it may have been sent. Every message of ours may be sent again."""

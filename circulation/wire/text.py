@@ -1,0 +1,43 @@
+"""JSON text to and from bytes, the same on both Pythons."""
+
+import json
+import sys
+
+from circulation.wire.errors import MessageInvalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# MicroPython writes UTF-8 anyway and does not know the option; CPython must be told, since
+# MicroPython reads an escaped surrogate pair as two broken characters.
+_OPTIONS: "dict[str, Any]" = (
+    {} if sys.implementation.name == "micropython" else {"ensure_ascii": False}
+)
+
+
+def write_json(value: object) -> bytes:
+    """Return the value as compact JSON in UTF-8. The order of keys is not defined."""
+    return json.dumps(value, separators=(",", ":"), **_OPTIONS).encode("utf-8")
+
+
+def read_json_object(payload: bytes, what: str) -> "dict[str, object]":
+    """Return the object in the payload; raise MessageInvalid, naming `what`, if it is none."""
+    try:
+        text = bytes(payload).decode("utf-8")
+    except ValueError:
+        text = None
+    if text is None:
+        raise MessageInvalid(f"{what}: not UTF-8")
+    value = _parsed(text)
+    if not isinstance(value, dict):
+        raise MessageInvalid(f"{what}: not a JSON object")
+    return value
+
+
+def _parsed(text: str) -> object:
+    # Python's reader also takes NaN and Infinity; the checks refuse every float anyway.
+    try:
+        return json.loads(text)
+    except (ValueError, RuntimeError):  # RuntimeError: brackets nested beyond the stack
+        return None
