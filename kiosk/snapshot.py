@@ -1,0 +1,207 @@
+"""Whole lists from the gateway: fetched with resume, checked, swapped by rename, opened read-only.
+
+Laws of this file:
+
+1. A file gets its name only after its size and SHA-256 were the promised ones and its bytes were
+   forced to disk. A broken transfer goes on where it stopped; a wrong one starts anew.
+2. Lending goes on from the old file until the new one is open; a new one that does not open is
+   an error, never an empty catalogue.
+3. Nothing is ever written to an opened snapshot: it is opened `immutable`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from circulation.wire.messages import Pointer
+from kiosk.errors import SnapshotInvalid, SnapshotUnreachable
+
+BLOCK_BYTES = 256 * 1024
+SNAPSHOT_BYTES_MAX = 4 << 30
+"""1.5 million items are about 250 MB; ten times that still fits, a hostile number does not."""
+TIMEOUT_S = 20
+SPARE_BYTES = 64 << 20
+"""Room that a snapshot must leave on the disk: facts go before lists."""
+SCHEMA_VERSION = 1
+FORMATS = {"catalogue": "sqlite-1", "patrons": "sqlite-1", "policy": "json-1"}
+KINDS = tuple(FORMATS)
+_TABLES = {
+    "catalogue": ("item", "item_uid", "title", "meta"),
+    "patrons": ("patron", "card", "meta"),
+}
+_PATH = re.compile(r"/snapshot/[a-z_]{1,32}/[a-z0-9-]{1,32}/[0-9]{1,19}")
+
+OpenConnection = Callable[[str], http.client.HTTPConnection]
+
+
+def connect(gateway_url: str) -> http.client.HTTPConnection:
+    """Return a connection to the gateway's web server, not opened yet."""
+    parts = urlsplit(gateway_url)
+    port = parts.port
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(parts.hostname or "", port, timeout=TIMEOUT_S)
+    return http.client.HTTPConnection(parts.hostname or "", port, timeout=TIMEOUT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The folder that holds this station's snapshots."""
+
+    folder: Path
+    gateway_url: str
+    open_connection: OpenConnection = connect
+
+    def file_of(self, kind: str, lineage: str, version: int) -> Path:
+        """Where the snapshot of that version stands, once it is whole."""
+        suffix = "json" if FORMATS[kind].startswith("json") else "db"
+        return self.folder / f"{kind}-{lineage}-{version}.{suffix}"
+
+    def fetch(self, pointer: Pointer) -> Path:
+        """Bring the snapshot here and return its file.
+
+        Raises SnapshotUnreachable when trying again may help, SnapshotInvalid when the pointer or
+        the bytes are wrong.
+        """
+        check_pointer(pointer)
+        target = self.file_of(pointer.kind, pointer.lineage, pointer.version)
+        if target.exists():
+            return target
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._check_room(pointer)
+        part = self.folder / f"{pointer.kind}-{pointer.sha256[:16]}.part"
+        try:
+            self._download(pointer, part)
+        except (OSError, http.client.HTTPException) as error:
+            raise SnapshotUnreachable(
+                f"{pointer.kind}: {error or type(error).__name__}"
+            ) from error
+        _verify(pointer, part)
+        part.rename(target)
+        _sync_folder(self.folder)
+        return target
+
+    def forget_others(self, keep: set[Path]) -> None:
+        """Delete files no list stands on any more, half-fetched ones of old versions included."""
+        for file in self.folder.glob("*"):
+            if file.suffix in (".db", ".json", ".part") and file not in keep:
+                file.unlink(missing_ok=True)
+
+    def _check_room(self, pointer: Pointer) -> None:
+        free = shutil.disk_usage(self.folder).free
+        if free < pointer.bytes + SPARE_BYTES:
+            raise SnapshotUnreachable(
+                f"{pointer.kind}: {pointer.bytes} bytes do not fit beside the journal "
+                f"({free} free); make room on the card"
+            )
+
+    def _download(self, pointer: Pointer, part: Path) -> None:
+        have = part.stat().st_size if part.exists() else 0
+        if have > pointer.bytes:
+            part.unlink()
+            have = 0
+        if have == pointer.bytes:
+            return
+        connection = self.open_connection(self.gateway_url)
+        try:
+            headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {}
+            connection.request("GET", pointer.path, headers=headers)
+            response = connection.getresponse()
+            _store(response, part, have=have, size=pointer.bytes)
+        finally:
+            connection.close()
+
+
+def check_pointer(pointer: Pointer) -> None:
+    """Raise SnapshotInvalid for a pointer this station must not follow."""
+    if FORMATS.get(pointer.kind) != pointer.format:
+        raise SnapshotInvalid(f"no use for a {pointer.kind} in the format {pointer.format}")
+    if not _PATH.fullmatch(pointer.path):
+        raise SnapshotInvalid(f"{pointer.kind}: the path {pointer.path!r} is not a snapshot's")
+    if not 0 < pointer.bytes <= SNAPSHOT_BYTES_MAX:
+        raise SnapshotInvalid(f"{pointer.kind}: {pointer.bytes} bytes cannot be right")
+
+
+def _store(response: http.client.HTTPResponse, part: Path, *, have: int, size: int) -> None:
+    """Write the answer behind what is there, or anew when the server sent all of it."""
+    if response.status == 206 and have:
+        expected = f"bytes {have}-"
+        if not (response.headers.get("Content-Range") or "").startswith(expected):
+            part.unlink()
+            raise SnapshotUnreachable("the gateway answered another range than was asked for")
+        start = have
+    elif response.status == 200:
+        start = 0
+    else:
+        raise SnapshotUnreachable(f"the gateway answered {response.status} {response.reason}")
+    with part.open("r+b" if start else "wb") as file:
+        file.seek(start)
+        while block := response.read(BLOCK_BYTES):
+            if file.tell() + len(block) > size:
+                file.truncate(0)
+                raise SnapshotInvalid("the gateway sent more bytes than it promised")
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _verify(pointer: Pointer, part: Path) -> None:
+    digest = hashlib.sha256()
+    with part.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+        size = file.tell()
+    if size < pointer.bytes:
+        raise SnapshotUnreachable(f"{pointer.kind}: {size} of {pointer.bytes} bytes came")
+    if digest.hexdigest() != pointer.sha256:
+        part.unlink()
+        raise SnapshotInvalid(f"{pointer.kind}: the bytes do not have the promised SHA-256")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def open_snapshot(file: Path, kind: str) -> sqlite3.Connection:
+    """Open a list for reading only; raises SnapshotInvalid when it is not that list."""
+    address = f"file:{quote(str(file))}?mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise SnapshotInvalid(f"{file.name}: {error}") from error
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        connection.close()
+        raise SnapshotInvalid(f"{file.name}: {error}") from error
+    missing = [name for name in _TABLES[kind] if name not in tables]
+    if version != SCHEMA_VERSION or missing:
+        connection.close()
+        raise SnapshotInvalid(f"{file.name}: schema {version}, missing {missing or 'nothing'}")
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def read_policies(file: Path) -> dict[str, dict[str, Any]]:
+    """Return the library's policies by their version; raises SnapshotInvalid."""
+    try:
+        document = json.loads(file.read_bytes())
+        policies = document["policies"]
+        return {str(policy["version"]): policy for policy in policies}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SnapshotInvalid(f"{file.name}: not a list of policies ({error})") from error
