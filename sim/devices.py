@@ -37,10 +37,15 @@ SCANS_MAX = 64
 SLIPS_MAX = 100
 
 Settle = Callable[[], None]
+Watch = Callable[[str, SimTag | None], None]
 
 
 def nothing() -> None:
     """Settle nothing: the default of devices that stand alone, outside a world."""
+
+
+def nobody(what: str, tag: SimTag | None) -> None:
+    """Watch nothing: the default of devices that stand alone."""
 
 
 class Field:
@@ -87,6 +92,7 @@ class SimReader(Faulty):
     ) -> None:
         super().__init__(name)
         self.field = Field()
+        self.watch: Watch = nobody
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._clock = clock
         self._technologies = frozenset(technologies)
@@ -144,10 +150,9 @@ class SimReader(Faulty):
             raise SecurityUnsupported(uid, "a tag is set in stock or on loan, not to none")
         with self._lock:
             tag = self._tag(uid, "setting its security")
-            before = len(tag.history)
             self._spend_write(uid)
-            tag.security = security
-            self.history.extend(list(tag.history)[before:])
+            if tag.set_security(security):
+                self._happened(tag, "released" if security is Security.ON_LOAN else "secured")
             self._spend_write(uid, reading_back=True)
             if self._tag(uid, "reading back").security is not security:
                 raise WriteFailed(uid, f"still not {security.value}; place it again")
@@ -217,6 +222,7 @@ class SimReader(Faulty):
     def _happened(self, tag: SimTag, what: str) -> None:
         tag.history.append(what)
         self.history.append(what)
+        self.watch(what, tag)
 
 
 class SimScanner(Faulty):
@@ -270,6 +276,7 @@ class SimPrinter(Faulty):
     def __init__(self, *, name: str = "printer") -> None:
         super().__init__(name)
         self.slips: deque[tuple[str, ...]] = deque(maxlen=SLIPS_MAX)
+        self.watch: Watch = nobody
         self._closed = False
 
     def print_lines(self, lines: Sequence[str]) -> None:
@@ -278,6 +285,7 @@ class SimPrinter(Faulty):
         if not health.ok:
             raise PrinterError(health.detail)
         self.slips.append(tuple(lines))
+        self.watch("prints a slip", None)
 
     def health(self) -> Health:
         """See `Printer.health`."""

@@ -3,7 +3,7 @@
 from collections import deque
 
 from hardware.ports import EDGES_MAX, Clock, Edge
-from sim.devices import Settle, nothing
+from sim.devices import Settle, Watch, nobody, nothing
 from sim.faults import OFF, STUCK, Faulty
 from sim.tags import HISTORY_MAX
 
@@ -29,6 +29,7 @@ class SimOutput:
         self.safe = safe
         self.max_on_ms = max_on_ms
         self.history: deque[tuple[int, bool]] = deque(maxlen=HISTORY_MAX)
+        self.watch: Watch = nobody
         self._clock = clock
         self._state = False
         self._on_at_ms = 0
@@ -81,6 +82,7 @@ class SimOutput:
     def _change(self, state: bool, at_ms: int) -> None:
         self._state = state
         self.history.append((at_ms, state))
+        self.watch("on" if state else "off", None)
 
 
 class SimInput(Faulty):

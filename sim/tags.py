@@ -69,12 +69,12 @@ class SimTag:
             return Security.NONE
         return _SECURITY_OF_AFI.get(self.memory[tag_data.SECURITY_OFFSET], Security.NONE)
 
-    @security.setter
-    def security(self, security: Security) -> None:
+    def set_security(self, security: Security) -> bool:
+        """Write the security state; return False when the write did nothing."""
         if self._ignores_this_write():
-            return
+            return False
         self._store_security(security)
-        self.history.append("released" if security is Security.ON_LOAN else "secured")
+        return True
 
     def ignore_writes(self, count: int) -> None:
         """Let the next writes do nothing, as a weak field does; reading back then shows it."""

@@ -1,0 +1,147 @@
+"""The furniture of a simulated library: books, cards, kiosks and gates, each with its devices."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from hardware.ports import ISO15693, NTAG, Clock
+from sim.devices import Settle, SimPrinter, SimReader, SimScanner
+from sim.pins import SimInput, SimOutput
+from sim.tags import SimTag
+
+SIREN_ON_MS_MAX = 30_000
+LAMP_ON_MS_MAX = 600_000
+SIGNAL_ON_MS_MAX = 10_000
+
+Device = SimReader | SimScanner | SimPrinter | SimInput | SimOutput
+
+
+@dataclass(slots=True)
+class SimThing:
+    """A book or a card: what a hand can carry. `key` is the number on its label."""
+
+    key: str
+    kind: str
+    title: str
+    author: str
+    tag: SimTag | None
+    place: str
+    home: str
+    shelf_mark: str = ""
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """What every device of one world shares: its clock, its lock, and how it catches up."""
+
+    clock: Clock
+    lock: AbstractContextManager[object]
+    settle: Settle
+
+
+@dataclass
+class SimKiosk:
+    """A kiosk's devices: a pad for books, a spot for cards, a scanner, a printer, two signals."""
+
+    station: str
+    label: str
+    circuit: Circuit
+    pad: SimReader = field(init=False)
+    card_reader: SimReader = field(init=False)
+    scanner: SimScanner = field(init=False)
+    printer: SimPrinter = field(init=False)
+    sound_ok: SimOutput = field(init=False)
+    sound_problem: SimOutput = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pad = self._reader("pad", (ISO15693,))
+        self.card_reader = self._reader("card", (NTAG,))
+        self.scanner = SimScanner(name=f"{self.station}/scanner", settle=self.circuit.settle)
+        self.printer = SimPrinter(name=f"{self.station}/printer")
+        self.sound_ok = self._signal("sound_ok")
+        self.sound_problem = self._signal("sound_problem")
+
+    def devices(self) -> dict[str, Device]:
+        """Return the devices by their full names."""
+        parts = (
+            self.pad,
+            self.card_reader,
+            self.scanner,
+            self.printer,
+            self.sound_ok,
+            self.sound_problem,
+        )
+        return {device.name: device for device in parts}
+
+    def _reader(self, name: str, technologies: tuple[str, ...]) -> SimReader:
+        circuit = self.circuit
+        return SimReader(
+            circuit.clock,
+            name=f"{self.station}/{name}",
+            technologies=technologies,
+            settle=circuit.settle,
+            lock=circuit.lock,
+        )
+
+    def _signal(self, name: str) -> SimOutput:
+        return SimOutput(
+            self.circuit.clock, name=f"{self.station}/{name}", max_on_ms=SIGNAL_ON_MS_MAX
+        )
+
+
+@dataclass
+class SimLane:
+    """One way through a gate: an antenna between two light beams."""
+
+    antenna: SimReader
+    beam_inner: SimInput
+    beam_outer: SimInput
+    walking: str | None = None
+    carried: tuple[str, ...] = ()
+
+
+@dataclass
+class SimGate:
+    """A gate's devices: its lanes, a siren, two lamps and the guard's button."""
+
+    station: str
+    label: str
+    lane_names: tuple[str, ...]
+    circuit: Circuit
+    lanes: dict[str, SimLane] = field(init=False)
+    siren: SimOutput = field(init=False)
+    lamp_red: SimOutput = field(init=False)
+    lamp_amber: SimOutput = field(init=False)
+    button: SimInput = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.lanes = {name: self._lane(name) for name in self.lane_names}
+        self.siren = self._output("siren", SIREN_ON_MS_MAX)
+        self.lamp_red = self._output("lamp_red", LAMP_ON_MS_MAX)
+        self.lamp_amber = self._output("lamp_amber", LAMP_ON_MS_MAX)
+        self.button = self._input("button")
+
+    def devices(self) -> dict[str, Device]:
+        """Return the devices by their full names."""
+        parts: list[Device] = [self.siren, self.lamp_red, self.lamp_amber, self.button]
+        for lane in self.lanes.values():
+            parts += [lane.antenna, lane.beam_inner, lane.beam_outer]
+        return {device.name: device for device in parts}
+
+    def _lane(self, name: str) -> SimLane:
+        circuit = self.circuit
+        antenna = SimReader(
+            circuit.clock,
+            name=f"{self.station}/{name}/antenna",
+            settle=circuit.settle,
+            lock=circuit.lock,
+        )
+        inner, outer = self._input(f"{name}/beam_inner"), self._input(f"{name}/beam_outer")
+        return SimLane(antenna, inner, outer)
+
+    def _input(self, name: str) -> SimInput:
+        return SimInput(
+            self.circuit.clock, name=f"{self.station}/{name}", settle=self.circuit.settle
+        )
+
+    def _output(self, name: str, max_on_ms: int) -> SimOutput:
+        return SimOutput(self.circuit.clock, name=f"{self.station}/{name}", max_on_ms=max_on_ms)
