@@ -2,13 +2,13 @@
 
 import ast
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.project import ROOT, tracked_files
+
 PROGRAMS = ("circulation", "firmware", "gateway", "hardware", "kiosk", "sim")
 
 COLUMNS_MAX = 99
@@ -25,20 +25,6 @@ FORBIDDEN_TEXT = re.compile(
     r"--(extra-)?index-url|--find-links|pypi\.org|pythonhosted\.org|/(work|root|home/\w+|opt)/"
 )
 MAY_NAME_A_MACHINE = re.compile(r"^(tests/test_tidy\.py|requirements/lock|deploy/.*)$")
-
-
-def tracked_files():
-    """Return every file of the project, also those not yet committed, in order."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    try:
-        listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError):  # an unpacked archive has no history
-        return sorted(
-            str(path.relative_to(ROOT))
-            for path in ROOT.rglob("*")
-            if path.is_file() and not {".venv", "build", "__pycache__"} & set(path.parts)
-        )
-    return sorted(name for name in set(listed.stdout.split("\0")) if (ROOT / name).is_file())
 
 
 FILES = tracked_files()

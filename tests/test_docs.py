@@ -1,0 +1,216 @@
+"""The documents are tested like code: what they name exists, and what exists is named."""
+
+import ast
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    path
+    for path in ROOT.rglob("*.md")
+    if not {".venv", "build", "node_modules"} & set(path.relative_to(ROOT).parts)
+)
+MAKEFILE = (ROOT / "Makefile").read_text()
+README_LINES_MAX, FOLDER_README_LINES_MAX = 150, 15
+PROGRAMS_FOLDERS = ("circulation", "firmware", "gateway", "kiosk", "sim")
+# The methods of circulation.config.Section that read an option.
+READS = ("boolean", "choice", "integer", "secret", "section", "table", "text", "texts")
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def targets():
+    return re.findall(r"^([a-z][a-z-]*):.*## ", MAKEFILE, re.MULTILINE)
+
+
+def definitions(path):
+    """Return every name a file defines: `function`, `Class`, `Class.method`, `CONSTANT`."""
+    tree, names = ast.parse(read(path)), set()
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            inner = (child for child in ast.walk(node) if child is not node)
+            names |= {f"{node.name}.{child.name}" for child in inner if hasattr(child, "name")}
+    return names
+
+
+def prose(text):
+    """Return a document without its fenced code."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_every_link_leads_somewhere():
+    """A relative link names a file of the project, and an anchor a heading of its page."""
+    broken = []
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)\s]+)\)", prose(document.read_text())):
+            path = target.partition("#")[0]
+            if "://" not in target and path and not (document.parent / path).exists():
+                broken.append(f"{document.relative_to(ROOT)}: {target}")
+
+    assert broken == []
+
+
+def test_the_readme_fits_on_two_screens():
+    """The README says what to type, within 150 lines, and what a bare Debian lacks comes first."""
+    readme = read("README.md")
+    commands = re.findall(r"^```\w*\n(.+?)\n", readme, re.MULTILINE)
+
+    assert readme.count("\n") < README_LINES_MAX
+    assert commands[0].startswith("sudo apt install git make python3-venv")
+
+
+def test_every_folder_says_what_it_is_for():
+    """Each top-level folder has a README of some ten lines: its purpose, what it may import."""
+    folders = sorted(path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
+    folders = [path for path in folders if path.name not in ("build", "docs", "dist")]
+    sizes = {
+        path.name: len((path / "README.md").read_text().splitlines())
+        for path in folders
+        if (path / "README.md").exists()
+    }
+
+    assert set(sizes) >= {path.name for path in folders if not path.name.endswith(".egg-info")}
+    assert {name: size for name, size in sizes.items() if size > FOLDER_README_LINES_MAX} == {}
+
+
+def test_make_lists_every_target():
+    """Each target that people type has one line that says what it does."""
+    declared = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+
+    assert set(declared) - {"system-for-tests"} == set(targets())
+
+
+def test_documents_name_only_targets_that_exist():
+    """Whoever types a make command from our pages gets what the page says."""
+    named = {
+        (str(document.relative_to(ROOT)), target)
+        for document in DOCUMENTS
+        for line in re.findall(r"`make ([a-z -]+)[`A-Z]", document.read_text())
+        for target in line.split()
+    }
+
+    assert [(page, target) for page, target in named if target not in targets()] == []
+
+
+def test_the_readme_names_the_targets_people_need():
+    """Demo, tests and lint are found without reading the Makefile."""
+    assert {"demo", "test", "lint"} <= set(re.findall(r"make ([a-z-]+)", read("README.md")))
+
+
+def test_targets_start_programs_that_exist():
+    """No target starts a module that is not there."""
+    modules = re.findall(r"python -m ([\w.]+)", MAKEFILE)
+    ours = [module for module in modules if module != "pip"]
+
+    assert ours
+    assert [module for module in ours if importlib.util.find_spec(module) is None] == []
+
+
+def test_entry_points_exist():
+    """Each program of pyproject.toml is a function that exists."""
+    scripts = tomllib.loads(read("pyproject.toml"))["project"]["scripts"]
+    missing = [
+        name
+        for name, target in scripts.items()
+        if target.partition(":")[2]
+        not in definitions(target.partition(":")[0].replace(".", "/") + ".py")
+    ]
+
+    assert missing == []
+
+
+def test_the_walkthrough_names_what_exists():
+    """Every `file.py:Name` on the way of a checkout is in the code, under that name."""
+    named = re.findall(r"`([\w/]+\.py):([\w.]+)`", read("docs/walkthrough.md"))
+
+    assert len(named) >= 20
+    assert [f"{path}:{name}" for path, name in named if name not in definitions(path)] == []
+
+
+def test_the_worst_day_is_proved():
+    """Each misfortune of docs/worst-day.md names a test, and that test exists."""
+    rows = re.findall(r"^\|.*\|$", read("docs/worst-day.md"), re.MULTILINE)
+    named = [re.findall(r"`(tests/[\w/]+\.py)::(?:\w+::)?(test_\w+)`", row) for row in rows]
+    claims = [row for row in rows if not re.match(r"\| *(what|-)", row)]
+    missing = [
+        f"{path}::{name}"
+        for row in named
+        for path, name in row
+        if not any(name == found.rpartition(".")[2] for found in definitions(path))
+    ]
+
+    assert missing == []
+    assert [row for row in claims if "`tests/" not in row] == []
+
+
+def options_in(source):
+    """Yield the option of each call that reads one, as in ``section.integer("hold_ms", …)``."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=attr), args=[ast.Constant(value=str(option)), *_]
+            ) if attr in READS:
+                yield option
+
+
+def options_read():
+    """Return every option that a program reads from its configuration file."""
+    paths = [path for folder in PROGRAMS_FOLDERS for path in (ROOT / folder).rglob("*.py")]
+    reader = ROOT / "circulation/config.py"
+    return {option for path in paths if path != reader for option in options_in(path.read_text())}
+
+
+def examples_of(page):
+    return [tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+
+
+def options_shown(table):
+    for name, value in table.items():
+        yield name
+        if isinstance(value, dict):
+            yield from options_shown(value)
+
+
+def test_every_option_is_documented():
+    """Each option that the code reads stands in docs/configuration.md."""
+    page = read("docs/configuration.md")
+
+    assert options_read()
+    assert [name for name in sorted(options_read()) if not re.search(rf"\b{name}\b", page)] == []
+
+
+def test_the_examples_of_configuration_show_everything():
+    """The files to paste hold every option, so that nobody searches for one."""
+    shown = {
+        name
+        for table in examples_of(read("docs/configuration.md"))
+        for name in options_shown(table)
+    }
+
+    assert sorted(options_read() - shown) == []
+
+
+DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_says_what_was_rejected(path):
+    """A decision is one page: context, choice, rejected, consequences."""
+    text = path.read_text()
+
+    assert re.findall(r"^## (\w+)", text, re.MULTILINE) == [
+        *("Context", "Choice", "Rejected", "Consequences")
+    ]
+    assert text.count("\n") < 60
+    assert path.name in read("docs/decisions/README.md")
