@@ -1,0 +1,1 @@
+"""What a reader is told, one module per language: `TEXTS` and `DETAILS`, keyed by reason code."""
