@@ -123,8 +123,8 @@ class SimReader(Faulty):
 
     def inventory(self) -> Inventory:
         """See `TagReader.inventory`."""
+        self._answer()
         with self._lock:
-            self._answer()
             if self.fault == STUCK:
                 return self._last
             seen = [tag for tag in self.field.tags() if tag.technology in self._technologies]
@@ -134,6 +134,7 @@ class SimReader(Faulty):
 
     def read_content(self, uid: str) -> TagContent | None:
         """See `TagReader.read_content`."""
+        self._answer()
         with self._lock:
             tag = self._tag(uid, "reading its content")
             self._happened(tag, "read")
@@ -141,6 +142,7 @@ class SimReader(Faulty):
 
     def get_security(self, uid: str) -> Security:
         """See `TagReader.get_security`."""
+        self._answer()
         with self._lock:
             return self._tag(uid, "reading its security").security
 
@@ -148,6 +150,7 @@ class SimReader(Faulty):
         """See `TagReader.set_security`."""
         if security is Security.NONE:
             raise SecurityUnsupported(uid, "a tag is set in stock or on loan, not to none")
+        self._answer()
         with self._lock:
             tag = self._tag(uid, "setting its security")
             self._spend_write(uid)
@@ -159,6 +162,7 @@ class SimReader(Faulty):
 
     def read(self, uid: str, first: int, count: int) -> bytes:
         """See `TagReader.read`."""
+        self._answer()
         with self._lock:
             tag = self._tag(uid, f"reading block {first}")
             self._happened(tag, "read")
@@ -166,6 +170,7 @@ class SimReader(Faulty):
 
     def write(self, uid: str, first: int, data: bytes) -> None:
         """See `TagReader.write`."""
+        self._answer()
         with self._lock:
             tag = self._tag(uid, f"writing block {first}")
             tag.check_range(first, len(data))
@@ -189,7 +194,10 @@ class SimReader(Faulty):
         self._closed = True
 
     def _answer(self) -> None:
-        """Raise what the reader's fault makes of any question."""
+        """Raise what the reader's fault makes of any question.
+
+        Called without the lock: a slow reader must not slow the others of its world.
+        """
         if self._closed or self.fault == OFF:
             raise DeviceUnavailable(f"{self.name}: no answer; check its plug")
         if self.fault == SLOW:
@@ -199,7 +207,6 @@ class SimReader(Faulty):
         self._settle()
 
     def _tag(self, uid: str, during: str) -> SimTag:
-        self._answer()
         if self.fault == STUCK:
             raise DeviceTimeout(f"{self.name}: no answer while {during} of tag {uid}")
         tag = self.field.get(uid)

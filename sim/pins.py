@@ -61,13 +61,16 @@ class SimOutput:
 
     def close(self) -> None:
         """See `Output.close`."""
-        if self._closed:
-            return
+        if not self._closed:
+            self.release()
+        self._closed = True
+
+    def release(self) -> None:
+        """Go to the safe state, as the wire does when its program dies."""
         if self.safe:
             self.on()
         else:
             self.off()
-        self._closed = True
 
     def _switch_on(self, duration_ms: int) -> None:
         if self._closed:
