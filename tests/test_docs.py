@@ -160,7 +160,7 @@ def options_in(source):
         match node:
             case ast.Call(
                 func=ast.Attribute(attr=attr), args=[ast.Constant(value=str(option)), *_]
-            ) if attr in READS:
+            ) if attr in READS and re.fullmatch(r"[a-z][a-z0-9_]*", option):
                 yield option
 
 

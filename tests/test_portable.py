@@ -65,7 +65,7 @@ def _forbidden_syntax(node):
 
 def _forbidden_use(node):
     match node:
-        case ast.Attribute(attr=name) if name in ABSENT_METHODS:
+        case ast.Call(func=ast.Attribute(attr=name)) if name in ABSENT_METHODS:
             return f".{name} is absent"
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), keywords=keywords):
             absent = ABSENT_KEYWORDS.get(name, set()) & {keyword.arg for keyword in keywords}
