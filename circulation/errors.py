@@ -5,7 +5,8 @@
         ├── ConfigInvalid        the configuration file cannot be used; nothing was started
         ├── JournalError         the journal on disk cannot be used or written
         │   ├── JournalDamaged   it does not read back as it was written
-        │   └── JournalMisused   a caller asked for what a journal never does
+        │   ├── JournalFull      definite: nothing was written, the disk is full
+        │   └── JournalMisused   a transaction was begun inside another
         └── LinkError
             ├── LinkUnavailable  definite: it was not sent
             └── LinkUncertain    indefinite: it may have been sent; sending again is harmless
@@ -31,8 +32,12 @@ class JournalDamaged(JournalError):
     """What the journal holds is not what was written; move it aside and start a new epoch."""
 
 
+class JournalFull(JournalError):
+    """Definite: nothing of the transaction was written, since the disk is full."""
+
+
 class JournalMisused(JournalError):
-    """A row was added outside a transaction, or an epoch opened behind the journal's end."""
+    """A transaction was begun inside another; whose commit should it be?"""
 
 
 class LinkError(CirculationError):

@@ -1,0 +1,337 @@
+"""The journal of a station on disk: SQLite, one file, one writer.
+
+Laws:
+1. A row is on the disk when its transaction returns: WAL with synchronous=FULL, read back from
+   the very connection that writes. FULL is one fsync a commit; NORMAL would lose commits that
+   were already shown to a reader.
+2. Every writing transaction begins IMMEDIATE. A deferred one that reads and then writes gets
+   SQLITE_BUSY at once when another writer came between, whatever the timeout.
+3. A fact and the loan it makes are written in one transaction on one file. Two attached WAL
+   files are not atomic: after a power cut the one may have it and the other not.
+4. A row's body is kept as the bytes its author wrote. Only salt and patron may be blanked.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from circulation.errors import JournalDamaged, JournalError, JournalFull, JournalMisused
+from circulation.sync.rows import Epoch, Parent, Row
+from circulation.wire.chain import chain_hash, chain_start
+from circulation.wire.errors import FactInvalid
+from circulation.wire.fact import decode_body
+
+BUSY_TIMEOUT_MS = 5_000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS epoch (
+  n INTEGER PRIMARY KEY CHECK (n >= 1),
+  id TEXT NOT NULL UNIQUE,
+  parent_n INTEGER, parent_epoch TEXT, parent_seq INTEGER, parent_hash BLOB,
+  base_seq INTEGER NOT NULL DEFAULT 0,
+  base_hash BLOB NOT NULL CHECK (length(base_hash) = 16),
+  acked INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS journal (
+  epoch_n INTEGER NOT NULL REFERENCES epoch (n),
+  seq INTEGER NOT NULL CHECK (seq >= 1),
+  id TEXT NOT NULL,
+  prev_hash BLOB NOT NULL CHECK (length(prev_hash) = 16),
+  hash BLOB NOT NULL CHECK (length(hash) = 16),
+  body BLOB NOT NULL,
+  salt BLOB,
+  patron TEXT,
+  PRIMARY KEY (epoch_n, seq)
+);
+CREATE INDEX IF NOT EXISTS journal_id ON journal (id);
+CREATE TABLE IF NOT EXISTS sync_state (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def open_station_db(path: Path | str) -> sqlite3.Connection:
+    """Return the one writing connection to a station's database, made if it is not there.
+
+    The connection is in autocommit mode: only `transaction` opens a transaction. Raise
+    JournalDamaged if the file does not pass SQLite's quick check, JournalError if it cannot
+    be opened or will not keep what is committed.
+    """
+    with _translated(str(path)):
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+        try:
+            _prepare(connection, str(path))
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_reader(path: Path | str) -> sqlite3.Connection:
+    """Return a connection to a station's database that cannot write."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Begin IMMEDIATE; commit at the end, or roll back whatever the exception."""
+    if connection.in_transaction:
+        raise JournalMisused("journal: a transaction is already open; join it instead")
+    with _translated("journal"):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            # A full disk has already rolled back; a second ROLLBACK would hide why.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def move_aside(path: Path | str) -> Path:
+    """Rename a damaged database and its WAL; return the new name, which no file had before."""
+    path = Path(path)
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+class SqliteJournal:
+    """The journal port on a station's database.
+
+    Methods that write join the caller's transaction when one is open; else each is one of its
+    own. Nothing is cached: what the caller rolls back was never there.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, epoch_id: str) -> None:
+        """Create the tables if need be; epoch_id names the first epoch of a new journal."""
+        self._connection = connection
+        with self._writing():
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            if connection.execute("SELECT 1 FROM epoch").fetchone() is None:
+                self._insert_epoch(Epoch(1, epoch_id, None))
+
+    @property
+    def epoch(self) -> Epoch:
+        """Return the newest epoch."""
+        n, name, *parent = self._one(
+            "SELECT n, id, parent_n, parent_epoch, parent_seq, parent_hash"
+            " FROM epoch ORDER BY n DESC LIMIT 1"
+        )
+        return Epoch(n, name, None if parent[0] is None else Parent(*parent))
+
+    @property
+    def last_seq(self) -> int:
+        """Return the seq of the newest row, 0 before the first."""
+        seq, _ = self._tip()
+        return seq
+
+    @property
+    def acked(self) -> int:
+        """Return up to where the gateway has applied this epoch."""
+        acked: int = self._one("SELECT acked FROM epoch ORDER BY n DESC LIMIT 1")[0]
+        return acked
+
+    @property
+    def lineage(self) -> str | None:
+        """Return the gateway's history that `acked` belongs to."""
+        found = self._connection.execute(
+            "SELECT value FROM sync_state WHERE key = 'lineage'"
+        ).fetchone()
+        return None if found is None else str(found[0])
+
+    @property
+    def has_older(self) -> bool:
+        """Return whether rows of earlier epochs are still kept."""
+        found = self._one("SELECT EXISTS (SELECT 1 FROM journal WHERE epoch_n < ?)", self._n)
+        return bool(found[0])
+
+    def append(self, body: bytes, salt: bytes | None = None, patron: str | None = None) -> Row:
+        """Add a row at the end and return it, on disk once the transaction is."""
+        with self._writing():
+            seq, prev_hash = self._tip()
+            row = Row(seq + 1, prev_hash, chain_hash(prev_hash, seq + 1, body), body, salt, patron)
+            self._connection.execute(
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (self._n, row.seq, _id_of(body), prev_hash, row.hash, body, salt, patron),
+            )
+        return row
+
+    def rows(self, first_seq: int, count_max: int, bytes_max: int) -> list[Row]:
+        """Return rows from first_seq on, ascending; at least one if there is one."""
+        chosen: list[Row] = []
+        for found in self._connection.execute(
+            "SELECT seq, prev_hash, hash, body, salt, patron FROM journal"
+            " WHERE epoch_n = ? AND seq >= ? ORDER BY seq LIMIT ?",
+            (self._n, first_seq, count_max),
+        ):
+            row = Row(*found)
+            bytes_max -= len(row.body)
+            if bytes_max < 0 and chosen:
+                break
+            chosen.append(row)
+        return chosen
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """Return the row's hash, or None if it was never there or is gone."""
+        n, name, base_seq, base_hash = self._one(
+            "SELECT n, id, base_seq, base_hash FROM epoch ORDER BY n DESC LIMIT 1"
+        )
+        if seq == base_seq:
+            return bytes(base_hash)
+        if seq == 0:
+            return chain_start(name)
+        found = self._connection.execute(
+            "SELECT hash FROM journal WHERE epoch_n = ? AND seq = ?", (n, seq)
+        ).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def mark_acked(self, seq: int, keep_from: int) -> None:
+        """Note what the gateway has; prune below keep_from, as far as it has that."""
+        with self._writing() as connection:
+            n, acked = self._n, max(self.acked, seq)
+            connection.execute("UPDATE epoch SET acked = ? WHERE n = ?", (acked, n))
+            last = min(keep_from - 1, acked)
+            base_hash = self.hash_at(last) if last > 0 else None
+            if base_hash is not None:
+                connection.execute(
+                    "UPDATE epoch SET base_seq = ?, base_hash = ? WHERE n = ? AND base_seq < ?",
+                    (last, base_hash, n, last),
+                )
+                connection.execute("DELETE FROM journal WHERE epoch_n = ? AND seq <= ?", (n, last))
+            if keep_from > 1:
+                connection.execute("DELETE FROM journal WHERE epoch_n < ?", (n,))
+
+    def set_lineage(self, lineage: str, acked: int) -> None:
+        """Begin to count for another history of the gateway."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO sync_state VALUES ('lineage', ?)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (lineage,),
+            )
+            connection.execute("UPDATE epoch SET acked = ? WHERE n = ?", (acked, self._n))
+
+    def open_epoch(self, common_seq: int, epoch_id: str, n: int) -> Epoch:
+        """Open epoch n and move every row after common_seq into it."""
+        with self._writing():
+            known = self.hash_at(common_seq)
+            if known is None:
+                common_seq, known = self._base()
+            parent = Parent(self._n, self.epoch.id, common_seq, known)
+            moved = self._take("epoch_n = ? AND seq > ?", (self._n, common_seq))
+            return self._start(Epoch(n, epoch_id, parent), moved)
+
+    def gather(self, epoch_id: str, n: int) -> Epoch:
+        """Open epoch n and move every row still kept into it, whatever its epoch."""
+        with self._writing():
+            parent = Parent(self._n, self.epoch.id, 0, chain_start(self.epoch.id))
+            return self._start(Epoch(n, epoch_id, parent), self._take("seq >= ?", (1,)))
+
+    def blank(self, fact_ids: Iterable[str]) -> None:
+        """Forget salt and patron of these facts, in every epoch; bodies and hashes stay."""
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE journal SET salt = NULL, patron = NULL WHERE id = ?",
+                [(fact_id,) for fact_id in fact_ids],
+            )
+
+    @property
+    def _n(self) -> int:
+        n: int = self._one("SELECT max(n) FROM epoch")[0]
+        return n
+
+    def _base(self) -> tuple[int, bytes]:
+        seq, known = self._one("SELECT base_seq, base_hash FROM epoch ORDER BY n DESC LIMIT 1")
+        return seq, bytes(known)
+
+    def _tip(self) -> tuple[int, bytes]:
+        found = self._connection.execute(
+            "SELECT seq, hash FROM journal WHERE epoch_n = ? ORDER BY seq DESC LIMIT 1", (self._n,)
+        ).fetchone()
+        return self._base() if found is None else (found[0], bytes(found[1]))
+
+    def _take(self, where: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        # Moved, not copied: the same facts twice in one file would be gathered twice later.
+        taken = self._connection.execute(
+            f"SELECT body, salt, patron FROM journal WHERE {where} ORDER BY epoch_n, seq",
+            values,
+        ).fetchall()
+        self._connection.execute(f"DELETE FROM journal WHERE {where}", values)
+        return taken
+
+    def _start(self, epoch: Epoch, moved: list[tuple[Any, ...]]) -> Epoch:
+        self._insert_epoch(epoch)
+        for body, salt, patron in moved:
+            self.append(body, salt, patron)
+        return epoch
+
+    def _insert_epoch(self, epoch: Epoch) -> None:
+        parent = epoch.parent or (None, None, None, None)
+        self._connection.execute(
+            "INSERT INTO epoch (n, id, parent_n, parent_epoch, parent_seq, parent_hash, base_hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (epoch.n, epoch.id, *parent, chain_start(epoch.id)),
+        )
+
+    def _one(self, statement: str, *values: object) -> tuple[Any, ...]:
+        found: tuple[Any, ...] = self._connection.execute(statement, values).fetchone()
+        return found
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self._connection.in_transaction:
+            yield self._connection
+        else:
+            with transaction(self._connection):
+                yield self._connection
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or synchronous != 2:
+        raise JournalError(
+            f"{path}: SQLite runs it in mode {mode}, synchronous {synchronous}, and would not"
+            " keep what is committed; put it on a local disk"
+        )
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise JournalDamaged(f"{path}: {verdict}; move it aside and start a new epoch")
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
+        if code == sqlite3.SQLITE_FULL:
+            raise JournalFull(f"{what}: the disk is full; nothing was written") from error
+        if code in _DAMAGED:
+            raise JournalDamaged(f"{what}: {error}; move it aside") from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise JournalError(f"{what}: {error}") from error
+        raise
+
+
+def _id_of(body: bytes) -> str:
+    # A body that nobody can read is a physical fact all the same; it is sent and parked.
+    try:
+        return str(decode_body(body)["id"])
+    except FactInvalid:
+        return ""
