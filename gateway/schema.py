@@ -94,6 +94,8 @@ STATION_TABLE = _table(
     sa.Column("connected_at", MS),
     sa.Column("gone_at", MS),
     sa.Column("last_fact_at", MS),
+    _count("facts", sa.BigInteger),  # applied; counted here, since counting rows takes seconds
+    _count("parked", sa.BigInteger),
     sa.Column("twin_seen_at", MS),  # when two programs last answered to this name
     sa.Column("telemetry", DOC),
 )
@@ -201,7 +203,7 @@ ITEM = _table(
     "item",
     _key("item_id"),
     sa.Column("title_id", ID),
-    sa.Column("barcode", sa.String(64)),
+    sa.Column("barcode", sa.String(48)),
     sa.Column("accession_no", sa.String(64)),
     sa.Column("item_type", sa.String(32), nullable=False, server_default="book"),
     sa.Column("owner", sa.String(32)),  # ISIL of the owning member

@@ -87,6 +87,8 @@ def _station() -> None:
         sa.Column("connected_at", sa.BigInteger(), nullable=True),
         sa.Column("gone_at", sa.BigInteger(), nullable=True),
         sa.Column("last_fact_at", sa.BigInteger(), nullable=True),
+        sa.Column("facts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("parked", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("twin_seen_at", sa.BigInteger(), nullable=True),
         sa.Column("telemetry", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("library_id", "station"),

@@ -59,7 +59,7 @@ def _item() -> None:
         sa.Column("library_id", sa.String(length=32), nullable=False),
         sa.Column("item_id", sa.String(length=32), nullable=False),
         sa.Column("title_id", sa.String(length=32), nullable=True),
-        sa.Column("barcode", sa.String(length=64), nullable=True),
+        sa.Column("barcode", sa.String(length=48), nullable=True),
         sa.Column("accession_no", sa.String(length=64), nullable=True),
         sa.Column("item_type", sa.String(length=32), server_default="book", nullable=False),
         sa.Column("owner", sa.String(length=32), nullable=True),

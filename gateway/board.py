@@ -1,0 +1,335 @@
+"""What the sync page and the JSON API tell, read from the tables as they stand.
+
+Contact is judged here and nowhere else: a station is ``connected`` while it was heard lately,
+``silent`` when it was not, ``dead`` after a day without a word. A retained or will message never
+counts as contact; `ingest` and `service` see to that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway import schema
+from gateway.docs import Doc, item_docs
+from gateway.store import Store
+
+CONTACT_MS = 150_000  # telemetry comes every 60 s: two may be lost
+DEAD_MS = 24 * 3600 * 1000
+EVENTS_SHOWN = 30
+REVIEWS_SHOWN = 50
+ALARMS_SHOWN = 100
+FACTS_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmView:
+    """An alarm with what a guard needs to know."""
+
+    fact_id: str
+    station: str
+    at_ms: int | None
+    gate: str | None
+    lane: str | None
+    direction: str | None
+    deciding_row: int | None
+    latency_ms: int | None
+    uid: str | None
+    item_id: str | None
+    title: str | None
+    shelf_mark: str | None
+    answered_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StationView:
+    """One station as staff see it."""
+
+    station: str
+    name: str
+    role: str
+    site: str | None
+    state: str  # connected, silent, dead, expected
+    list_state: str | None
+    waiting: int
+    oldest_ms: int | None
+    last_contact_ms: int | None
+    last_fact_ms: int | None
+    facts: int
+    parked: int
+    epoch_n: int
+    hw: int
+    seq_last: int
+    clock: str | None
+    twin: bool
+    troubles: list[str] = field(default_factory=list)
+    last_alarm: AlarmView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Facts recorded anywhere, and what became of them."""
+
+    recorded: int
+    applied: int
+    waiting: int
+    parked: int
+    oldest_ms: int | None
+    stations: int
+    connected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All of the sync page."""
+
+    library_id: str
+    name: str
+    version: int
+    lineage: str
+    recovered: bool
+    now_ms: int
+    stations: list[StationView]
+    totals: Totals
+    events: list[Doc]
+    reviews: list[Doc]
+
+    def as_dict(self) -> Doc:
+        """Return the board as plain dicts and lists."""
+        return asdict(self)
+
+
+class Desk:
+    """Reads of one library for pages and API."""
+
+    def __init__(self, store: Store, library_id: str):
+        self.store = store
+        self.library_id = library_id
+
+    def board(self) -> Board:
+        """Return the sync page's content at this moment."""
+        now_ms = self.store.clock()
+        with self.store.read() as connection:
+            library = connection.execute(self._select(schema.LIBRARY)).one()
+            stations = self._stations(connection, now_ms)
+            return Board(
+                library_id=self.library_id,
+                name=library.name or self.library_id,
+                version=library.version,
+                lineage=library.lineage,
+                recovered=bool(library.recovered),
+                now_ms=now_ms,
+                stations=stations,
+                totals=_totals(stations),
+                events=self._events(connection),
+                reviews=self._reviews(connection, schema.REVIEW.c.decided_at.is_(None)),
+            )
+
+    def stations(self) -> list[StationView]:
+        """Return every station, connected or not, by site and name."""
+        with self.store.read() as connection:
+            return self._stations(connection, self.store.clock())
+
+    def reviews(self, *, decided: bool = False) -> list[Doc]:
+        """Return the entries that wait for staff, or those they decided; newest first."""
+        column = schema.REVIEW.c.decided_at
+        with self.store.read() as connection:
+            return self._reviews(connection, column.is_not(None) if decided else column.is_(None))
+
+    def alarms(self, station: str | None = None) -> list[AlarmView]:
+        """Return the newest alarms, of one gate or of all."""
+        with self.store.read() as connection:
+            return self._alarms(connection, station, ALARMS_SHOWN)
+
+    def station(self, station: str) -> StationView | None:
+        """Return one station, or None."""
+        return next((view for view in self.stations() if view.station == station), None)
+
+    def item(self, number: str) -> Doc | None:
+        """Return an item by id or barcode with its facts, entries and verdicts, or None."""
+        with self.store.read() as connection:
+            table = schema.ITEM
+            query = sa.select(table.c.item_id).where(
+                table.c.library_id == self.library_id,
+                sa.or_(table.c.item_id == number, table.c.barcode == number),
+            )
+            item_id = connection.execute(query).scalar()
+            if item_id is None:
+                return None
+            doc = item_docs(connection, self.library_id, [item_id])[item_id]
+            doc["last"] = self._last(connection, item_id)
+            doc["patron_name"] = self._patron_name(connection, doc["patron_id"])
+            doc["facts"] = self._facts(connection, schema.FACT.c.item_id == item_id)
+            doc["entries"] = self._reviews(connection, schema.REVIEW.c.item_id == item_id)
+            return doc
+
+    def facts(self, station: str) -> list[Doc]:
+        """Return a station's last facts, newest first."""
+        with self.store.read() as connection:
+            return self._facts(connection, schema.FACT.c.station == station)
+
+    def parked(self, station: str | None = None) -> list[Doc]:
+        """Return facts that could not be applied yet, newest first."""
+        table = schema.PARKED
+        columns = [c for c in table.c if c.name not in ("body", "salt", "patron_id", "hash")]
+        query = sa.select(*columns).where(
+            table.c.library_id == self.library_id, table.c.applied_at.is_(None)
+        )
+        if station is not None:
+            query = query.where(table.c.station == station)
+        query = query.order_by(table.c.received_at.desc()).limit(FACTS_SHOWN)
+        with self.store.read() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _select(self, table: sa.Table) -> sa.Select[Any]:
+        return sa.select(table).where(table.c.library_id == self.library_id)
+
+    def _stations(self, connection: sa.Connection, now_ms: int) -> list[StationView]:
+        table = schema.STATION_TABLE
+        query = self._select(table).order_by(table.c.site, table.c.role.desc(), table.c.station)
+        rows = connection.execute(query).all()
+        return [self._station_view(connection, row, now_ms) for row in rows]
+
+    def _station_view(self, connection: sa.Connection, row: Any, now_ms: int) -> StationView:
+        waiting = max(row.seq_last - row.hw, 0)
+        alarms = self._alarms(connection, row.station, 1) if row.role == "gate" else []
+        return StationView(
+            station=row.station,
+            name=row.name or row.station,
+            role=row.role,
+            site=row.site,
+            state=contact_state(row, now_ms),
+            list_state=row.list_state,
+            waiting=waiting,
+            oldest_ms=row.waiting_since if waiting else None,
+            last_contact_ms=row.last_contact_at,
+            last_fact_ms=row.last_fact_at,
+            facts=row.facts,
+            parked=row.parked,
+            epoch_n=row.epoch_n,
+            hw=row.hw,
+            seq_last=row.seq_last,
+            clock=row.clock,
+            twin=row.twin_seen_at is not None and now_ms - row.twin_seen_at < DEAD_MS,
+            troubles=_troubles(row.telemetry),
+            last_alarm=alarms[0] if alarms else None,
+        )
+
+    def _alarms(
+        self, connection: sa.Connection, station: str | None, count: int
+    ) -> list[AlarmView]:
+        alarm, item, title = schema.ALARM, schema.ITEM, schema.TITLE
+        joined = alarm.outerjoin(
+            item, sa.and_(item.c.library_id == self.library_id, item.c.item_id == alarm.c.item_id)
+        ).outerjoin(
+            title,
+            sa.and_(title.c.library_id == self.library_id, title.c.title_id == item.c.title_id),
+        )
+        columns = [c for c in alarm.c if c.name != "library_id"]
+        query = (
+            sa.select(*columns, title.c.title, item.c.shelf_mark)
+            .select_from(joined)
+            .where(alarm.c.library_id == self.library_id)
+        )
+        if station is not None:
+            query = query.where(alarm.c.station == station)
+        query = query.order_by(alarm.c.at_ms.desc(), alarm.c.fact_id).limit(count)
+        return [AlarmView(**row) for row in connection.execute(query).mappings()]
+
+    def _events(self, connection: sa.Connection) -> list[Doc]:
+        table = schema.EVENT
+        query = self._select(table).order_by(table.c.n.desc()).limit(EVENTS_SHOWN)
+        rows = connection.execute(query).mappings()
+        return [{k: row[k] for k in ("n", "at_ms", "station", "code", "detail")} for row in rows]
+
+    def _reviews(self, connection: sa.Connection, condition: Any) -> list[Doc]:
+        review, item, title = schema.REVIEW, schema.ITEM, schema.TITLE
+        joined = review.outerjoin(
+            item, sa.and_(item.c.library_id == self.library_id, item.c.item_id == review.c.item_id)
+        ).outerjoin(
+            title,
+            sa.and_(title.c.library_id == self.library_id, title.c.title_id == item.c.title_id),
+        )
+        columns = [c for c in review.c if c.name not in ("library_id", "version")]
+        query = (
+            sa.select(*columns, title.c.title, item.c.shelf_mark, item.c.barcode)
+            .select_from(joined)
+            .where(review.c.library_id == self.library_id, condition)
+            .order_by(review.c.created_at.desc(), review.c.key)
+            .limit(REVIEWS_SHOWN)
+        )
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _facts(self, connection: sa.Connection, condition: Any) -> list[Doc]:
+        fact = schema.FACT
+        query = (
+            self._select(fact)
+            .where(condition)
+            .order_by(
+                sa.func.coalesce(fact.c.earliest_ms, fact.c.wall_ms, fact.c.received_at).desc(),
+                fact.c.station,
+                fact.c.epoch_n.desc(),
+                fact.c.seq.desc(),
+            )
+            .limit(FACTS_SHOWN)
+        )
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        rules = self._verdicts(connection, [row["id"] for row in rows])
+        return [{**row, "verdicts": rules.get(row["id"], [])} for row in rows]
+
+    def _verdicts(self, connection: sa.Connection, fact_ids: list[str]) -> dict[str, list[str]]:
+        table = schema.VERDICT
+        query = self._select(table).where(table.c.fact_id.in_(fact_ids)).order_by(table.c.rule)
+        rules: dict[str, list[str]] = {}
+        for row in connection.execute(query):
+            rules.setdefault(row.fact_id, []).append(row.rule)
+        return rules
+
+    def _last(self, connection: sa.Connection, item_id: str) -> list[str]:
+        query = self._select(schema.HOLDING).where(schema.HOLDING.c.item_id == item_id)
+        row = connection.execute(query).first()
+        return list(row.last) if row is not None else []
+
+    def _patron_name(self, connection: sa.Connection, patron_id: str | None) -> str | None:
+        if patron_id is None:
+            return None
+        query = self._select(schema.PATRON).where(schema.PATRON.c.patron_id == patron_id)
+        row = connection.execute(query).first()
+        return row.short_name if row is not None else None
+
+
+def contact_state(row: Any, now_ms: int) -> str:
+    """Return connected, silent, dead, or expected (configured but never heard)."""
+    if row.role == "desk":
+        return "connected"
+    if row.last_contact_at is None:
+        return "expected"
+    silence_ms = now_ms - row.last_contact_at
+    said_goodbye = row.gone_at is not None and row.gone_at >= row.last_contact_at
+    if silence_ms <= CONTACT_MS and not said_goodbye:
+        return "connected"
+    return "dead" if silence_ms > DEAD_MS else "silent"
+
+
+def _troubles(telemetry: Doc | None) -> list[str]:
+    health = (telemetry or {}).get("health") or {}
+    return [f"{device}: {text}" for device, text in sorted(health.items()) if text != "ok"]
+
+
+def _totals(stations: list[StationView]) -> Totals:
+    applied = sum(view.facts for view in stations)
+    waiting = sum(view.waiting for view in stations)
+    parked = sum(view.parked for view in stations)
+    oldest = [view.oldest_ms for view in stations if view.oldest_ms is not None]
+    people = [view for view in stations if view.role != "desk"]
+    return Totals(
+        recorded=applied + waiting + parked,
+        applied=applied,
+        waiting=waiting,
+        parked=parked,
+        oldest_ms=min(oldest) if oldest else None,
+        stations=len(people),
+        connected=sum(view.state == "connected" for view in people),
+    )

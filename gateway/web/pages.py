@@ -1,0 +1,124 @@
+"""The pages: the sync board (live), an item, a station. Each works without JavaScript."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.templating import Jinja2Templates
+from starlette.concurrency import run_in_threadpool
+
+from gateway import wording
+from gateway.board import Board, Desk
+from gateway.web.api import public_fact
+from gateway.web.live import Pulse
+
+REFRESH_S = 15.0  # states change by silence alone: look again without news
+QUIET_S = 0.25  # at most four pictures a second, however many facts arrive
+PARTS = ("totals", "stations", "review", "diary")
+DECIDABLE = ("available", "on_loan", "missing", "lost", "claimed_returned", "damaged", "withdrawn")
+
+router = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
+templates.env.globals.update(wording=wording, decidable=DECIDABLE)
+
+
+@router.get("/", response_class=HTMLResponse)
+def sync_page(request: Request) -> Response:
+    """Show what is synced and what is not."""
+    board = _desk(request).board()
+    return templates.TemplateResponse(request, "board.html", {"board": board})
+
+
+@router.get("/live")
+async def live(request: Request) -> Response:
+    """Send each part of the sync page whenever it changes."""
+    stream = _parts(request)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+@router.get("/item", response_class=HTMLResponse)
+def find_item(number: str = "") -> Response:
+    """Go to the item whose number was typed."""
+    return RedirectResponse(f"/item/{number.strip()}" if number.strip() else "/", 303)
+
+
+@router.get("/item/{number}", response_class=HTMLResponse)
+def item_page(request: Request, number: str) -> Response:
+    """Show an item: where it is, and the facts that say so."""
+    item = _desk(request).item(number)
+    if item is None:
+        what = f"No item has the number “{number[:60]}”."
+        return _missing(request, what, "Check the number on the label, or scan it.")
+    item["facts"] = [public_fact(row) for row in item["facts"]]
+    context = {"item": item, "now_ms": _desk(request).store.clock()}
+    return templates.TemplateResponse(request, "item.html", context)
+
+
+@router.get("/station/{station}", response_class=HTMLResponse)
+def station_page(request: Request, station: str) -> Response:
+    """Show a station: how it is, and what it last reported."""
+    desk = _desk(request)
+    view = desk.station(station)
+    if view is None:
+        return _missing(request, f"No station is called “{station[:60]}”.", "See the list.")
+    context = {
+        "view": view,
+        "facts": [public_fact(row) for row in desk.facts(station)],
+        "parked": desk.parked(station),
+        "now_ms": desk.store.clock(),
+    }
+    return templates.TemplateResponse(request, "station.html", context)
+
+
+@router.post("/review")
+def decide(
+    request: Request, entry: Annotated[str, Form()], state: Annotated[str, Form()]
+) -> Response:
+    """Take a decision on an entry, then show the board again."""
+    request.app.state.decides.decide(entry, state)
+    return RedirectResponse("/#review", 303)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+def _missing(request: Request, what: str, next_step: str) -> Response:
+    context = {"what": what, "next_step": next_step}
+    return templates.TemplateResponse(request, "missing.html", context, status_code=404)
+
+
+async def _parts(request: Request) -> AsyncIterator[str]:
+    """Yield the parts of the page that differ from what this browser has."""
+    pulse: Pulse = request.app.state.pulse
+    sent: dict[str, str] = {}
+    yield "retry: 2000\n\n"
+    while not await request.is_disconnected():
+        seen = pulse.count
+        board = await run_in_threadpool(_desk(request).board)
+        for name in PARTS:
+            text = render_part(name, board)
+            if sent.get(name) != text:
+                sent[name] = text
+                yield _event(name, text)
+        yield _event("beat", str(board.now_ms))
+        await pulse.after(seen, timeout_s=REFRESH_S)
+        await asyncio.sleep(QUIET_S)
+
+
+def render_part(name: str, board: Board) -> str:
+    """Return one part of the sync page as HTML."""
+    context: dict[str, Any] = {"board": board}
+    return templates.get_template(f"part_{name}.html").render(context)
+
+
+def _event(name: str, text: str) -> str:
+    lines = "\n".join(f"data: {line}" for line in text.splitlines() if line.strip())
+    return f"event: {name}\n{lines}\n\n"

@@ -1,0 +1,232 @@
+"""Codes and instants in words for staff, in one place.
+
+Every function takes what the tables hold and returns a sentence or a part of one; an unknown
+code is shown as it is, never hidden.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+Doc = dict[str, Any]
+
+STATES = {
+    "available": "on the shelf",
+    "to_be_shelved": "returned, to be shelved",
+    "on_loan": "on loan",
+    "on_hold_shelf": "on the hold shelf",
+    "in_transit": "on its way",
+    "missing": "missing",
+    "lost": "lost",
+    "claimed_returned": "the reader says it was returned",
+    "damaged": "damaged",
+    "in_repair": "out for repair",
+    "withdrawn": "withdrawn",
+    "uncertain": "uncertain",
+}
+
+KINDS = {
+    "checkout": "Checked out",
+    "checkin": "Checked in",
+    "renewal": "Renewed",
+    "used_in_house": "Used in the house",
+    "seen": "Seen on the shelf",
+    "tag_seen": "Tag and number seen together",
+    "tag_written": "Tag written",
+    "security_not_set": "Tag could not be switched",
+    "hold_placed": "Hold placed",
+    "hold_trapped": "Kept for a hold",
+    "hold_shelved": "Put on the hold shelf",
+    "hold_ended": "Hold ended",
+    "sent": "Sent",
+    "received": "Received",
+    "deposited": "Given to a class or a corner",
+    "recalled": "Recalled",
+    "declared": "Declared",
+    "repaired": "Repaired",
+    "withdrawn": "Withdrawn",
+    "charged": "Fee charged",
+    "paid": "Fee paid",
+    "waived": "Fee waived",
+    "card_issued": "Card issued",
+    "card_lost": "Card reported lost",
+    "card_voided": "Card voided",
+    "blocked": "Reader blocked",
+    "cleared": "Block lifted",
+    "passages": "People counted",
+    "visit": "Visit",
+    "tally": "Tally",
+    "alarm": "Alarm",
+    "alarm_answered": "Alarm answered",
+    "clock": "Clock compared",
+    "lost": "Facts lost at the station",
+    "not_shown": "Loan taken back: never shown to the reader",
+    "decision": "Decided by staff",
+}
+
+RULES = {
+    "uncertain": "Two stations disagree, and nobody can say which was last.",
+    "order_unclear": "The order is unclear, but every order ends the same way.",
+    "implicit_return": "Lent to the next reader without a return; the first loan was ended.",
+    "returned_while_missing": "It was missing and has turned up.",
+    "returned_while_lost": "It was lost and has turned up; is there a fee to pay back?",
+    "returned_while_claimed_returned": "The reader had said so: it was returned.",
+    "renewal_of_ended_loan": "Renewed after the loan had ended; the renewal counts for nothing.",
+    "return_proposed": "Seen on the shelf while on loan. Was it returned?",
+    "unseen_by_decision": "Something arrived that a decision did not know of.",
+    "not_shown": "A loan was taken back because the reader never saw it.",
+    "over_limit": "Lent beyond the reader's limit.",
+    "patron_blocked": "Lent to a blocked reader.",
+    "patron_expired": "Lent on an expired card.",
+    "reference_lent": "A reference item was lent.",
+    "held_for_other": "Lent although another reader waits for it.",
+    "item_unknown": "Nobody knows this item yet.",
+    "patron_unknown": "Nobody knows this reader.",
+    "tag_elsewhere": "This tag is known from another item.",
+    "facts_lost": "A station lost facts that nobody else has.",
+    "journal_forked": "A station's card was rolled back; its facts were sent again.",
+    "twin": "Two programs answer to one station name.",
+    "parked": "A fact could not be understood and is kept as it came.",
+    "unsecured_full": "More tags stand open than a gate can remember.",
+}
+
+EVENTS = {
+    "born": "{station} started",
+    "returned": "{station} came back with {waiting} waiting",
+    "caught_up": "{station} came back with {waiting} waiting · {applied} applied in {took}",
+    "gone": "{station} was lost from sight",
+    "forked": "{station}: its card was rolled back; sending again from {common}",
+    "parked": "{station}: one fact was set aside ({why})",
+    "lost": "{station}: facts {first} to {last} are lost",
+    "twin": "two programs answer to the name {station}",
+    "alarm": "alarm at {station}: {what}",
+    "lineage": "the gateway starts a new history; stations send again",
+    "recovered": "every station has sent again what an older history may have lacked",
+    "snapshot": "a new list of {kind} is ready (version {version})",
+    "policy": "policy version {version} is in force from its date",
+}
+
+LIST_STATES = {
+    "FRESH": "its list is up to date",
+    "STALE": "its list may be old; readers' doubt counts for them",
+    "BLIND": "it has no list and stays quiet",
+}
+
+CONTACT = {
+    "connected": "connected",
+    "silent": "silent",
+    "dead": "no sign of life",
+    "expected": "not heard yet",
+}
+
+
+def state(code: str) -> str:
+    """Return an item's state in words."""
+    return STATES.get(code, code)
+
+
+def kind(code: str) -> str:
+    """Return a fact's kind in words."""
+    return KINDS.get(code, code)
+
+
+def rule(code: str) -> str:
+    """Return why an entry waits for staff."""
+    return RULES.get(code, code.replace("_", " "))
+
+
+def event(entry: Doc) -> str:
+    """Return a diary entry as a sentence; a field it lacks is shown as a dash.
+
+    >>> event({"code": "born", "station": "kiosk-1", "detail": None})
+    'kiosk-1 started'
+    """
+    template = EVENTS.get(entry["code"], str(entry["code"]))
+    values = _Dashes(entry.get("detail") or {})
+    values["station"] = entry.get("station") or "a station"
+    return template.format_map(values)
+
+
+class _Dashes(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "–"
+
+
+def ago(then_ms: int | None, now_ms: int) -> str:
+    """Return how long ago something was.
+
+    >>> ago(0, 90_000)
+    '2 min ago'
+    >>> ago(None, 0)
+    'never'
+    """
+    if then_ms is None:
+        return "never"
+    return f"{span(max(now_ms - then_ms, 0))} ago" if now_ms - then_ms >= 2_000 else "just now"
+
+
+def span(duration_ms: int) -> str:
+    """Return a duration with one unit.
+
+    >>> [span(ms) for ms in (400, 12_000, 90_000, 7_200_000, 260_000_000)]
+    ['0.4 s', '12 s', '2 min', '2 h', '3 days']
+    """
+    seconds = duration_ms / 1000
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} days"
+
+
+def clock(instant_ms: int | None) -> str:
+    """Return an instant as local date and time, to the minute."""
+    if instant_ms is None:
+        return "unknown"
+    try:
+        local = dt.datetime.fromtimestamp(instant_ms / 1000, dt.UTC).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return "unknown"
+    return f"{local:%d %b %Y %H:%M}"
+
+
+def fact(row: Doc) -> str:
+    """Return what a fact says happened, without naming a reader.
+
+    >>> fact({"kind": "declared", "fields": {"state": "missing"}})
+    'Declared missing'
+    """
+    fields = row.get("fields") or {}
+    text = kind(row["kind"])
+    if row["kind"] in ("declared", "decision") and fields.get("state"):
+        text = f"{text}{':' if row['kind'] == 'decision' else ''} {state(fields['state'])}"
+    if row["kind"] in ("checkout", "renewal") and fields.get("due_at") is not None:
+        text = f"{text}, due {clock(fields['due_at'])}"
+    if fields.get("place"):
+        text = f"{text} ({fields['place']})"
+    if row["kind"] == "passages":
+        text = f"{text}: {fields.get('in', 0)} in, {fields.get('out', 0)} out"
+    return text
+
+
+def instant(row: Doc) -> int | None:
+    """Return the middle of a fact's interval, else what its station's clock said."""
+    earliest, latest = row.get("earliest_ms"), row.get("latest_ms")
+    if earliest is not None and latest is not None:
+        return int((earliest + latest) // 2)
+    return row.get("wall_ms") or row.get("received_at")
+
+
+def when(row: Doc) -> str:
+    """Return when a fact happened, and how sure that is."""
+    earliest, latest = row.get("earliest_ms"), row.get("latest_ms")
+    if earliest is None or latest is None:
+        return f"about {clock(instant(row))}"
+    if latest - earliest > 120_000:
+        return f"between {clock(earliest)} and {clock(latest)}"
+    return clock(instant(row))
