@@ -13,8 +13,8 @@ def main() -> None:
     barcodes = Barcodes.from_doc(Doc(PATTERNS, "barcodes"))
     for scanned in ("21234567890124", "A31234567890122B", "9783161484100", "2.12E+13"):
         found = barcodes.identify(scanned)
-        is_known = isinstance(found, Match)
-        print(f"{scanned}: {found.kind if is_known else found.reasons[0].value}")
+        answer = found.kind if isinstance(found, Match) else found.reasons[0].value
+        print(f"{scanned}: {answer}")
     print(*barcodes.explain("21234567890123"), sep="\n  ")
 
 
