@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pymarc
 
-from gateway.imports.rows import ItemRow, Problem, TitleRow
+from gateway.imports.rows import Fields, Problem, TitleRow
 
 RECORD_TERMINATOR = b"\x1d"
 # A MARC 21 record's own length field has five digits; nothing longer can be one.
@@ -139,7 +139,7 @@ def _is_utf8(chunk: bytes) -> bool:
 
 
 def _repeats(title: TitleRow, seen: dict[str, str]) -> Iterator[Problem]:
-    first = seen.setdefault(title.control_no, title.place)
+    first = seen.setdefault(title.fields["control_no"], title.place)
     if first != title.place:
         reason = f"is the same title as {first}; its copies join that one"
         yield Problem(title.place, reason, refused=False)
@@ -150,17 +150,21 @@ def _title_row(record: pymarc.Record, place: str, copies_from: str) -> TitleRow:
     if not title:
         raise _Unreadable("has no title (field 245)")
     author = _first(record, ("100", "110", "111"), "a") or _first(record, ("245",), "c")
-    return TitleRow(
-        place=place,
-        control_no=_control_no(record),
-        title=title,
-        author=_trimmed(author),
-        isbn=_isbn(record),
-        year=_year(record),
-        publisher=_trimmed(_first(record, ("264", "260"), "b")),
-        language=_control_text(record, "008")[35:38].strip(" |"),
-        copies=_copies(record, copies_from),
-    )
+    fields: Fields = {
+        "control_no": _control_no(record),
+        "title": title,
+        "author": _trimmed(author),
+        "isbn": _isbn(record),
+        "year": _year(record),
+        "publisher": _trimmed(_first(record, ("264", "260"), "b")),
+        "language": _control_text(record, "008")[35:38].strip(" |"),
+    }
+    return TitleRow(place, _said(fields), _copies(record, copies_from))
+
+
+def _said(fields: Fields) -> Fields:
+    """Leave out what the record does not say, so that a repeated import never empties a field."""
+    return {name: value for name, value in fields.items() if value not in {"", None}}
 
 
 def _control_no(record: pymarc.Record) -> str:
@@ -180,7 +184,7 @@ def _control_no(record: pymarc.Record) -> str:
     return "content:" + hashlib.sha256(f"{fixed}\x1f{said}".encode()).hexdigest()[:40]
 
 
-def _copies(record: pymarc.Record, copies_from: str) -> tuple[ItemRow, ...]:
+def _copies(record: pymarc.Record, copies_from: str) -> tuple[Fields, ...]:
     if copies_from == "none":
         return ()
     tags = tuple(COPY_FIELDS) if copies_from == "auto" else (copies_from,)
@@ -195,18 +199,21 @@ def _copies(record: pymarc.Record, copies_from: str) -> tuple[ItemRow, ...]:
     return ()
 
 
-def _copy(field: pymarc.Field, tag: str) -> ItemRow:
+def _copy(field: pymarc.Field, tag: str) -> Fields:
     codes = COPY_FIELDS[tag]
     prices = [_joined(field, code) for code in PRICE_SUBFIELDS.get(tag, ())]
-    return ItemRow(
-        barcode=_joined(field, codes["barcode"]),
-        shelf_mark=_joined(field, codes["shelf_mark"]),
-        item_type=_joined(field, codes.get("item_type", "")).lower(),
-        accession_no=_joined(field, codes.get("accession_no", "")),
-        home=_joined(field, HOME_SUBFIELDS[tag]).lower(),
-        not_for_loan=tag == "952" and _joined(field, "7") not in {"", "0"},
-        price_cents=next((cents for cents in map(price_cents, prices) if cents), None),
-    )
+    fields: Fields = {
+        "barcode": _joined(field, codes["barcode"]),
+        "shelf_mark": _joined(field, codes["shelf_mark"]),
+        "item_type": _joined(field, codes.get("item_type", "")).lower(),
+        "accession_no": _joined(field, codes.get("accession_no", "")),
+        "home": _joined(field, HOME_SUBFIELDS[tag]).lower(),
+        "price_cents": next((cents for cents in map(price_cents, prices) if cents), None),
+    }
+    if tag == "952":
+        # Koha's 952$7: anything but 0 means not for loan.
+        fields["not_for_loan"] = _joined(field, "7") not in {"", "0"}
+    return _said(fields)
 
 
 def price_cents(text: str) -> int | None:

@@ -6,60 +6,31 @@ and the report names the place and the reason.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class ItemRow:
-    """One physical copy.
-
-    An empty ``barcode`` asks for a generated one; ``price_cents`` is the replacement price.
-    """
-
-    barcode: str = ""
-    accession_no: str = ""
-    item_type: str = ""
-    shelf_mark: str = ""
-    home: str = ""
-    owner: str = ""
-    reference: bool = False
-    not_for_loan: bool = False
-    parts_total: int = 1
-    price_cents: int | None = None
-    uids: tuple[str, ...] = ()
+Fields = dict[str, Any]
+"""Column → value as `gateway.catalogue` takes them; what the source does not say is absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class TitleRow:
-    """What copies share.
+    """A title, with the copies that its record names.
 
-    ``control_no`` is the source's own name for the record: importing the same file twice finds
-    the same titles by it. ``copies`` are the copies the record itself names.
+    ``fields["control_no"]`` is the source's own name for the record: importing the same file
+    twice finds the same titles by it.
     """
 
     place: str
-    control_no: str
-    title: str
-    author: str = ""
-    isbn: str = ""
-    year: int | None = None
-    publisher: str = ""
-    language: str = ""
-    copies: tuple[ItemRow, ...] = ()
+    fields: Fields
+    copies: tuple[Fields, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PatronRow:
-    """One reader as the library's own list names her; ``cards`` are ids as a reader gives them."""
+    """A reader as the library's own list names her; ``cards`` are ids as a card reader gives."""
 
     place: str
-    number: str
-    name: str
-    category: str = ""
-    class_id: str = ""
-    member: str = ""
-    expires_on: str = ""
-    born_on: str = ""
-    language: str = ""
+    fields: Fields
     cards: tuple[str, ...] = ()
 
 
