@@ -1,0 +1,329 @@
+"""One fact applied to a holding: the table says what state follows, this file the rest.
+
+Each event has at most one effect, a function from the holding and the fact to the holding with
+its other fields changed; it never decides the state.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from circulation.facts import Fact
+from circulation.fold.holding import REACH_STREET, Entry, Holding
+from circulation.fold.table import DECLARATIONS, PLAIN, RETURNED_WHILE, TRANSITIONS, Event
+from circulation.items import ItemState
+from circulation.wire import kinds
+
+ON_LOAN_WANTED = "on_loan"
+_DECIDABLE = {state.value: state for state in ItemState if state is not ItemState.UNCERTAIN}
+_MAY_LEAVE = frozenset(
+    {
+        ItemState.IN_TRANSIT,
+        ItemState.IN_REPAIR,
+        ItemState.WITHDRAWN,
+        ItemState.UNCERTAIN,
+    }
+)
+_NAMES_A_READER = frozenset(
+    {
+        ItemState.ON_LOAN,
+        ItemState.MISSING,
+        ItemState.LOST,
+        ItemState.CLAIMED_RETURNED,
+        ItemState.DAMAGED,
+    }
+)
+
+
+def moves(fact: Fact) -> bool:
+    """Return whether a fact can change any holding; unknown kinds and words never do."""
+    if fact.kind == kinds.DECLARED:
+        return fact.state in DECLARATIONS
+    if fact.kind == kinds.DECISION:
+        return fact.state in _DECIDABLE
+    return fact.kind in PLAIN
+
+
+def step(holding: Holding, fact: Fact) -> tuple[Holding, tuple[Entry, ...]]:
+    """Return the holding after a fact that came after all others, and the new entries.
+
+    A decision and `not_shown` also reach back at facts already applied; only a full fold
+    does that (see `fold.may_step`).
+    """
+    if not moves(fact):
+        return holding, ()
+    event = event_of(holding, fact)
+    cell = TRANSITIONS[holding.state, event]
+    after = holding
+    if cell.to is not None:
+        effect = _EFFECTS.get(event, _unchanged)
+        settled = _settled(holding) if cell.to is not ItemState.UNCERTAIN else holding
+        state = _DECIDABLE[str(fact.state)] if event is Event.DECISION else cell.to
+        after = _secured(replace(effect(settled, fact), state=state))
+    if fact.blanked:  # long closed, and nobody can be asked any more
+        return after, ()
+    concerned = fact.loan if event is Event.RENEWAL_OF_OTHER else holding.loan
+    item_id = fact.item_id or ""
+    return after, tuple(Entry(rule, item_id, (fact.id,), concerned or "") for rule in cell.rules)
+
+
+def event_of(holding: Holding, fact: Fact) -> Event:
+    """Return what a moving fact means to this holding."""
+    if fact.kind == kinds.DECLARED:
+        return DECLARATIONS[str(fact.state)]
+    event = PLAIN[fact.kind]
+    tell_apart = _TOLD_APART.get(event)
+    return event if tell_apart is None else tell_apart(holding, fact)
+
+
+def _which_checkout(holding: Holding, fact: Fact) -> Event:
+    has_it = holding.state is ItemState.ON_LOAN and holding.patron == fact.patron
+    return Event.CHECKOUT_AGAIN if has_it and fact.patron is not None else Event.CHECKOUT
+
+
+def _which_checkin(holding: Holding, fact: Fact) -> Event:
+    _, owed = _parts_after(holding, fact)
+    return Event.CHECKIN_INCOMPLETE if owed and holding.loan is not None else Event.CHECKIN
+
+
+def _which_renewal(holding: Holding, fact: Fact) -> Event:
+    return Event.RENEWAL if fact.loan in holding.loan_names else Event.RENEWAL_OF_OTHER
+
+
+def _which_hold_ended(holding: Holding, fact: Fact) -> Event:
+    meant = fact.hold in (None, holding.hold)
+    return Event.HOLD_ENDED if meant else Event.HOLD_ENDED_OTHER
+
+
+_TOLD_APART: dict[Event, Callable[[Holding, Fact], Event]] = {
+    Event.CHECKOUT: _which_checkout,
+    Event.CHECKIN: _which_checkin,
+    Event.RENEWAL: _which_renewal,
+    Event.HOLD_ENDED: _which_hold_ended,
+}
+
+
+def _secured(holding: Holding) -> Holding:
+    """Return the holding with `unsecured` only where it says something: the item may not leave.
+
+    Gates look for unsecured items first, so an old failure to set a tag would alarm whoever
+    carries the item off rightly later.
+    """
+    is_lent_out = holding.state is ItemState.ON_LOAN and holding.reach >= REACH_STREET
+    may_leave = is_lent_out or holding.state in _MAY_LEAVE or holding.place is not None
+    return replace(holding, unsecured=False) if holding.unsecured and may_leave else holding
+
+
+def without_loan(holding: Holding) -> Holding:
+    """Return the holding with its loan ended; the deposit stands."""
+    return replace(
+        holding,
+        patron=None,
+        loan=None,
+        also_named=(),
+        session=None,
+        due_at=None,
+        reach=0,
+        renewals=0,
+        parts_owed=(),
+    )
+
+
+def _settled(holding: Holding) -> Holding:
+    """Return the holding with the doubt taken away, which had let the item be carried off."""
+    return without_loan(holding) if holding.state is ItemState.UNCERTAIN else holding
+
+
+def _here(holding: Holding, fact: Fact) -> Holding:
+    """Return the holding with the item at the station's place."""
+    location = fact.room or fact.site or holding.location
+    return replace(holding, location=location, bound_for=None)
+
+
+def _latest(*instants: int | None) -> int | None:
+    """Return the latest due date a reader was told: none is ever shortened."""
+    return max((instant for instant in instants if instant is not None), default=None)
+
+
+def _unchanged(holding: Holding, fact: Fact) -> Holding:
+    return holding
+
+
+def _lend(holding: Holding, fact: Fact) -> Holding:
+    missing = holding.parts_missing
+    if fact.parts_total and fact.parts_read is not None:
+        missing = _not_read(range(1, fact.parts_total + 1), fact)
+    return replace(
+        _here(without_loan(holding), fact),
+        patron=fact.patron,
+        loan=fact.id,
+        session=fact.session,
+        due_at=fact.due_at,
+        reach=REACH_STREET if fact.reach is None else fact.reach,
+        parts_missing=missing,
+        hold=None,
+        held_for=None,
+        unsecured=bool(fact.unsecured),
+    )
+
+
+def _lend_on(holding: Holding, fact: Fact) -> Holding:
+    """Return the loan going on: the same in one session, else renewed."""
+    is_same = fact.session is not None and fact.session == holding.session
+    return replace(
+        _here(holding, fact),
+        also_named=(*holding.also_named, fact.id),
+        due_at=_latest(holding.due_at, fact.due_at),
+        session=fact.session,
+        renewals=holding.renewals if is_same else holding.renewals + 1,
+        unsecured=bool(fact.unsecured),
+    )
+
+
+def _renew(holding: Holding, fact: Fact) -> Holding:
+    due_at = _latest(holding.due_at, fact.due_at)
+    return replace(holding, due_at=due_at, renewals=holding.renewals + 1)
+
+
+def _take_back(holding: Holding, fact: Fact) -> Holding:
+    missing, _ = _parts_after(holding, fact)
+    back = _here(without_loan(holding), fact)
+    return replace(back, parts_missing=missing, unsecured=bool(fact.unsecured))
+
+
+def _take_back_incomplete(holding: Holding, fact: Fact) -> Holding:
+    missing, owed = _parts_after(holding, fact)
+    back = replace(_here(holding, fact), reach=0, unsecured=bool(fact.unsecured))
+    return replace(back, parts_missing=missing, parts_owed=owed)
+
+
+def _parts_after(holding: Holding, fact: Fact) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the parts missing after a checkin, and those of them the borrower owes.
+
+    A part that was missing when the item was lent is not owed. Of an item returned before
+    without a part, the next checkin may bring just that part; nobody looking proves nothing.
+    """
+    if not fact.parts_total or fact.parts_read is None:
+        return holding.parts_missing, holding.parts_owed
+    if holding.parts_owed or (holding.parts_missing and holding.loan is None):
+        return _not_read(holding.parts_missing, fact), _not_read(holding.parts_owed, fact)
+    missing = _not_read(range(1, fact.parts_total + 1), fact)
+    return missing, tuple(part for part in missing if part not in holding.parts_missing)
+
+
+def _not_read(parts: "range | tuple[int, ...]", fact: Fact) -> tuple[int, ...]:
+    read = frozenset(fact.parts_read or ())
+    return tuple(part for part in parts if part not in read)
+
+
+def _show_here(holding: Holding, fact: Fact) -> Holding:
+    """Return the item as seen on the premises: whatever loan was open despite it being gone
+    has ended, unless a part of it is still owed."""
+    ended = holding if holding.parts_owed else without_loan(holding)
+    unsecured = holding.unsecured if fact.unsecured is None else fact.unsecured
+    return replace(_here(ended, fact), unsecured=unsecured)
+
+
+def _secure(holding: Holding, fact: Fact) -> Holding:
+    return replace(holding, unsecured=False)
+
+
+def _fail_to_secure(holding: Holding, fact: Fact) -> Holding:
+    return replace(holding, unsecured=fact.wanted != ON_LOAN_WANTED)
+
+
+def _trap(holding: Holding, fact: Fact) -> Holding:
+    return replace(holding, hold=fact.hold, held_for=fact.patron)
+
+
+def _shelve_for(holding: Holding, fact: Fact) -> Holding:
+    return replace(
+        _show_here(holding, fact),
+        hold=fact.hold or holding.hold,
+        held_for=fact.patron or holding.held_for,
+    )
+
+
+def _release(holding: Holding, fact: Fact) -> Holding:
+    return replace(holding, hold=None, held_for=None)
+
+
+def _send(holding: Holding, fact: Fact) -> Holding:
+    return replace(_show_here(holding, fact), location=None, bound_for=fact.place)
+
+
+def _deposit(holding: Holding, fact: Fact) -> Holding:
+    shown = holding if _keeps_loan(holding) else _show_here(holding, fact)
+    return replace(shown, place=fact.place, answerable=fact.patron or fact.group)
+
+
+def _damage(holding: Holding, fact: Fact) -> Holding:
+    return _show_here(holding, fact) if holding.state in RETURNED_WHILE else holding
+
+
+def _keeps_loan(holding: Holding) -> bool:
+    return holding.state in (ItemState.ON_LOAN, ItemState.UNCERTAIN)
+
+
+def _recall(holding: Holding, fact: Fact) -> Holding:
+    """Return a loan with its recalled due date, or the item without its deposit."""
+    if fact.loan is None:
+        return replace(holding, place=None, answerable=None)
+    if fact.loan in holding.loan_names and fact.due_at is not None:
+        return replace(holding, due_at=fact.due_at)
+    return holding
+
+
+def _withdraw(holding: Holding, fact: Fact) -> Holding:
+    ended = without_loan(holding)
+    return replace(ended, place=None, answerable=None, hold=None, held_for=None, unsecured=False)
+
+
+def _decide(holding: Holding, fact: Fact) -> Holding:
+    """Return exactly what staff decided; nothing of the holding survives that they left out."""
+    state = _DECIDABLE[str(fact.state)]
+    decided = _decided_place(fact)
+    if state not in _NAMES_A_READER or fact.patron is None:
+        return decided
+    reach = REACH_STREET if fact.reach is None else fact.reach
+    return replace(
+        decided,
+        patron=fact.patron,
+        loan=fact.loan or fact.id,
+        due_at=fact.due_at,
+        reach=reach if state is ItemState.ON_LOAN else 0,
+    )
+
+
+def _decided_place(fact: Fact) -> Holding:
+    return Holding(
+        place=fact.place,
+        answerable=fact.group if fact.place else None,
+        location=fact.room or fact.site,
+        hold=fact.hold,
+        unsecured=bool(fact.unsecured),
+    )
+
+
+_EFFECTS: dict[Event, Callable[[Holding, Fact], Holding]] = {
+    Event.CHECKOUT: _lend,
+    Event.CHECKOUT_AGAIN: _lend_on,
+    Event.CHECKIN: _take_back,
+    Event.CHECKIN_INCOMPLETE: _take_back_incomplete,
+    Event.RENEWAL: _renew,
+    Event.USED_IN_HOUSE: _show_here,
+    Event.SEEN: _show_here,
+    Event.TAG_WRITTEN: _secure,
+    Event.SECURITY_NOT_SET: _fail_to_secure,
+    Event.HOLD_TRAPPED: _trap,
+    Event.HOLD_SHELVED: _shelve_for,
+    Event.HOLD_ENDED: _release,
+    Event.SENT: _send,
+    Event.RECEIVED: _show_here,
+    Event.DEPOSITED: _deposit,
+    Event.RECALLED: _recall,
+    Event.DECLARED_DAMAGED: _damage,
+    Event.DECLARED_FOUND: _show_here,
+    Event.REPAIRED: _show_here,
+    Event.WITHDRAWN: _withdraw,
+    Event.DECISION: _decide,
+}
