@@ -17,26 +17,27 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from circulation.may_leave import reach_of
 from gateway import schema
 from gateway.docs import Doc, chunks, item_docs, leave_keys, patron_docs
-from gateway.reach import may_leave_reach
+from gateway.views import item_of
 
 if TYPE_CHECKING:
     from gateway.store import Write
 
 GATE_STEP_BYTES_MAX = 3_000  # of 4 KiB: the rest is for the envelope and its mac
 KIOSK_STEP_BYTES_MAX = 40_000  # of 64 KiB
+WHOLE_KINDS = ("policy",)  # fetched as a whole: a change row would be too small for it
 Keyed = tuple[str, str]  # a key unique within the step, the change row as JSON
 
 
 class Changes:
-    """The items, patrons and policies a transaction touched."""
+    """The items and patrons a transaction touched, and whether it saved a policy."""
 
     def __init__(self) -> None:
         self.items: set[str] = set()
         self.patrons: set[str] = set()
-        self.policies: dict[str, Doc] = {}
-        self.base: dict[str, int] = {}
+        self.policy_saved = False
 
     def flush(self, write: Write, *, bulk: bool) -> None:
         """Write the change rows, the steps and the library's new version."""
@@ -49,8 +50,8 @@ class Changes:
         if self.patrons:
             patrons = patron_docs(write.connection, write.library_id, self.patrons)
             steps["patrons"] = _split(_rows(self.patrons, patrons), KIOSK_STEP_BYTES_MAX)
-        if self.policies:
-            steps["policy"] = _split(_rows(self.policies, self.policies), KIOSK_STEP_BYTES_MAX)
+        if self.policy_saved:
+            steps["policy"] = [[]]
         if steps:
             self._write_steps(write, steps, bulk=bulk)
 
@@ -58,7 +59,7 @@ class Changes:
         """Bring the gates' list up to date for the touched items; return what changed."""
         wanted: dict[str, tuple[str, int, int]] = {}
         for doc in docs.values():
-            reach, unsecured = may_leave_reach(doc), int(bool(doc["unsecured"]))
+            reach, unsecured = reach_of(item_of(doc)), int(bool(doc["unsecured"]))
             if reach or unsecured:
                 wanted.update(dict.fromkeys(leave_keys(doc), (doc["item_id"], reach, unsecured)))
         had = self._listed(write, wanted)
@@ -109,7 +110,8 @@ class Changes:
                 links.append({**common, "previous": previous})
                 rows += [{**common, "key": key, "body": body} for key, body in part]
                 previous = version
-            moved = {"version": last, "floor": last} if bulk else {"version": last}
+            whole = bulk or kind in WHOLE_KINDS
+            moved = {"version": last, "floor": last} if whole else {"version": last}
             write.execute(write.update(schema.FEED, kind=kind).values(moved))
         write.insert(schema.STEP, [] if bulk else links)
         write.insert(schema.CHANGE, rows)

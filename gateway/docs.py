@@ -6,12 +6,13 @@ has no need of (birth dates, addresses, a title's full record) never enters one.
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from circulation.may_leave import STREET
 from gateway import schema
 
 IN_CLAUSE_MAX = 900  # SQLite before 3.32 takes 999 parameters
@@ -22,6 +23,13 @@ ITEM_FIELDS = (
     "item_id", "title_id", "barcode", "accession_no", "item_type", "owner", "home", "location",
     "shelf_mark", "reference", "not_for_loan", "parts_total", "price_cents",
 )  # fmt: skip
+HELD_FIELDS = {  # the document's name for a field of the holding
+    "patron_id": "patron",
+    "loan": "loan",
+    "due_at": "due_at",
+    "session": "session",
+    "deposit": "place",
+}
 TITLE_FIELDS = ("title_id", "title", "author", "isbn", "year")
 HOLD_WAITING = ("placed", "trapped", "shelved")
 
@@ -47,39 +55,50 @@ def item_docs(
 
 
 def items_query(library_id: str) -> sa.Select[Any]:
-    """Return the query whose rows `item_doc` understands: item, title and holding."""
-    item, title, holding = schema.ITEM, schema.TITLE, schema.HOLDING
-    joined = item.outerjoin(
-        title, sa.and_(title.c.library_id == library_id, title.c.title_id == item.c.title_id)
-    ).outerjoin(
-        holding, sa.and_(holding.c.library_id == library_id, holding.c.item_id == item.c.item_id)
+    """Return the query whose rows `item_doc` understands: item, title, holding and loan."""
+    item, title, holding, loan = schema.ITEM, schema.TITLE, schema.HOLDING, schema.LOAN
+    joined = (
+        item.outerjoin(title, _same(library_id, title, item, "title_id"))
+        .outerjoin(holding, _same(library_id, holding, item, "item_id"))
+        .outerjoin(loan, _same(library_id, loan, holding, "loan"))
     )
     columns: list[sa.ColumnElement[Any]] = [item.c[name] for name in ITEM_FIELDS]
     columns += [title.c[name].label(f"title_{name}") for name in TITLE_FIELDS]
     columns += [
-        holding.c[name].label(f"holding_{name}")
-        for name in ("state", "patron_id", "loan", "due_at", "reach", "unsecured", "renewals")
+        item.c.initial,
+        holding.c.state,
+        holding.c.last,
+        holding.c.doc,
+        loan.c.opened_at,
+        loan.c.policy_version,
     ]
-    columns += [holding.c.last.label("holding_last"), holding.c.doc.label("holding_doc")]
-    columns.append(item.c.initial)
     return sa.select(*columns).select_from(joined).where(item.c.library_id == library_id)
+
+
+def _same(library_id: str, table: sa.Table, other: sa.Table, name: str) -> Any:
+    return sa.and_(table.c.library_id == library_id, table.c[name] == other.c[name])
 
 
 def item_doc(row: sa.RowMapping) -> Doc:
     """Return an item's document; its tags and hold are added by the caller."""
     doc: Doc = {name: row[name] for name in ITEM_FIELDS}
+    held: Doc = json.loads(row["doc"]) if row["doc"] else {}
+    last = row["last"] or []
     doc["title"] = None
     if row["title_title_id"] is not None:
         doc["title"] = {name: row[f"title_{name}"] for name in TITLE_FIELDS}
-    last = row["holding_last"] or []
-    doc["state"] = row["holding_state"] or row["initial"] or "available"
-    for name in ("patron_id", "loan", "due_at"):
-        doc[name] = row[f"holding_{name}"]
-    doc["reach"] = row["holding_reach"] or 0
-    doc["renewals"] = row["holding_renewals"] or 0
-    doc["unsecured"] = row["holding_unsecured"] or 0
+    doc["state"] = row["state"] or row["initial"] or "available"
+    for name, source in HELD_FIELDS.items():
+        doc[name] = held.get(source)
+    doc["reach"] = held.get("reach") or 0
+    doc["renewals"] = held.get("renewals") or 0
+    doc["unsecured"] = int(bool(held.get("unsecured")))
+    doc["parts_missing"] = list(held.get("parts_missing") or ())
+    doc["lent_at"] = row["opened_at"]
+    doc["policy_version"] = row["policy_version"]
+    doc["on_site"] = int(bool(doc["loan"]) and doc["reach"] < STREET)
     doc["last_fact"] = last[-1] if last else None
-    doc["held_for"] = None
+    doc["held_for"] = held.get("held_for")
     doc["uids"] = []
     return doc
 
@@ -147,6 +166,7 @@ def patron_doc(row: sa.RowMapping) -> Doc:
         "blocked": row["blocked"] or [],
         "fee_cents": row["fee_cents"],
         "pin_hash": row["pin_hash"],
+        "age_reached": row["age_reached"],
         "cards": [],
     }
 
@@ -174,11 +194,3 @@ def leave_keys(doc: Doc) -> list[str]:
     if doc["uids"]:
         return list(doc["uids"])
     return [f"item:{doc['barcode']}"] if doc["barcode"] else []
-
-
-def by_item(rows: Iterable[sa.RowMapping]) -> dict[str, list[sa.RowMapping]]:
-    """Return rows grouped by their item."""
-    grouped: dict[str, list[sa.RowMapping]] = defaultdict(list)
-    for row in rows:
-        grouped[row["item_id"]].append(row)
-    return grouped

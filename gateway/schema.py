@@ -240,6 +240,7 @@ PATRON = _table(
     sa.Column("blocked", DOC),  # list of reason codes; empty = free
     _count("fee_cents"),
     sa.Column("born_on", sa.String(10)),  # never leaves the gateway
+    sa.Column("age_reached", sa.SmallInteger),  # the highest age limit reached, for kiosks
     sa.Column("language", sa.String(8)),
     sa.Column("pin_hash", sa.Text),
     sa.Column("extra", DOC),  # never leaves the gateway
@@ -277,12 +278,8 @@ HOLDING = _table(  # derived: one row per item of which any moving fact is known
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("patron_id", ID),
     sa.Column("loan", ID),
-    sa.Column("due_at", MS),
-    _count("reach"),
-    _flag("unsecured"),
-    _count("renewals"),
-    sa.Column("held_for", ID),
     sa.Column("last", DOC, nullable=False),  # the ids of its last facts
+    _flag("doubted"),  # some of its facts were not in one certain order
     sa.Column("doc", sa.Text, nullable=False),  # the whole holding, as the fold wrote it
     sa.Column("version", VERSION, nullable=False),
 )
@@ -300,6 +297,7 @@ LOAN = _table(  # derived: every loan with its beginning and end, for statistics
     sa.Column("patron_id", ID),
     sa.Column("opened_at", MS, nullable=False),
     sa.Column("due_at", MS),
+    sa.Column("policy_version", VERSION),
     sa.Column("closed_at", MS),
 )
 sa.Index("loan_by_item", LOAN.c.library_id, LOAN.c.item_id)

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from gateway import schema
 from gateway.docs import ITEM_FIELDS, Doc, item_docs, patron_docs
 from gateway.errors import SnapshotUnknown
+from gateway.policies import default_document, newest_document
 from gateway.store import Store
 
 FORMATS = {
@@ -43,7 +44,8 @@ CREATE TABLE item (
     owner TEXT, home TEXT, location TEXT, shelf_mark TEXT, reference INTEGER,
     not_for_loan INTEGER, parts_total INTEGER, price_cents INTEGER, state TEXT, patron_id TEXT,
     loan TEXT, due_at INTEGER, reach INTEGER, renewals INTEGER, unsecured INTEGER,
-    last_fact TEXT, held_for TEXT
+    last_fact TEXT, held_for TEXT, lent_at INTEGER, policy_version INTEGER, session TEXT,
+    on_site INTEGER, deposit TEXT, parts_missing TEXT
 ) WITHOUT ROWID;
 CREATE TABLE item_uid (uid TEXT PRIMARY KEY, item_id TEXT) WITHOUT ROWID;
 CREATE TABLE title (
@@ -59,12 +61,12 @@ CREATE INDEX item_uid_by_item ON item_uid (item_id);
 """
 ITEM_COLUMNS = (
     *ITEM_FIELDS, "state", "patron_id", "loan", "due_at", "reach", "renewals", "unsecured",
-    "last_fact", "held_for",
+    "last_fact", "held_for", "lent_at", "policy_version", "session", "on_site", "deposit",
 )  # fmt: skip
 PATRONS_SQL = """
 CREATE TABLE patron (
     patron_id TEXT PRIMARY KEY, short_name TEXT, category TEXT, class TEXT, member TEXT,
-    expires_on TEXT, blocked TEXT, fee_cents INTEGER, pin_hash TEXT
+    expires_on TEXT, blocked TEXT, fee_cents INTEGER, pin_hash TEXT, age_reached INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE card (
     card_key TEXT PRIMARY KEY, key_id TEXT, patron_id TEXT, status TEXT
@@ -239,24 +241,22 @@ def may_leave_document(connection: sa.Connection, library_id: str) -> Doc:
 
 
 def policy_document(connection: sa.Connection, library_id: str) -> Doc:
-    """Return every version of the policy that is or will be in force, oldest first."""
-    table = schema.POLICY
-    query = sa.select(table).where(table.c.library_id == library_id).order_by(table.c.version)
+    """Return the library's rules, all their dated versions in one document."""
     return {
         "lineage": _lineage(connection, library_id),
         "version": _version(connection, library_id, "policy"),
-        "policies": [row.doc for row in connection.execute(query)],
+        "policy": newest_document(connection, library_id) or default_document("UTC"),
     }
 
 
 def _build_catalogue(
     connection: sa.Connection, library_id: str, path: Path, meta: dict[str, str]
 ) -> None:
-    columns = ", ".join("?" * 22)
+    columns = ", ".join("?" * (len(ITEM_COLUMNS) + 1))
     with _new_file(path, CATALOGUE_SQL) as file:
         for ids in _pages(connection, schema.ITEM.c.item_id, library_id):
             docs = list(item_docs(connection, library_id, ids).values())
-            rows = [tuple(doc[name] for name in ITEM_COLUMNS) for doc in docs]
+            rows = [_item_row(doc) for doc in docs]
             file.executemany(f"INSERT INTO item VALUES ({columns})", rows)
             uids = [(uid, doc["item_id"]) for doc in docs for uid in doc["uids"]]
             file.executemany("INSERT INTO item_uid VALUES (?, ?)", uids)
@@ -274,7 +274,7 @@ def _build_patrons(
         for ids in _pages(connection, schema.PATRON.c.patron_id, library_id):
             docs = patron_docs(connection, library_id, ids).values()
             rows = [_patron_row(doc) for doc in docs]
-            file.executemany("INSERT INTO patron VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            file.executemany("INSERT INTO patron VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             cards = [
                 (card["card_key"], card["key_id"], doc["patron_id"], card["status"])
                 for doc in docs
@@ -283,6 +283,10 @@ def _build_patrons(
             file.executemany("INSERT INTO card VALUES (?, ?, ?, ?)", cards)
         file.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         file.executescript(PATRONS_INDEXES)
+
+
+def _item_row(doc: Doc) -> tuple[Any, ...]:
+    return (*(doc[name] for name in ITEM_COLUMNS), json.dumps(doc["parts_missing"]))
 
 
 def _patron_row(doc: Doc) -> tuple[Any, ...]:

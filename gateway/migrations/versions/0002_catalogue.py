@@ -104,6 +104,7 @@ def _patron() -> None:
         sa.Column("blocked", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("fee_cents", sa.Integer(), server_default="0", nullable=False),
         sa.Column("born_on", sa.String(length=10), nullable=True),
+        sa.Column("age_reached", sa.SmallInteger(), nullable=True),
         sa.Column("language", sa.String(length=8), nullable=True),
         sa.Column("pin_hash", sa.Text(), nullable=True),
         sa.Column("extra", sa.JSON(none_as_null=True), nullable=True),

@@ -1,0 +1,50 @@
+"""The library's rules: one document, of which every saved version is kept.
+
+A document may be larger and deeper than a change row, so kiosks are told of a new one by the
+version in the head and fetch it as a list of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from circulation.policy import Policy
+from gateway import schema
+from gateway.store import Write
+
+Doc = dict[str, Any]
+KEY = "policy"
+
+
+def default_document(zone: str) -> Doc:
+    """Return the rules of a library that has not set any: open at all times, no fees."""
+    return {"zone": zone, "versions": [{"version": 1, "from": "2000-01-01", "rules": []}]}
+
+
+def save_policy(write: Write, document: Doc) -> Policy:
+    """Check and keep a document as the newest; raise PolicyInvalid naming what is wrong."""
+    policy = Policy.from_doc(document)
+    row = {"version": write.version, "doc": policy.to_doc(), "saved_at": write.now_ms}
+    write.insert(schema.POLICY, [row])
+    write.changes.policy_saved = True
+    return policy
+
+
+def newest_document(connection: sa.Connection, library_id: str) -> Doc | None:
+    """Return the newest document, or None before the first."""
+    table = schema.POLICY
+    query = (
+        sa.select(table.c.doc)
+        .where(table.c.library_id == library_id)
+        .order_by(table.c.version.desc())
+        .limit(1)
+    )
+    found: Doc | None = connection.execute(query).scalar()
+    return found
+
+
+def newest_policy(connection: sa.Connection, library_id: str) -> Policy:
+    """Return the rules in force, those of a new library if none were saved."""
+    return Policy.from_doc(newest_document(connection, library_id) or default_document("UTC"))
