@@ -1,0 +1,47 @@
+"""The lending stations of the site, and whether each was heard lately."""
+
+from firmware.gate.config import LENDERS_HEARD_MS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LENDERS_MAX = 64
+
+
+class Lenders:
+    """Row 6 alarms only while every one of these has been heard within 60 s."""
+
+    def __init__(self, stations: "Iterable[str]") -> None:
+        """stations: those known from the configuration, none of them heard yet."""
+        self._heard_ms: dict[str, int | None] = {}
+        self._too_many = False
+        for station in stations:
+            self.know(station)
+
+    def know(self, station: str) -> None:
+        """Take that this station lends here."""
+        if station in self._heard_ms:
+            return
+        if len(self._heard_ms) >= LENDERS_MAX:
+            self._too_many = True
+            return
+        self._heard_ms[station] = None
+
+    def hear(self, station: str, now_ms: int) -> None:
+        """Take that this station spoke just now."""
+        self.know(station)
+        if station in self._heard_ms:
+            self._heard_ms[station] = now_ms
+
+    def all_heard(self, now_ms: int) -> bool:
+        """Return whether none may have lent something unheard."""
+        return not self._too_many and not self.silent(now_ms)
+
+    def silent(self, now_ms: int) -> "list[str]":
+        """Return the stations not heard within 60 s, in order."""
+        found = []
+        for station, heard_ms in self._heard_ms.items():
+            if heard_ms is None or now_ms - heard_ms > LENDERS_HEARD_MS:
+                found.append(station)
+        return sorted(found)

@@ -1,0 +1,157 @@
+"""The tags in the field, and whether each stands, passes or came in.
+
+Laws:
+- Reads at most 5 s apart are one visit to the field. A visit of 10 s is standing: the tag is
+  muted until it has been away for 30 s, whoever walks through the beams meanwhile.
+- A tag that is not seen for 30 s is forgotten, and its id with it. Only the ids of tags that
+  came in unread are kept for the day, here and nowhere else.
+- A full table forgets tags that have left; with none of those a new tag is not watched, and
+  the health of the gate says so.
+"""
+
+from collections import OrderedDict
+
+from circulation.wire.check import Hex, Text
+from firmware.gate.config import AWAY_MS, CAME_IN_MS, PRESENCE_GAP_MS, STANDING_MS
+from firmware.gate.errors import EventInvalid
+from firmware.gate.events import IN_STOCK, NO_SECURITY, ON_LOAN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from firmware.gate.events import TagRead
+
+TAGS_MAX = 256  # a trolley holds about 200 books
+CAME_IN_MAX = 1_024
+
+# What is known of a tag's data block.
+UNREAD = 0
+ASKED = 1
+FAILED = 2
+READ = 3
+
+_UID = Hex(2, 32)
+_PII = Text(59, 1)  # with "item:" before it a list's key of 64
+_OWNER = Text(32, 1)
+_SECURITIES = (IN_STOCK, ON_LOAN, NO_SECURITY)
+
+
+class Tag:
+    """One tag; times in the shell's monotonic milliseconds."""
+
+    def __init__(self, uid: str, now_ms: int) -> None:
+        """Begin its first visit to the field."""
+        self.uid = uid
+        self.security = NO_SECURITY
+        self.pii: str | None = None
+        self.owner: str | None = None
+        self.content = UNREAD
+        self.tries = 0
+        self.asked_ms = 0
+        self.waiting_ms: int | None = None
+        self.judged_ms: int | None = None
+        self.last_ms = now_ms
+        self.begin(now_ms)
+
+    def begin(self, now_ms: int) -> None:
+        """Begin another visit to the field."""
+        self.first_ms = now_ms
+        self.standing = False
+        self.came_in = False
+        self.tries = 0
+        self.reads: dict[str, int] = {}
+
+    def seen(self, lane: str, security: str, now_ms: int) -> None:
+        """Take one read by one lane's antenna."""
+        if now_ms - self.last_ms > PRESENCE_GAP_MS and not self.standing:
+            self.begin(now_ms)
+        self.last_ms = max(self.last_ms, now_ms)
+        self.security = security
+        self.reads[lane] = self.reads.get(lane, 0) + 1
+        if self.last_ms - self.first_ms >= STANDING_MS:
+            self.standing = True
+
+    def learn(self, pii: "str | None", owner: "str | None") -> None:
+        """Take what its data block says; a text that no database could hold says nothing."""
+        self.content = READ
+        self.pii = pii if _PII(pii) is None else None
+        self.owner = owner if _OWNER(owner) is None else None
+
+    def list_keys(self) -> "tuple[str, ...]":
+        """Return the keys a list may know it by, the surest first."""
+        return (self.uid,) if self.pii is None else (self.uid, f"item:{self.pii}")
+
+    def lane(self) -> str:
+        """Return the lane whose antenna read it most."""
+        return max(sorted(self.reads), key=self.count)
+
+    def count(self, lane: str) -> int:
+        """Return how often that lane's antenna read it during this visit."""
+        return self.reads.get(lane, 0)
+
+
+class TagTable:
+    """The tags that are in the field or left it less than 30 s ago."""
+
+    def __init__(self, tags_max: int = TAGS_MAX) -> None:
+        """Begin empty."""
+        self._tags: OrderedDict[str, Tag] = OrderedDict()  # so that both Pythons agree
+        self._tags_max = tags_max
+        self._came_in: OrderedDict[str, int] = OrderedDict()
+        self.ignored = 0
+
+    def see(self, lane: str, read: "TagRead", now_ms: int) -> None:
+        """Take one tag of an inventory whose values have been checked."""
+        tag = self._tags.get(read.uid)
+        if tag is None or now_ms - tag.last_ms >= AWAY_MS:
+            self._tags.pop(read.uid, None)
+            if not self._has_room(now_ms):
+                self.ignored += 1
+                return
+            tag = self._tags[read.uid] = Tag(read.uid, now_ms)
+        tag.seen(lane, read.security, now_ms)
+        if read.pii is not None or read.owner is not None:
+            tag.learn(read.pii, read.owner)
+
+    def get(self, uid: str) -> "Tag | None":
+        """Return the tag, None if it is not watched."""
+        return self._tags.get(uid)
+
+    def all(self) -> "list[Tag]":
+        """Return every tag watched."""
+        return list(self._tags.values())
+
+    def forget(self, now_ms: int) -> None:
+        """Drop the tags that have been away for 30 s."""
+        for tag in self.all():
+            if now_ms - tag.last_ms >= AWAY_MS:
+                del self._tags[tag.uid]
+
+    def remember_coming_in(self, uid: str, now_ms: int) -> None:
+        """Keep for today that this unread tag came in here."""
+        self._came_in.pop(uid, None)
+        if len(self._came_in) >= CAME_IN_MAX:
+            del self._came_in[next(iter(self._came_in))]
+        self._came_in[uid] = now_ms
+
+    def came_in_today(self, uid: str, now_ms: int) -> bool:
+        """Return whether this tag came in through this gate today."""
+        came_ms = self._came_in.get(uid)
+        return came_ms is not None and now_ms - came_ms <= CAME_IN_MS
+
+    def _has_room(self, now_ms: int) -> bool:
+        if len(self._tags) < self._tags_max:
+            return True
+        for tag in self.all():
+            if now_ms - tag.last_ms > PRESENCE_GAP_MS and not tag.standing:
+                del self._tags[tag.uid]
+                return True
+        return False
+
+
+def check_read(read: "TagRead") -> None:
+    """Raise EventInvalid if a shell reports a tag that cannot be."""
+    fault = _UID(read.uid)
+    if fault is not None:
+        raise EventInvalid(f"tag: uid {fault}")
+    if read.security not in _SECURITIES:
+        raise EventInvalid(f"tag {read.uid}: security must be one of {', '.join(_SECURITIES)}")
