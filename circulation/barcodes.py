@@ -275,8 +275,11 @@ def suspicious_barcode(text: str, patterns: Sequence[Pattern] = ()) -> str | Non
 
 
 def _spreadsheet_damage(text: str) -> str | None:
-    mantissa, exponent_mark, exponent = text.upper().partition("E")
-    if exponent_mark and _is_digits(exponent.lstrip("+-")) and _is_number(mantissa):
+    mantissa, exponent_mark, exponent = text.upper().replace(",", ".").partition("E")
+    # 12E5 may be an honest Code 39 label; a spreadsheet writes a sign or a decimal mark.
+    signed = exponent.startswith(("+", "-")) or "." in mantissa
+    is_number = _is_digits(exponent.lstrip("+-")) and _is_number(mantissa)
+    if exponent_mark and signed and is_number:
         return "a number in scientific notation: format the column as text and export again"
     if text.startswith("'"):
         return "a leading apostrophe from a spreadsheet"

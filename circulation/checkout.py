@@ -230,7 +230,8 @@ def _check_limits(request: CheckoutRequest) -> Iterator[Finding]:
     item, case = request.item, request.case
     if request.patron is None or item is None:
         return
-    others = [loan for loan in request.open_loans if loan.item_id != item.item_id]
+    counted = (loan for loan in request.open_loans if not loan.doubtful)
+    others = [loan for loan in counted if loan.item_id != item.item_id]
     here = [loan for loan in others if loan.on_site]
     away = [loan for loan in others if not loan.on_site]
     same = [loan for loan in away if loan.item_type == item.item_type]

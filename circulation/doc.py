@@ -50,7 +50,8 @@ class Doc:
         return self.value
 
     def has(self, key: str) -> bool:
-        """Return whether the table names this key."""
+        """Return whether the table names this key; asking makes it an option."""
+        self._read.add(key)
         return key in self.table()
 
     def at(self, key: str, default: object = _MISSING) -> "Doc":

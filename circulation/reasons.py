@@ -89,6 +89,7 @@ TIME_REASONS = frozenset(
         Reason.NOT_YOUR_TURN,
         Reason.RENEWAL_TOO_EARLY,
         Reason.RENEWAL_OVERDUE,
+        Reason.RENEWAL_NO_GAIN,
     }
 )
 

@@ -54,7 +54,7 @@ def decide_renewal(request: RenewalRequest) -> Permitted | Refused:
     if result.refused or due.at is None or loan is None:
         return Refused(result.refused, result.details_of(result.refused))
     return Permitted(
-        due_at=due.at,
+        due_at=max(due.at, loan.due_at),  # with an unsure clock it could fall short
         reach=loan.reach,
         on_site=False,
         policy_version=request.case.version.version,
