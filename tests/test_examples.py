@@ -31,3 +31,22 @@ def test_a_changed_journal_is_noticed(capsys):
 
     assert [line.split()[1] for line in lines[:3]] == ["checkout", "renewal", "checkin"]
     assert lines[-1] == "one fact replaced: noticed"
+
+
+def test_two_kiosks_without_a_network_give_one_answer(capsys):
+    """Every order of arrival folds to the same state, and in doubt nobody owes."""
+    assert run("fold_three_facts.py", capsys) == ["1 answer: uncertain owed by None"]
+
+
+def test_labels_are_told_apart(capsys):
+    """A card, an item with what its scanner adds, a publisher's barcode and a spreadsheet's."""
+    lines = run("judge_a_barcode.py", capsys)
+
+    assert [line.rpartition(" ")[2] for line in lines[:4]] == [
+        *("patron", "item", "cover_barcode", "barcode_invalid")
+    ]
+
+
+def test_the_gate_tells_the_lent_book_from_the_stolen_one(capsys):
+    """The lent book leaves in silence, the other one does not."""
+    assert run("play_a_gate.py", capsys) == ["lent silence", "stolen alarm"]

@@ -277,7 +277,7 @@ def test_packages_are_listed():
     packages = {
         str(Path(name).parent).replace("/", ".")
         for name in PYTHON
-        if Path(name).name == "__init__.py" and Path(name).parts[0] in PROGRAMS
+        if Path(name).parts[0] in PROGRAMS
     }
     listed = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["packages"]
 
