@@ -5,13 +5,11 @@ Blanking those two makes the reader unknowable and leaves every body, hash and c
 """
 
 import datetime as dt
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 BLANKED = ("salt", "patron")
-SALT_BYTES = 16
 
 Row = Mapping[str, Any]
 
@@ -58,10 +56,3 @@ def blank_rows(rows: Iterable[Row], facts: Collection[str]) -> list[dict[str, An
 def is_blank(row: Row) -> bool:
     """Return whether a row no longer says whose it is."""
     return all(row.get(name) is None for name in BLANKED)
-
-
-def patron_hash(salt: bytes, patron_id: str) -> str:
-    """Return what a body holds of a reader: SHA-256 over the salt and the id, as hex."""
-    if len(salt) != SALT_BYTES:
-        raise ValueError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
-    return hashlib.sha256(salt + patron_id.encode()).hexdigest()
