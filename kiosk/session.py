@@ -344,6 +344,7 @@ class Session:
         return self._change(
             event.key, state=TileState.RECORDED, mode=event.mode, due_at=event.due_at,
             on_site=event.on_site, notes=event.notes, refused=None, notice="",
+            parts_missing=event.parts_missing,
         )  # fmt: skip
 
     def _finished(self, event: ItemFinished, before: State) -> list[Command]:

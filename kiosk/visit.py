@@ -119,6 +119,7 @@ class ItemRecorded:
     due_at: int | None = None
     on_site: bool = False
     notes: tuple[str, ...] = ()
+    parts_missing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

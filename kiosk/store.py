@@ -1,0 +1,334 @@
+"""station.db: the journal, what follows from it here, and the changes of the lists.
+
+Laws of this file:
+
+1. One connection writes, every other is `query_only`. What a commit promised is on the disk:
+   WAL and synchronous=FULL are read back from the writing connection at start.
+2. A fact and the loan it makes are one transaction on one file.
+3. A fact is *unfinished* from its commit until just before its tick is shown. After a power cut
+   `unfinished` says what a reader may not have been told.
+4. News go only when they are covered: see `kiosk.beliefs`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from circulation.journal import SqliteJournal, open_reader, open_station_db, transaction
+from circulation.sync.rows import Row
+from circulation.wire.fact import encode_body
+from circulation.wire.messages import SiteLoan
+from kiosk.errors import StoreUnsafe
+from kiosk.schema import MIGRATIONS
+
+NEWS_KEPT = 5_000
+"""Covered news still answer a gate with an older list; beyond that many it asks the gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A fact about to be written; salt and patron travel beside its body."""
+
+    fields: Mapping[str, Any]
+    salt: bytes | None = None
+    patron: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The fact's own id."""
+        return str(self.fields["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a fact means for its item here and for the gates of the site."""
+
+    state: str
+    item_id: str | None
+    uids: tuple[str, ...] = ()
+    reach: int = 0
+    saw: tuple[str, ...] = ()
+    patron_id: str | None = None
+    loan: str | None = None
+    due_at: int | None = None
+    lent_at: int | None = None
+    on_site: bool = False
+    renewals: int = 0
+    policy: int = 0
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A fact whose tick was not shown: which tags still want switching, to what."""
+
+    fact: str
+    kind: str
+    item_id: str | None
+    title: str
+    uids: tuple[str, ...]
+    wanted: str
+    loan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """Where a list stands: its snapshot's file, and the version the changes have reached."""
+
+    kind: str
+    lineage: str
+    version: int
+    file: str
+
+
+@dataclass(slots=True)
+class Store:
+    """The one writer of station.db."""
+
+    path: Path
+    connection: sqlite3.Connection
+    reader: sqlite3.Connection
+    journal: SqliteJournal
+    station: str
+    _closed: bool = field(default=False)
+
+    @classmethod
+    def open(cls, path: Path, *, station: str, epoch_id: str) -> Store:
+        """Open or make the database; raises JournalError or StoreUnsafe, never half open."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = open_station_db(path)
+        try:
+            journal = SqliteJournal(connection, epoch_id=epoch_id)
+            MIGRATIONS.apply(Database(connection))
+            check_pragmas(connection)
+            reader = open_reader(path)
+        except BaseException:
+            connection.close()
+            raise
+        reader.row_factory = sqlite3.Row
+        return cls(path, connection, reader, journal, station)
+
+    def close(self) -> None:
+        """Close both connections; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self.reader.close()
+            self.connection.close()
+
+    def record(
+        self,
+        draft: Draft,
+        *,
+        news: News | None = None,
+        unfinished: Unfinished | None = None,
+        finishes: Iterable[str] = (),
+    ) -> Row:
+        """Write a fact and what follows from it in one transaction; durable on return."""
+        body = encode_body(dict(draft.fields))
+        with transaction(self.connection) as connection:
+            row = self.journal.append(body, draft.salt, draft.patron)
+            if news is not None:
+                self._insert_news(connection, draft, news, row.seq)
+            if unfinished is not None:
+                _insert(connection, "unfinished", _unfinished_values(unfinished, draft))
+            for fact in finishes:
+                connection.execute("DELETE FROM unfinished WHERE fact=?", (fact,))
+            self._remember(connection, "latest_wall", str(draft.fields.get("wall", 0)))
+        return row
+
+    def finish(self, fact: str) -> None:
+        """Note that the tick of this fact is shown from now on."""
+        with transaction(self.connection) as connection:
+            connection.execute("DELETE FROM unfinished WHERE fact=?", (fact,))
+
+    def unfinished(self) -> list[Unfinished]:
+        """Facts whose tick was never shown, oldest first."""
+        rows = self.reader.execute("SELECT * FROM unfinished ORDER BY rowid").fetchall()
+        return [
+            Unfinished(
+                row["fact"], row["kind"], row["item_id"], row["title"] or "",
+                tuple(json.loads(row["uids"])), row["wanted"], row["loan"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def hear(self, message: SiteLoan) -> bool:
+        """Keep what another kiosk of the site told; False when it was known already."""
+        with transaction(self.connection) as connection:
+            known = "SELECT 1 FROM news WHERE fact=?"
+            if connection.execute(known, (message.fact,)).fetchone():
+                return False
+            newer = "SELECT 1 FROM news WHERE station=? AND item_id=? AND (epoch_n, seq) > (?, ?)"
+            place = (message.station, message.item, message.epoch, message.seq)
+            if connection.execute(newer, place).fetchone():
+                return False
+            _insert(connection, "news", _heard_values(message))
+        return True
+
+    def cover(self, marks: Mapping[str, tuple[int, int]], version: int) -> None:
+        """Note at which version of the lists the gateway has applied each station's facts."""
+        with transaction(self.connection) as connection:
+            for station, (epoch_n, seq) in marks.items():
+                connection.execute(
+                    "UPDATE news SET covered=? WHERE station=? AND covered IS NULL"
+                    " AND (epoch_n < ? OR (epoch_n = ? AND seq <= ?))",
+                    (version, station, epoch_n, epoch_n, seq),
+                )
+
+    def uncover(self) -> None:
+        """Forget what an older history of the gateway had: it may have to be told again."""
+        with transaction(self.connection) as connection:
+            connection.execute("UPDATE news SET covered=NULL, done=0 WHERE covered IS NOT NULL")
+
+    def settle_news(self, version: int) -> None:
+        """Let go of news that our catalogue of this version has, and of the oldest of those."""
+        with transaction(self.connection) as connection:
+            connection.execute("UPDATE news SET done=1 WHERE done=0 AND covered<=?", (version,))
+            connection.execute(
+                "DELETE FROM news WHERE done=1 AND n <= (SELECT max(n) FROM news) - ?",
+                (NEWS_KEPT,),
+            )
+
+    def reposition(self) -> None:
+        """After a fork our facts have new places in a new epoch; news must name those."""
+        with transaction(self.connection) as connection:
+            connection.execute(
+                "UPDATE news SET (epoch_n, seq) = (SELECT epoch_n, seq FROM journal"
+                " WHERE id=news.fact ORDER BY epoch_n DESC LIMIT 1)"
+                " WHERE own=1 AND fact IN (SELECT id FROM journal)"
+            )
+
+    def own_news_after(self, version: int, limit: int) -> list[sqlite3.Row]:
+        """Own news that a list of this version does not have, the newest `limit`, oldest first."""
+        rows = self.reader.execute(
+            "SELECT * FROM (SELECT * FROM news WHERE own=1 AND (covered IS NULL OR covered > ?)"
+            " ORDER BY n DESC LIMIT ?) ORDER BY n",
+            (version, limit),
+        )
+        return rows.fetchall()
+
+    def list_states(self) -> dict[str, ListState]:
+        """Where each list stands."""
+        rows = self.reader.execute("SELECT * FROM list_state").fetchall()
+        return {row["kind"]: ListState(**dict(row)) for row in rows}
+
+    def adopt(self, state: ListState) -> None:
+        """A new snapshot is in use; what changed before it is in it."""
+        with transaction(self.connection) as connection:
+            _insert(connection, "list_state", _state_values(state))
+            connection.execute("DELETE FROM delta WHERE kind=?", (state.kind,))
+            connection.execute("DELETE FROM delta_index WHERE kind=?", (state.kind,))
+
+    def apply_changes(self, state: ListState, changes: Iterable[Mapping[str, Any]]) -> None:
+        """Lay the changes over the snapshot and note the version they lead to, all or nothing."""
+        with transaction(self.connection) as connection:
+            for change in changes:
+                key, doc = str(change["key"]), change["doc"]
+                place = (state.kind, key)
+                connection.execute("DELETE FROM delta_index WHERE kind=? AND key=?", place)
+                text = json.dumps(doc, separators=(",", ":"))
+                connection.execute("INSERT OR REPLACE INTO delta VALUES (?,?,?)", (*place, text))
+                for name, value in _index_values(state.kind, doc or {}):
+                    entry = (state.kind, name, value, key)
+                    connection.execute("INSERT OR IGNORE INTO delta_index VALUES (?,?,?,?)", entry)
+            _insert(connection, "list_state", _state_values(state))
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a small thing over restarts."""
+        with transaction(self.connection) as connection:
+            self._remember(connection, key, value)
+
+    def recall(self, key: str, default: str = "") -> str:
+        """What was kept under this key."""
+        row = self.reader.execute("SELECT value FROM memo WHERE key=?", (key,)).fetchone()
+        return str(row["value"]) if row else default
+
+    def oldest_waiting_wall(self) -> int | None:
+        """When the oldest fact the gateway does not have was written, by this station's clock."""
+        for row in self.journal.rows(self.journal.acked + 1, 1, 1):
+            try:
+                wall = json.loads(row.body).get("wall")
+            except ValueError:
+                return None
+            return int(wall) if isinstance(wall, int) else None
+        return None
+
+    def _insert_news(
+        self, connection: sqlite3.Connection, draft: Draft, news: News, seq: int
+    ) -> None:
+        values = {
+            "fact": draft.id, "station": self.station, "own": 1,
+            "epoch_n": self.journal.epoch.n, "seq": seq, "item_id": news.item_id,
+            "uids": json.dumps(news.uids), "state": news.state, "reach": news.reach,
+            "saw": json.dumps(news.saw), "wall": draft.fields.get("wall", 0),
+            "patron_id": news.patron_id, "loan": news.loan or draft.id, "due_at": news.due_at,
+            "lent_at": news.lent_at, "on_site": int(news.on_site), "renewals": news.renewals,
+            "policy": news.policy, "session": news.session,
+        }  # fmt: skip
+        _insert(connection, "news", values)
+
+    def _remember(self, connection: sqlite3.Connection, key: str, value: str) -> None:
+        connection.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (key, value))
+
+
+def check_pragmas(connection: sqlite3.Connection) -> None:
+    """Raise StoreUnsafe unless a commit on this very connection survives a power cut."""
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if mode != "wal" or synchronous < 2:
+        raise StoreUnsafe(
+            f"station.db: journal_mode {mode}, synchronous {synchronous}; a shown tick could be "
+            "lost in a power cut, so nothing is lent. Put the file on a local disk"
+        )
+
+
+def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
+    columns, marks = ", ".join(values), ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", tuple(values.values())
+    )
+
+
+def _unfinished_values(unfinished: Unfinished, draft: Draft) -> dict[str, Any]:
+    return {
+        "fact": unfinished.fact, "kind": unfinished.kind, "item_id": unfinished.item_id,
+        "title": unfinished.title, "uids": json.dumps(unfinished.uids),
+        "wanted": unfinished.wanted, "loan": unfinished.loan,
+        "wall": draft.fields.get("wall", 0),
+    }  # fmt: skip
+
+
+def _heard_values(message: SiteLoan) -> dict[str, Any]:
+    return {
+        "fact": message.fact, "station": message.station, "own": 0, "epoch_n": message.epoch,
+        "seq": message.seq, "item_id": message.item, "uids": json.dumps(list(message.uids)),
+        "state": message.state, "reach": message.reach, "saw": json.dumps(list(message.saw)),
+        "wall": message.wall, "loan": message.fact,
+    }  # fmt: skip
+
+
+def _state_values(state: ListState) -> dict[str, Any]:
+    return {
+        "kind": state.kind,
+        "lineage": state.lineage,
+        "version": state.version,
+        "file": state.file,
+    }
+
+
+def _index_values(kind: str, doc: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """By what a changed document is looked up."""
+    if kind == "catalogue":
+        found = [("uid", uid) for uid in doc.get("uids") or ()]
+        found += [("barcode", doc["barcode"])] if doc.get("barcode") else []
+        return found + ([("patron", doc["patron_id"])] if doc.get("patron_id") else [])
+    if kind == "patrons":
+        return [("card", card["card_key"]) for card in doc.get("cards") or ()]
+    return []

@@ -1,0 +1,173 @@
+"""What the devices notice on the table: tags on the pad, cards, scanned labels.
+
+`look` asks every device once and returns what is new, in order. A device that fails is counted
+and skipped: lending goes on by what is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from hardware.errors import DeviceError, HardwareError, TagLost
+from hardware.ports import TagReader
+from kiosk.devices import KioskDevices
+from kiosk.identify import Identifier, Thing
+from kiosk.ledger import Reading
+from kiosk.pad import Presence
+
+READ_TRIES = 20
+"""So many rounds a tag may be too weak to read before the pad gives up on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThingPlaced:
+    """A thing was put on the pad and read."""
+
+    uid: str
+    thing: Thing
+
+
+@dataclass(frozen=True, slots=True)
+class ThingLifted:
+    """The last tag of a thing left the pad; `cleared`: the pad is empty now."""
+
+    key: str
+    cleared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CardShown:
+    """A tag was held to the card reader."""
+
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeScanned:
+    """A label was held under the scanner."""
+
+    text: str
+
+
+Noticed = ThingPlaced | ThingLifted | CardShown | CodeScanned
+
+
+@dataclass(slots=True)
+class Table:
+    """One kiosk's devices, and what lies there."""
+
+    devices: KioskDevices
+    identifier: Identifier
+    reader_errors: int = 0
+    _pad: Presence = field(default_factory=Presence)
+    _cards: Presence = field(default_factory=Presence)
+    _lying: dict[str, Thing] = field(default_factory=dict)
+    _unread: dict[str, int] = field(default_factory=dict)
+    _scanned: dict[str, Thing] = field(default_factory=dict)
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """UIDs on the pad now."""
+        return self._pad.present
+
+    @property
+    def pad_works(self) -> bool:
+        """Whether tags can be read and switched."""
+        return self.devices.reader is not None and self.devices.reader.health().ok
+
+    def look(self) -> list[Noticed]:
+        """Ask every device once; return what is new."""
+        noticed: list[Noticed] = list(self._look_at_pad())
+        noticed += self._look_at_cards()
+        if self.devices.scanner is not None:
+            noticed += [CodeScanned(text) for text in self.devices.scanner.poll()]
+        return noticed
+
+    def scanned(self, thing: Thing) -> None:
+        """Remember a thing that was identified by its label."""
+        self._scanned[thing.key] = thing
+
+    def forget_scanned(self) -> None:
+        """The visit is over; what was scanned was put away."""
+        self._scanned.clear()
+
+    def thing(self, key: str) -> Thing | None:
+        """What is known of a thing here."""
+        lying = (thing for thing in self._lying.values() if thing.key == key)
+        return next(lying, None) or self._scanned.get(key)
+
+    def reading(self, key: str) -> Reading:
+        """Everything that was read of a thing."""
+        thing = self.thing(key)
+        if thing is None:
+            return Reading()
+        uids = tuple(uid for uid, lying in self._lying.items() if lying.key == key)
+        return Reading(uids, thing.barcode or None, thing.owner or None, self._parts(key))
+
+    def awaits_parts(self, key: str) -> bool:
+        """Whether some parts of a set lie here and others may still follow."""
+        thing, parts = self.thing(key), self._parts(key)
+        if thing is None or thing.known is None or parts is None:
+            return False
+        return len(parts) < thing.known.item.parts_total
+
+    def _look_at_pad(self) -> Iterator[Noticed]:
+        reader = self.devices.reader
+        if reader is None:
+            return
+        try:
+            placed, lifted = self._pad.observe(reader.inventory())
+        except DeviceError:
+            self.reader_errors += 1
+            return
+        self._unread.update(dict.fromkeys(placed, READ_TRIES))
+        for uid in list(self._unread):
+            thing = self._read(reader, uid)
+            if thing is not None:
+                yield ThingPlaced(uid, thing)
+        for uid in lifted:
+            key = self._take(uid)
+            if key is not None:
+                yield ThingLifted(key, not self.present)
+
+    def _read(self, reader: TagReader, uid: str) -> Thing | None:
+        self._unread[uid] -= 1
+        try:
+            thing = self.identifier.tag(reader, uid)
+        except HardwareError as error:
+            self.reader_errors += not isinstance(error, TagLost)
+            if self._unread[uid] <= 0:
+                del self._unread[uid]
+            return None
+        del self._unread[uid]
+        self._lying[uid] = thing
+        return thing
+
+    def _take(self, uid: str) -> str | None:
+        """Forget a lifted tag; return its thing's key when no other part of it lies here."""
+        self._unread.pop(uid, None)
+        thing = self._lying.pop(uid, None)
+        if thing is None or any(other.key == thing.key for other in self._lying.values()):
+            return None
+        return thing.key
+
+    def _look_at_cards(self) -> Iterator[Noticed]:
+        reader = self.devices.card_reader
+        if reader is None:
+            return
+        try:
+            placed, _ = self._cards.observe(reader.inventory())
+        except DeviceError:
+            self.reader_errors += 1
+            return
+        for uid in placed:
+            yield CardShown(uid)
+
+    def _parts(self, key: str) -> frozenset[int] | None:
+        """Ordinals on the pad; None when only the main part has a tag, or a label was scanned."""
+        things = [thing for thing in self._lying.values() if thing.key == key]
+        known = next((thing.known for thing in things), None)
+        if known is None or known.item.parts_total == 1 or len(known.uids) <= 1:
+            return None
+        return frozenset(thing.content.part for thing in things if thing.content)
