@@ -98,8 +98,9 @@ def judge_fact(fact: Judged, known: Known) -> tuple[Verdict, ...]:
 def keep_verdicts(
     kept: Mapping[tuple[str, str], Verdict], judged: Iterable[Verdict]
 ) -> dict[tuple[str, str], Verdict]:
-    """Return the verdicts after another judgement: what was said first stands, unaltered."""
-    return {verdict.key: verdict for verdict in judged} | dict(kept)
+    """Return the verdicts after another judgement: what was said first stands, in its place."""
+    new = {verdict.key: verdict for verdict in judged if verdict.key not in kept}
+    return dict(kept) | new
 
 
 def _findings(fact: Judged, known: Known) -> Iterable[Finding]:
