@@ -156,7 +156,7 @@ class World:
             kiosk = _known(self.kiosks, station, "kiosk")
             kiosk.scanner.scan(code)
             thing = self.things.get(code)
-            self.note(station, f"scanned {thing.title if thing else code!r}")
+            self.note(station, f"scanned {thing.title if thing else repr(code)}")
 
     def walk(self, station: str, lane: str, direction: str, keys: Iterable[str] = ()) -> int:
         """Carry what is in the hand, and `keys`, through a gate; return how long it takes in ms.
@@ -325,7 +325,5 @@ def _where(place: str) -> str:
     }
     if place in words:
         return words[place]
-    station, _, spot = place.partition("/")
-    if spot in ("pad", "card"):
-        return f"on the {'pad' if spot == 'pad' else 'card spot'} of {station}"
-    return f"left standing in {spot} of {station}"
+    spot = place.partition("/")[2]
+    return {"pad": "on the pad", "card": "on the card spot"}.get(spot, f"left standing in {spot}")

@@ -196,7 +196,7 @@ def test_the_log_tells_what_happened(world):
     world.kiosks["kiosk-1"].printer.print_lines(["Momo"])
 
     assert [(line.station, line.text) for line in world.log] == [
-        ("kiosk-1", "Momo: on the pad of kiosk-1"),
+        ("kiosk-1", "Momo: on the pad"),
         ("kiosk-1", "Momo: the tag now says on loan"),
         ("gate-1", "siren on"),
         ("kiosk-1", "printer prints a slip"),
