@@ -18,5 +18,4 @@ def main() -> None:
     print(*barcodes.explain("21234567890123"), sep="\n  ")
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -25,5 +25,4 @@ def main() -> None:
     print("one fact replaced:", "noticed" if told != link else "NOT noticed")
 
 
-if __name__ == "__main__":
-    main()
+main()
