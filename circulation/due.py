@@ -7,6 +7,7 @@ next open day, a named day (a fixed date, the end of term, a recall) moves *back
 import datetime as dt
 import enum
 from dataclasses import dataclass
+from itertools import takewhile
 
 from circulation.calendar import Calendar, Now, days_from
 from circulation.doc import Doc
@@ -121,13 +122,10 @@ def due_on(calendar: Calendar, day: dt.date, now: dt.datetime) -> dt.datetime | 
 def due_back(calendar: Calendar, day: dt.date, now: dt.datetime) -> dt.datetime | None:
     """Return the closing of the last open day up to a day; never past, so else the next one."""
     today, _ = calendar.local(now)
-    for earlier in days_from(day, -1):
-        if earlier < today:
-            break
-        closing = calendar.closing_at(earlier)
-        if closing is not None and closing > now:
-            return closing
-    return due_on(calendar, today, now)
+    earlier = takewhile(lambda past: past >= today, days_from(day, -1))
+    closings = (calendar.closing_at(past) for past in earlier)
+    ahead = (closing for closing in closings if closing is not None and closing > now)
+    return next(ahead, None) or due_on(calendar, today, now)
 
 
 def due_after_recall(

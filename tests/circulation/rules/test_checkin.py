@@ -143,22 +143,24 @@ def test_a_complete_set_ends_its_loan(school, check_in, read, warnings):
 
 
 @pytest.mark.parametrize(
-    ("state", "rule", "drop", "used"),
+    ("state", "rule", "used"),
     [
-        (ItemState.AVAILABLE, {}, False, True),
-        (ItemState.TO_BE_SHELVED, {}, False, True),
-        (ItemState.AVAILABLE, {"count_in_house": False}, False, False),
-        (ItemState.AVAILABLE, {}, True, False),
-        (ItemState.IN_TRANSIT, {}, False, False),
+        (ItemState.AVAILABLE, {}, True),
+        (ItemState.TO_BE_SHELVED, {}, True),
+        (ItemState.AVAILABLE, {"count_in_house": False}, False),
+        (ItemState.IN_TRANSIT, {}, False),
     ],
 )
-def test_an_item_that_was_not_on_loan_counts_as_read_here(
-    school, check_in, state, rule, drop, used
-):
-    """A book left on a table was used; one from the drop or the courier was not."""
-    outcome = check_in(item=school.item(state=state), policy=school.policy(rule), from_drop=drop)
+def test_an_item_that_was_not_on_loan_counts_as_read_here(school, check_in, state, rule, used):
+    """A book left on a table was used; one from the courier was not."""
+    outcome = check_in(item=school.item(state=state), policy=school.policy(rule))
 
     assert outcome.used_in_house is used
+
+
+def test_a_book_from_the_drop_was_not_read_here(school, check_in):
+    """Somebody brought it back."""
+    assert not check_in(item=school.item(), from_drop=True).used_in_house
 
 
 def test_a_missing_item_that_comes_back_is_welcomed(school, check_in):

@@ -32,7 +32,7 @@ def test_another_key_gives_another_hash():
 )
 def test_a_card_key_that_means_nothing_is_refused(key, card):
     """A short key or an empty number would make all cards one."""
-    with pytest.raises(ValueError, match="has at least|characters"):
+    with pytest.raises(ValueError, match=r"has at least|characters"):
         card_key(key, card)
 
 

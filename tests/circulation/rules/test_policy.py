@@ -188,7 +188,7 @@ def test_dates_and_times_as_toml_writes_them_are_read(school):
 
 def test_every_field_has_a_reader():
     """No field of the terms is out of a librarian's reach."""
-    assert READERS.keys() == {name for name in Terms.__dataclass_fields__}
+    assert READERS.keys() == set(Terms.__dataclass_fields__)
     assert READERS.keys() >= READER_WIDE
 
 
@@ -303,6 +303,9 @@ def test_no_document_breaks_the_reader(school, data):
     try:
         policy = Policy.from_doc(doc)
     except PolicyInvalid as error:
-        assert str(error).startswith("policy")
+        policy, problem = None, str(error)
+
+    if policy is None:
+        assert problem.startswith("policy")
     else:
         assert Policy.from_doc(policy.to_doc()) == policy
