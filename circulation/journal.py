@@ -21,7 +21,7 @@ from circulation.errors import JournalDamaged, JournalError, JournalFull, Journa
 from circulation.sync.rows import Epoch, Parent, Row
 from circulation.wire.chain import chain_hash, chain_start
 from circulation.wire.errors import FactInvalid
-from circulation.wire.fact import decode_body
+from circulation.wire.fact import check_size, decode_body
 
 BUSY_TIMEOUT_MS = 5_000
 
@@ -159,6 +159,7 @@ class SqliteJournal:
 
     def append(self, body: bytes, salt: bytes | None = None, patron: str | None = None) -> Row:
         """Add a row at the end and return it, on disk once the transaction is."""
+        check_size(body)
         with self._writing():
             seq, prev_hash = self._tip()
             row = Row(seq + 1, prev_hash, chain_hash(prev_hash, seq + 1, body), body, salt, patron)

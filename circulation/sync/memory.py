@@ -2,6 +2,7 @@
 
 from circulation.sync.rows import Epoch, Parent, Row
 from circulation.wire.chain import chain_hash, chain_start
+from circulation.wire.fact import check_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class MemoryJournal:
 
     def append(self, body: bytes, salt: "bytes | None" = None, patron: "str | None" = None) -> Row:
         """Add a row at the end and return it."""
+        check_size(body)
         seq = self.last_seq + 1
         prev_hash = self._rows[-1].hash if self._rows else self._base_hash
         row = Row(seq, prev_hash, chain_hash(prev_hash, seq, body), body, salt, patron)

@@ -96,15 +96,13 @@ def encode_body(fields: "dict[str, object]") -> bytes:
     body.update(fields)
     _check(body)
     encoded = write_json(body)
-    if len(encoded) > BODY_BYTES_MAX:
-        raise FactInvalid(f"fact: {len(encoded)} bytes; at most {BODY_BYTES_MAX} are allowed")
+    check_size(encoded)
     return encoded
 
 
 def decode_body(body: bytes) -> "dict[str, object]":
     """Return the fields of a body, unknown ones included; raise FactInvalid."""
-    if len(body) > BODY_BYTES_MAX:
-        raise FactInvalid(f"fact: {len(body)} bytes; at most {BODY_BYTES_MAX} are allowed")
+    check_size(body)
     reason = ""
     fields: dict[str, object] = {}
     try:
@@ -115,6 +113,12 @@ def decode_body(body: bytes) -> "dict[str, object]":
         raise FactInvalid(reason)
     _check(fields)
     return fields
+
+
+def check_size(body: bytes) -> None:
+    """Raise FactInvalid for a body that no message could carry."""
+    if len(body) > BODY_BYTES_MAX:
+        raise FactInvalid(f"fact: {len(body)} bytes; at most {BODY_BYTES_MAX} are allowed")
 
 
 def _check(fields: "dict[str, object]") -> None:

@@ -150,8 +150,13 @@ def test_a_full_disk_changes_nothing_and_says_so(connection):
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
 
+    def write_a_day():
+        with transaction(connection):
+            for number in range(2, 200):
+                journal.append(body(number) + b" " * 4000)
+
     with pytest.raises(JournalFull, match="the disk is full; nothing was written"):
-        journal.append(b"x" * 100_000)
+        write_a_day()
 
     assert journal.last_seq == 1
     assert not connection.in_transaction

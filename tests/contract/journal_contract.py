@@ -6,6 +6,7 @@ import pytest
 
 from circulation.sync.rows import Parent
 from circulation.wire.chain import chain_hash, chain_start
+from circulation.wire.errors import FactInvalid
 
 FIRST_EPOCH = "00000000000000e1"
 SECOND_EPOCH = "00000000000000e2"
@@ -72,6 +73,13 @@ class JournalContract:
             None,
             None,
         )
+
+    def test_a_body_that_no_message_could_carry_is_refused_to_its_author(self, journal):
+        """Nothing is journalled that could never be sent."""
+        with pytest.raises(FactInvalid, match="8193 bytes; at most 8192"):
+            journal.append(b"x" * 8193)
+
+        assert journal.last_seq == 0
 
     def test_the_journal_outlives_its_program(self, filled):
         """What was written and what was acknowledged are there after a restart."""
