@@ -8,7 +8,6 @@ Laws:
 """
 
 from circulation.sync.liveness import HeadWatch
-
 from circulation.wire.topics import MAY_LEAVE as KIND
 from firmware.gate import decision
 from firmware.gate.errors import EventInvalid
@@ -35,13 +34,13 @@ class Holdings:
         self.overlay = Overlay(key)
         self._boundary = config.boundary
         self._members = {_bare(member) for member in config.members}
-        self._watch = HeadWatch(KIND)
+        self._watch = HeadWatch()
 
     def state(self, now_ms: int) -> str:
         """Return FRESH, STALE or BLIND."""
-        if self.list is None:
-            return self._watch.state(None, None, now_ms)
-        return self._watch.state(self.list.lineage, self.list.version, now_ms)
+        held = self.list
+        lineage, version = (None, None) if held is None else (held.lineage, held.version)
+        return self._watch.state(kind=KIND, lineage=lineage, version=version, now_ms=now_ms)
 
     def load(self, new: "Any") -> bool:
         """Take a whole list; return whether the site should be asked what it lacks.
@@ -77,7 +76,7 @@ class Holdings:
 
     def head(self, head: "Any", now_ms: int) -> None:
         """Take a heartbeat; one of a history that has recovered ends the union."""
-        self._watch.heard(head, now_ms)
+        self._watch.on_head(head, now_ms)
         held = self.list
         if isinstance(held, UnionList) and head.recovered and head.lineage == held.lineage:
             self.list = held.new

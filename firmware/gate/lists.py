@@ -96,7 +96,7 @@ class UnionList:
 
     def reach(self, key: str) -> int:
         """Return the farther reach."""
-        return max(self.old.reach(key), self.new.reach(key))
+        return max(int(self.old.reach(key)), int(self.new.reach(key)))
 
     def knows(self, key: str) -> bool:
         """Return whether either list knows the key."""

@@ -10,6 +10,7 @@ Laws:
 
 from collections import OrderedDict
 
+from circulation.sync.liveness import FRESH
 from circulation.wire import kinds
 from circulation.wire.messages import is_sealed
 from firmware.gate import commands, decision, events
@@ -312,7 +313,7 @@ class GateMachine:
         return f"a book lies at {self.config.gate}"
 
     def _is_sure(self, now_ms: int) -> bool:
-        return self.list_state(now_ms) == "FRESH" and self._lenders.all_heard(now_ms)
+        return self.list_state(now_ms) == FRESH and self._lenders.all_heard(now_ms)
 
     def _ask(self) -> "list[Any]":
         held = self.holdings.list

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from tests.firmware.gate.play import play
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "gate"
