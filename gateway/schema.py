@@ -103,8 +103,8 @@ STATION_TABLE = _table(
 EPOCH = _table(  # one row per journal a station ever opened
     "epoch",
     _key("station", STATION),
-    _key("n", sa.Integer),
-    sa.Column("id", ID, nullable=False),
+    _key("id"),
+    sa.Column("n", sa.Integer, nullable=False),
     sa.Column("parent_id", ID),
     sa.Column("parent_n", sa.Integer),
     sa.Column("parent_seq", sa.BigInteger),
@@ -159,18 +159,19 @@ sa.Index(
 POSITION = _table(  # every row of every journal, with what became of it
     "position",
     _key("station", STATION),
-    _key("epoch_n", sa.Integer),
+    _key("epoch_id"),
     _key("seq", sa.BigInteger),
     sa.Column("hash", sa.LargeBinary(16), nullable=False),
-    sa.Column("fact_id", ID),  # empty for what is parked
+    sa.Column("fact_id", ID),  # empty for what is parked, and at the end of a hole
     rowid=False,
 )
 
 PARKED = _table(
     "parked",
     _key("station", STATION),
-    _key("epoch_n", sa.Integer),
+    _key("epoch_id"),
     _key("seq", sa.BigInteger),
+    sa.Column("epoch_n", sa.Integer, nullable=False),
     sa.Column("hash", sa.LargeBinary(16), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("salt", sa.LargeBinary(16)),
@@ -279,7 +280,8 @@ HOLDING = _table(  # derived: one row per item of which any moving fact is known
     sa.Column("patron_id", ID),
     sa.Column("loan", ID),
     sa.Column("last", DOC, nullable=False),  # the ids of its last facts
-    _flag("doubted"),  # some of its facts were not in one certain order
+    sa.Column("floor_ms", MS),  # before which its newest fact cannot have happened
+    _flag("doubted"),  # its facts were not one chain: fold again when an interval changes
     sa.Column("doc", sa.Text, nullable=False),  # the whole holding, as the fold wrote it
     sa.Column("version", VERSION, nullable=False),
 )

@@ -100,15 +100,15 @@ def _epoch() -> None:
         "epoch",
         sa.Column("library_id", sa.String(length=32), nullable=False),
         sa.Column("station", sa.String(length=32), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("parent_id", sa.String(length=32), nullable=True),
         sa.Column("parent_n", sa.Integer(), nullable=True),
         sa.Column("parent_seq", sa.BigInteger(), nullable=True),
         sa.Column("parent_hash", sa.LargeBinary(length=16), nullable=True),
         sa.Column("hw", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("hash", sa.LargeBinary(length=16), nullable=False),
-        sa.PrimaryKeyConstraint("library_id", "station", "n"),
+        sa.PrimaryKeyConstraint("library_id", "station", "id"),
     )
 
 
@@ -166,11 +166,11 @@ def _position() -> None:
         "position",
         sa.Column("library_id", sa.String(length=32), nullable=False),
         sa.Column("station", sa.String(length=32), nullable=False),
-        sa.Column("epoch_n", sa.Integer(), nullable=False),
+        sa.Column("epoch_id", sa.String(length=32), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=16), nullable=False),
         sa.Column("fact_id", sa.String(length=32), nullable=True),
-        sa.PrimaryKeyConstraint("library_id", "station", "epoch_n", "seq"),
+        sa.PrimaryKeyConstraint("library_id", "station", "epoch_id", "seq"),
         sqlite_with_rowid=False,
     )
 
@@ -180,8 +180,9 @@ def _parked() -> None:
         "parked",
         sa.Column("library_id", sa.String(length=32), nullable=False),
         sa.Column("station", sa.String(length=32), nullable=False),
-        sa.Column("epoch_n", sa.Integer(), nullable=False),
+        sa.Column("epoch_id", sa.String(length=32), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("epoch_n", sa.Integer(), nullable=False),
         sa.Column("hash", sa.LargeBinary(length=16), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("salt", sa.LargeBinary(length=16), nullable=True),
@@ -191,5 +192,5 @@ def _parked() -> None:
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("tried_with", sa.String(length=32), nullable=False),
         sa.Column("applied_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("library_id", "station", "epoch_n", "seq"),
+        sa.PrimaryKeyConstraint("library_id", "station", "epoch_id", "seq"),
     )

@@ -53,6 +53,7 @@ def _holding() -> None:
         sa.Column("patron_id", sa.String(length=32), nullable=True),
         sa.Column("loan", sa.String(length=32), nullable=True),
         sa.Column("last", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("floor_ms", sa.BigInteger(), nullable=True),
         sa.Column("doubted", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("doc", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),

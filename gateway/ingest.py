@@ -1,0 +1,387 @@
+"""Journals become facts, facts become holdings: all of it in one transaction, then the ack.
+
+Laws of this file:
+
+1. An id is applied once. A row that brings a known id again (a fork's copy, a salvaged card) gets
+   its place in the journal and changes nothing else.
+2. The high-water mark moves in the same transaction as what the rows say. An answer to a station
+   is made after the commit, or not at all.
+3. Nothing blocks: a row that cannot be understood is parked with its place and hash. If a set
+   fails, it is halved until the offender stands alone, and only that is parked.
+4. Whatever order batches come in, the holdings are the fold of the facts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from circulation.facts import Fact
+from circulation.sync.intake import Accept, judge
+from circulation.wire import kinds
+from gateway import diary, schema
+from gateway.docs import chunks
+from gateway.effects import apply_effects
+from gateway.facts import narrow_intervals
+from gateway.holdings import fold_in, open_loans
+from gateway.marks import Marks
+from gateway.resolve import Resolver
+from gateway.review import ReviewEntry, add_entries
+from gateway.store import Store, Write
+from gateway.verdicts import judge_batch, keep_verdicts
+
+PROGRAM = "lendgate 0.1"  # what parked rows were last tried with
+Place = tuple[str, str, int]  # station, epoch id, seq
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A journal message and who sent it."""
+
+    station: str
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a station is told about its batch.
+
+    verdict: intake's. epoch: the one the batch is of. n: the newest number of the station.
+    hw, tip: the last row compared and its hash. rows: how many were written.
+    """
+
+    station: str
+    verdict: Any
+    epoch: str
+    n: int
+    hw: int
+    tip: bytes
+    rows: int = 0
+
+
+@dataclass(slots=True)
+class _Row:
+    """One accepted row on its way into the tables."""
+
+    station: str
+    epoch: str
+    n: int
+    intake: Any
+    why: str | None = None  # parked, and for what reason
+    detail: str = ""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = self.intake.fields or {}
+        return fields
+
+    @property
+    def place(self) -> Place:
+        return (self.station, self.epoch, self.intake.seq)
+
+
+class Ingest:
+    """The one writer of a library's facts."""
+
+    def __init__(self, store: Store, library_id: str):
+        self.store = store
+        self.library_id = library_id
+
+    def take(self, batches: list[Batch]) -> list[Answer]:
+        """Apply batches in order and return the answers to send; each is committed."""
+        try:
+            return self._transaction(batches, rows_max=None, poison=frozenset())
+        except sa.exc.OperationalError:
+            raise  # disk full, locked: nobody's fault here; the caller says busy
+        except Exception:
+            if len(batches) == 1:
+                return self._take_carefully(batches[0])
+        half = len(batches) // 2
+        return self.take(batches[:half]) + self.take(batches[half:])
+
+    def _take_carefully(self, batch: Batch) -> list[Answer]:
+        """Apply a batch that failed as a whole, in ever smaller pieces; park the offenders."""
+        rows_max = max(len(batch.message.events) // 2, 1)
+        poison: set[Place] = set()
+        applied = 0
+        while True:
+            try:
+                answer = self._transaction([batch], rows_max=rows_max, poison=frozenset(poison))[0]
+            except sa.exc.OperationalError:
+                raise
+            except Exception:
+                if rows_max == 1:
+                    _log.exception("%s: a row cannot be applied and is parked", batch.station)
+                    poison.add(self._next_place(batch))
+                rows_max = max(rows_max // 2, 1)
+                continue
+            if not answer.rows:
+                return [replace(answer, rows=applied)]
+            applied += answer.rows
+            rows_max *= 2
+
+    def _next_place(self, batch: Batch) -> Place:
+        """Return the place of the first row of a batch that is not written yet."""
+        with self.store.read() as connection:
+            marks = Marks(connection, self.library_id)
+            marks.load([batch.station])
+            mark = marks.mark(batch.station, batch.message.epoch, batch.message.n)
+        verdict = judge(batch.message, mark)
+        return (batch.station, batch.message.epoch, verdict.first_new)
+
+    def _transaction(
+        self, batches: list[Batch], *, rows_max: int | None, poison: frozenset[Place]
+    ) -> list[Answer]:
+        with self.store.write(self.library_id) as write:
+            marks = Marks(write.connection, self.library_id)
+            marks.load(batch.station for batch in batches)
+            answers: list[Answer] = []
+            rows: list[_Row] = []
+            entries: list[ReviewEntry] = []
+            for batch in batches:
+                answer, fresh = _judge(marks, batch, rows_max)
+                answers.append(answer)
+                rows += fresh
+                entries += _hole(write, batch, answer)
+            _park_poison(rows, poison)
+            _apply(write, rows, entries)
+            _save_stations(write, marks, rows)
+        return answers
+
+
+def _judge(marks: Marks, batch: Batch, rows_max: int | None) -> tuple[Answer, list[_Row]]:
+    """Compare a batch with what is known and move the mark over its new rows."""
+    message, station = batch.message, batch.station
+    mark = marks.mark(station, message.epoch, message.n)
+    verdict = judge(message, mark)
+    if isinstance(verdict, Accept):
+        top = message.seq0 + len(message.events) - 1
+        verdict = marks.moved_on(station, message.epoch, message.n, top) or verdict
+    newest = marks.newest(station)
+    n = max(newest.n if newest is not None else 0, message.n)
+    if not isinstance(verdict, Accept):
+        tip = bytes(getattr(verdict, "hash", b""))
+        return Answer(station, verdict, message.epoch, n, verdict_hw(verdict, mark), tip), []
+    progress = marks.at(station, message.epoch) or marks.open(station, message)
+    rows = [_Row(station, message.epoch, message.n, row) for row in verdict.rows[:rows_max]]
+    for row in rows:
+        progress.advance(row.intake.seq, row.intake.hash)
+    last = rows[-1].intake
+    whole = len(rows) == len(verdict.rows)
+    hw, tip = (verdict.hw, verdict.hash) if whole else (last.seq, last.hash)
+    return Answer(station, verdict, message.epoch, n, hw, tip, len(rows)), rows
+
+
+def verdict_hw(verdict: Any, mark: Any) -> int:
+    """Return the row an answer is about, the gateway's mark if the verdict has none."""
+    return int(getattr(verdict, "hw", mark.hw))
+
+
+def _hole(write: Write, batch: Batch, answer: Answer) -> list[ReviewEntry]:
+    """Write down a declared hole: its end, so that the chain goes on, and that staff see it."""
+    if not isinstance(answer.verdict, Accept) or answer.verdict.lost is None:
+        return []
+    first, last = answer.verdict.lost
+    row = {
+        "station": batch.station,
+        "epoch_id": batch.message.epoch,
+        "seq": last,
+        "hash": bytes.fromhex(batch.message.prev_hash),
+        "fact_id": None,
+    }
+    write.upsert(schema.POSITION, [row], replace=False)
+    diary.note(write, "lost", batch.station, first=first, last=last)
+    key = f"facts_lost:{batch.station}:{batch.message.epoch}:{first}"
+    detail = {"first": first, "last": last}
+    return [ReviewEntry(key, "facts_lost", None, batch.station, (), detail)]
+
+
+def _park_poison(rows: list[_Row], poison: frozenset[Place]) -> None:
+    """Note which rows must be parked, and why."""
+    for row in rows:
+        if row.place in poison:
+            row.why, row.detail = "failed", "applying it failed; the gateway's log has the reason"
+        elif row.intake.poison is not None:
+            row.why, row.detail = "unreadable", row.intake.poison
+        elif row.fields["kind"] not in kinds.ALL:
+            row.why, row.detail = "unknown_kind", f"kind {row.fields['kind']!r} is not known here"
+
+
+def _apply(write: Write, rows: list[_Row], entries: list[ReviewEntry]) -> None:
+    """Write the rows down and let them have their effect."""
+    fresh = _first_of_each_id(write, [row for row in rows if row.why is None])
+    resolver = Resolver(write, (row.fields for row in fresh))
+    facts = _insert_facts(write, fresh, resolver)
+    _insert_positions(write, rows)
+    _park(write, [row for row in rows if row.why is not None])
+    add_entries(write, entries + _let_happen(write, facts, resolver))
+
+
+def _let_happen(write: Write, facts: list[Fact], resolver: Resolver) -> list[ReviewEntry]:
+    """Apply what the facts say, to items and to all else; return what staff should see."""
+    entries = resolver.learn_tags((fact.id, fact.fields, fact.item_id) for fact in facts)
+    first_new: dict[str, tuple[int, int]] = {}
+    for fact in facts:
+        place = (fact.epoch_n, fact.seq)
+        first_new[fact.station] = min(place, first_new.get(fact.station, place))
+    narrowed = narrow_intervals(write, first_new)
+    entries += keep_verdicts(write, judge_batch(write, facts, write.now_ms))
+    at_ms = {fact.id: _instant(write, fact, narrowed.by_fact) for fact in facts}
+    open_loans(write, facts, at_ms)
+    entries += fold_in(write, facts, narrowed.by_fact, narrowed.items)
+    entries += apply_effects(write, facts)
+    return entries + _unknown_items(facts)
+
+
+def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:
+    """Return the rows whose id is applied now, for the first time."""
+    table = schema.FACT
+    known: dict[str, bytes] = {}
+    for ids in chunks(sorted({row.fields["id"] for row in rows})):
+        query = sa.select(table.c.id, table.c.body).where(
+            table.c.library_id == write.library_id, table.c.id.in_(ids)
+        )
+        known.update((row.id, row.body) for row in write.execute(query))
+    fresh = []
+    for row in rows:
+        fact_id = row.fields["id"]
+        if fact_id not in known:
+            known[fact_id] = row.intake.body
+            fresh.append(row)
+        elif known[fact_id] != row.intake.body:
+            row.why, row.detail = "id_taken", f"another fact has the id {fact_id}"
+    return fresh
+
+
+def _insert_facts(write: Write, rows: list[_Row], resolver: Resolver) -> list[Fact]:
+    facts: list[Fact] = []
+    values: list[dict[str, Any]] = []
+    for row in rows:
+        fields = dict(row.fields)
+        fields["item"] = resolver.item_of(fields)
+        intake = row.intake
+        facts.append(Fact.from_row(row.station, row.n, intake.seq, fields, intake.patron))
+        values.append(
+            {
+                "id": fields["id"],
+                "station": row.station,
+                "epoch_n": row.n,
+                "seq": intake.seq,
+                "kind": fields["kind"],
+                "item_id": fields["item"],
+                "body": intake.body,
+                "salt": intake.salt,
+                "patron_id": intake.patron,
+                "boot": fields["boot"],
+                "mono_ms": fields["mono"],
+                "wall_ms": fields.get("wall"),
+                "received_at": write.now_ms,
+                "version": write.version,
+            }
+        )
+    write.upsert(schema.FACT, values, replace=False)
+    return facts
+
+
+def _insert_positions(write: Write, rows: list[_Row]) -> None:
+    write.insert(
+        schema.POSITION,
+        [
+            {
+                "station": row.station,
+                "epoch_id": row.epoch,
+                "seq": row.intake.seq,
+                "hash": row.intake.hash,
+                "fact_id": None if row.why is not None else row.fields["id"],
+            }
+            for row in rows
+        ],
+    )
+
+
+def _park(write: Write, rows: list[_Row]) -> None:
+    write.upsert(
+        schema.PARKED,
+        [
+            {
+                "station": row.station,
+                "epoch_id": row.epoch,
+                "epoch_n": row.n,
+                "seq": row.intake.seq,
+                "hash": row.intake.hash,
+                "body": row.intake.body,
+                "salt": row.intake.salt,
+                "patron_id": row.intake.patron,
+                "why": row.why,
+                "detail": row.detail[:500],
+                "received_at": write.now_ms,
+                "tried_with": PROGRAM,
+            }
+            for row in rows
+        ],
+    )
+    for row in rows:
+        diary.note(write, "parked", row.station, why=row.detail or row.why)
+
+
+def _instant(write: Write, fact: Fact, known: Mapping[str, Any]) -> int:
+    """Return the best single instant for a fact, for showing and for retention only."""
+    interval = known.get(fact.id)
+    if interval is not None and None not in (interval.earliest_ms, interval.latest_ms):
+        return int((interval.earliest_ms + interval.latest_ms) // 2)
+    if fact.sure and fact.wall_ms is not None:
+        return fact.wall_ms
+    return write.now_ms
+
+
+def _unknown_items(facts: Iterable[Fact]) -> list[ReviewEntry]:
+    """Return an entry for each book that moved and that nobody knows."""
+    return [
+        ReviewEntry(
+            key=f"item_unknown:{fact.barcode or next(iter(fact.uids), fact.id)}",
+            rule="item_unknown",
+            station=fact.station,
+            facts=(fact.id,),
+            detail={"barcode": fact.barcode, "uids": list(fact.uids), "owner": fact.owner},
+        )
+        for fact in facts
+        if fact.item_id is None and fact.kind in kinds.MOVING and (fact.barcode or fact.uids)
+    ]
+
+
+def _save_stations(write: Write, marks: Marks, rows: list[_Row]) -> None:
+    """Write the marks, and what the sync page tells of each station that moved."""
+    parked: dict[str, int] = {}
+    applied: dict[str, int] = {}
+    for row in rows:
+        counts = applied if row.why is None else parked
+        counts[row.station] = counts.get(row.station, 0) + 1
+    table = schema.STATION_TABLE
+    for station, progress in marks.save(write).items():
+        ensure_station(write, station)
+        statement = write.update(table, station=station).values(
+            epoch_n=progress.n,
+            epoch_id=progress.epoch,
+            hw=progress.hw,
+            hash=progress.tip,
+            seq_last=sa.case(
+                (table.c.epoch_n != progress.n, progress.hw),
+                (table.c.seq_last > progress.hw, table.c.seq_last),
+                else_=progress.hw,
+            ),
+            facts=table.c.facts + applied.get(station, 0),
+            parked=table.c.parked + parked.get(station, 0),
+            last_fact_at=write.now_ms,
+        )
+        write.execute(statement)
+
+
+def ensure_station(write: Write, station: str, **values: Any) -> None:
+    """Make the station's row if it is its first time."""
+    row = {"station": station, "first_contact_at": write.now_ms, **values}
+    write.upsert(schema.STATION_TABLE, [row], replace=False)
