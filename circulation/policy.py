@@ -320,11 +320,13 @@ def _by_site(doc: Doc, names: Names, read: Callable[[Doc], Found]) -> dict[str, 
 
 def _refuse_idle_slots(policy: Policy, doc: Doc) -> None:
     """Refuse a slot for a grade that no class has: it would bind nobody and nobody would know."""
-    grades = set(policy.grades.values())
-    for site, rota in policy.rotas.items():
-        for place, slot in enumerate(rota.slots):
-            for grade in slot.grades:
-                if grade not in grades:
-                    Doc(None, f"{doc.path}.rotas.{site}.slots[{place}].grades").fail(
-                        f"no class has the grade {grade!r}; add it under grades"
-                    )
+    known = set(policy.grades.values())
+    slots = (
+        (f"{doc.path}.rotas.{site}.slots[{place}].grades", grade)
+        for site, rota in policy.rotas.items()
+        for place, slot in enumerate(rota.slots)
+        for grade in slot.grades
+    )
+    for path, grade in slots:
+        if grade not in known:
+            Doc(grade, path).fail(f"no class has the grade {grade!r}; add it under grades")
