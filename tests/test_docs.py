@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from circulation.config import Section
+from firmware.pi.config import read_station_config
 from kiosk.config import read_kiosk_config
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +20,15 @@ DOCUMENTS = sorted(
 )
 MAKEFILE = (ROOT / "Makefile").read_text()
 README_LINES_MAX, FOLDER_README_LINES_MAX = 150, 15
-CONFIGURATIONS = {"The kiosk": read_kiosk_config}
+
+
+def read_gate_config(section):
+    """The gate's own reader, and the one option that its program reads before it."""
+    section.section("devices").text("factory")
+    return read_station_config(section)
+
+
+CONFIGURATIONS = {"The kiosk": read_kiosk_config, "The gate": read_gate_config}
 
 
 def read(name):
