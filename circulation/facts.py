@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-_NO_FIELDS: Mapping[str, Any] = MappingProxyType({})
-
 _SAME_NAME = (
     "barcode",
     "owner",
@@ -95,7 +93,7 @@ class Fact:
     pickup: str | None = None
     wanted: str | None = None
     clock: ClockSample | None = None
-    fields: Mapping[str, Any] = field(default=_NO_FIELDS, compare=False, repr=False)
+    fields: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_row(

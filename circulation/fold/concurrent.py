@@ -12,7 +12,6 @@ Laws of this file:
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from circulation.facts import Fact
@@ -107,8 +106,7 @@ def _essence(holding: Holding) -> Holding:
     """
     at_home = holding.state is ItemState.TO_BE_SHELVED
     names = sorted(holding.loan_names)
-    return replace(
-        holding,
+    return holding._replace(
         state=ItemState.AVAILABLE if at_home else holding.state,
         loan=names[0] if names else None,
         also_named=tuple(names[1:]),
@@ -159,8 +157,7 @@ def _uncertain(holding: Holding, block: Sequence[Fact]) -> tuple[Holding, tuple[
         name: getattr(holding if _untouched(name, holding, after) else ON_SHELF, name)
         for name in ("parts_missing", "place", "answerable", "hold", "held_for", "location")
     }
-    doubtful = replace(
-        without_loan(holding),
+    doubtful = without_loan(holding)._replace(
         state=ItemState.UNCERTAIN,
         reach=REACH_STREET,
         bound_for=None,

@@ -5,7 +5,6 @@ its other fields changed; it never decides the state.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from circulation.facts import Fact
 from circulation.fold.holding import REACH_STREET, Entry, Holding
@@ -58,7 +57,7 @@ def step(holding: Holding, fact: Fact) -> tuple[Holding, tuple[Entry, ...]]:
         effect = _EFFECTS.get(event, _unchanged)
         settled = _settled(holding) if cell.to is not ItemState.UNCERTAIN else holding
         state = _DECIDABLE[str(fact.state)] if event is Event.DECISION else cell.to
-        after = _secured(replace(effect(settled, fact), state=state))
+        after = _secured(effect(settled, fact)._replace(state=state))
     if fact.blanked:  # long closed, and nobody can be asked any more
         return after, ()
     concerned = fact.loan if event is Event.RENEWAL_OF_OTHER else holding.loan
@@ -110,13 +109,12 @@ def _secured(holding: Holding) -> Holding:
     """
     is_lent_out = holding.state is ItemState.ON_LOAN and holding.reach >= REACH_STREET
     may_leave = is_lent_out or holding.state in _MAY_LEAVE or holding.place is not None
-    return replace(holding, unsecured=False) if holding.unsecured and may_leave else holding
+    return holding._replace(unsecured=False) if holding.unsecured and may_leave else holding
 
 
 def without_loan(holding: Holding) -> Holding:
     """Return the holding with its loan ended; the deposit stands."""
-    return replace(
-        holding,
+    return holding._replace(
         patron=None,
         loan=None,
         also_named=(),
@@ -136,7 +134,7 @@ def _settled(holding: Holding) -> Holding:
 def _here(holding: Holding, fact: Fact) -> Holding:
     """Return the holding with the item at the station's place."""
     location = fact.room or fact.site or holding.location
-    return replace(holding, location=location, bound_for=None)
+    return holding._replace(location=location, bound_for=None)
 
 
 def _latest(*instants: int | None) -> int | None:
@@ -152,8 +150,7 @@ def _lend(holding: Holding, fact: Fact) -> Holding:
     missing = holding.parts_missing
     if fact.parts_total and fact.parts_read is not None:
         missing = _not_read(range(1, fact.parts_total + 1), fact)
-    return replace(
-        _here(without_loan(holding), fact),
+    return _here(without_loan(holding), fact)._replace(
         patron=fact.patron,
         loan=fact.id,
         session=fact.session,
@@ -169,8 +166,7 @@ def _lend(holding: Holding, fact: Fact) -> Holding:
 def _lend_on(holding: Holding, fact: Fact) -> Holding:
     """Return the loan going on: the same in one session, else renewed."""
     is_same = fact.session is not None and fact.session == holding.session
-    return replace(
-        _here(holding, fact),
+    return _here(holding, fact)._replace(
         also_named=(*holding.also_named, fact.id),
         due_at=_latest(holding.due_at, fact.due_at),
         session=fact.session,
@@ -181,19 +177,19 @@ def _lend_on(holding: Holding, fact: Fact) -> Holding:
 
 def _renew(holding: Holding, fact: Fact) -> Holding:
     due_at = _latest(holding.due_at, fact.due_at)
-    return replace(holding, due_at=due_at, renewals=holding.renewals + 1)
+    return holding._replace(due_at=due_at, renewals=holding.renewals + 1)
 
 
 def _take_back(holding: Holding, fact: Fact) -> Holding:
     missing, _ = _parts_after(holding, fact)
     back = _here(without_loan(holding), fact)
-    return replace(back, parts_missing=missing, unsecured=bool(fact.unsecured))
+    return back._replace(parts_missing=missing, unsecured=bool(fact.unsecured))
 
 
 def _take_back_incomplete(holding: Holding, fact: Fact) -> Holding:
     missing, owed = _parts_after(holding, fact)
-    back = replace(_here(holding, fact), reach=0, unsecured=bool(fact.unsecured))
-    return replace(back, parts_missing=missing, parts_owed=owed)
+    back = _here(holding, fact)._replace(reach=0, unsecured=bool(fact.unsecured))
+    return back._replace(parts_missing=missing, parts_owed=owed)
 
 
 def _parts_after(holding: Holding, fact: Fact) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -220,40 +216,39 @@ def _show_here(holding: Holding, fact: Fact) -> Holding:
     has ended, unless a part of it is still owed."""
     ended = holding if holding.parts_owed else without_loan(holding)
     unsecured = holding.unsecured if fact.unsecured is None else fact.unsecured
-    return replace(_here(ended, fact), unsecured=unsecured)
+    return _here(ended, fact)._replace(unsecured=unsecured)
 
 
 def _secure(holding: Holding, fact: Fact) -> Holding:
-    return replace(holding, unsecured=False)
+    return holding._replace(unsecured=False)
 
 
 def _fail_to_secure(holding: Holding, fact: Fact) -> Holding:
-    return replace(holding, unsecured=fact.wanted != ON_LOAN_WANTED)
+    return holding._replace(unsecured=fact.wanted != ON_LOAN_WANTED)
 
 
 def _trap(holding: Holding, fact: Fact) -> Holding:
-    return replace(holding, hold=fact.hold, held_for=fact.patron)
+    return holding._replace(hold=fact.hold, held_for=fact.patron)
 
 
 def _shelve_for(holding: Holding, fact: Fact) -> Holding:
-    return replace(
-        _show_here(holding, fact),
+    return _show_here(holding, fact)._replace(
         hold=fact.hold or holding.hold,
         held_for=fact.patron or holding.held_for,
     )
 
 
 def _release(holding: Holding, fact: Fact) -> Holding:
-    return replace(holding, hold=None, held_for=None)
+    return holding._replace(hold=None, held_for=None)
 
 
 def _send(holding: Holding, fact: Fact) -> Holding:
-    return replace(_show_here(holding, fact), location=None, bound_for=fact.place)
+    return _show_here(holding, fact)._replace(location=None, bound_for=fact.place)
 
 
 def _deposit(holding: Holding, fact: Fact) -> Holding:
     shown = holding if _keeps_loan(holding) else _show_here(holding, fact)
-    return replace(shown, place=fact.place, answerable=fact.patron or fact.group)
+    return shown._replace(place=fact.place, answerable=fact.patron or fact.group)
 
 
 def _damage(holding: Holding, fact: Fact) -> Holding:
@@ -267,26 +262,26 @@ def _keeps_loan(holding: Holding) -> bool:
 def _recall(holding: Holding, fact: Fact) -> Holding:
     """Return a loan with its recalled due date, or the item without its deposit."""
     if fact.loan is None:
-        return replace(holding, place=None, answerable=None)
+        return holding._replace(place=None, answerable=None)
     if fact.loan in holding.loan_names and fact.due_at is not None:
-        return replace(holding, due_at=fact.due_at)
+        return holding._replace(due_at=fact.due_at)
     return holding
 
 
 def _withdraw(holding: Holding, fact: Fact) -> Holding:
     ended = without_loan(holding)
-    return replace(ended, place=None, answerable=None, hold=None, held_for=None, unsecured=False)
+    return ended._replace(place=None, answerable=None, hold=None, held_for=None, unsecured=False)
 
 
 def _decide(holding: Holding, fact: Fact) -> Holding:
     """Return exactly what staff decided; nothing of the holding survives that they left out."""
     state = _DECIDABLE[str(fact.state)]
     decided = _decided_place(fact)
-    if state not in _NAMES_A_READER or fact.patron is None:
+    names_reader = state in _NAMES_A_READER and fact.patron is not None
+    if not names_reader and state is not ItemState.ON_LOAN:
         return decided
     reach = REACH_STREET if fact.reach is None else fact.reach
-    return replace(
-        decided,
+    return decided._replace(
         patron=fact.patron,
         loan=fact.loan or fact.id,
         due_at=fact.due_at,

@@ -38,9 +38,7 @@ def test_what_a_fact_saw_came_before_it():
 
 def test_whoever_sees_a_fact_also_came_after_all_before_it():
     """Seeing is transitive through another station's journal."""
-    order = Order(
-        [checkin("a", "k2", 1), checkin("b", "k2", 2), checkin("c", "k1", saw="b")], {}
-    )
+    order = Order([checkin("a", "k2", 1), checkin("b", "k2", 2), checkin("c", "k1", saw="b")], {})
 
     assert order.is_before("a", "c")
 

@@ -32,7 +32,7 @@ def test_every_moving_kind_has_an_event():
     assert set(DECLARATIONS) == {"missing", "lost", "claimed_returned", "damaged", "found"}
 
 
-@pytest.mark.parametrize("kind", sorted(kinds.ALL - kinds.MOVING) + ["later_kind"])
+@pytest.mark.parametrize("kind", [*sorted(kinds.ALL - kinds.MOVING), "later_kind"])
 def test_other_kinds_never_move_an_item(kind):
     """A tag that was seen, a charge, a card and an unknown kind leave the holding alone."""
     said = fact("a", kind, state="lost", patron="A", loan="x")
@@ -54,9 +54,7 @@ def test_words_nobody_knows_never_move_an_item(kind, word):
     assert step(Holding(), said) == (Holding(), ())
 
 
-@pytest.mark.parametrize(
-    "event", [Event.CHECKOUT, Event.CHECKIN, Event.USED_IN_HOUSE, Event.SEEN]
-)
+@pytest.mark.parametrize("event", [Event.CHECKOUT, Event.CHECKIN, Event.USED_IN_HOUSE, Event.SEEN])
 @pytest.mark.parametrize(
     ("state", "rule"),
     [
