@@ -129,7 +129,7 @@ def test_three_loans_monday_and_five_tuesday_are_judged_once_and_stay_judged(sch
     first = dict(verdicts)
 
     again = judge({"policy": policy, "item": school.item(0), "open_loans": ()}, fact="monday-0")
-    twice = judge({"policy": policy, "open_loans": tuple(applied[1:])}, fact="monday-1")
+    twice = judge({"policy": policy, "open_loans": tuple(applied)}, fact="monday-1")
 
     assert list(first) == [(f"monday-{n}", "too_many_loans") for n in range(3)]
     assert keep_verdicts(keep_verdicts(first, again), twice) == first
