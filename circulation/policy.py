@@ -11,9 +11,9 @@ version it was made under.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -63,27 +63,12 @@ class Scope:
     member: str = ANY
     site: str = ANY
 
-    def matches(self, other: "Scope") -> bool:
-        """Return whether a rule of this scope speaks of a case."""
-        return all(
-            mine in (ANY, theirs)
-            for mine, theirs in (
-                (self.category, other.category),
-                (self.item_type, other.item_type),
-                (self.member, other.member),
-                (self.site, other.site),
-            )
+    def widened(self) -> Iterator["Scope"]:
+        """Return every scope that speaks of this case, the most specific first."""
+        places = (
+            (place, ANY) for place in (self.category, self.item_type, self.member, self.site)
         )
-
-    @property
-    def weight(self) -> tuple[bool, bool, bool, bool]:
-        """Return how specific it is, to be compared."""
-        return (
-            self.category != ANY,
-            self.item_type != ANY,
-            self.member != ANY,
-            self.site != ANY,
-        )
+        return (Scope(*scope) for scope in product(*places))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +90,23 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The rules that apply from a date on, the most specific first."""
+    """The rules that apply from a date on, each scope once."""
 
     version: int
     since: dt.date
     rules: tuple[Rule, ...]
+    _settings: Mapping[Scope, Mapping[str, Any]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the rules by scope: a cluster has thousands, a case matches sixteen at most."""
+        by_scope = {rule.scope: rule.settings for rule in self.rules}
+        object.__setattr__(self, "_settings", by_scope)
 
     def terms(self, *, category: str, item_type: str, member: str, site: str) -> Terms:
         """Return what applies to this reader, item and site."""
-        case = Scope(category, item_type, member, site)
         stated: dict[str, Any] = {}
-        for rule in self.rules:
-            if rule.scope.matches(case):
-                stated = dict(rule.settings) | stated
+        for scope in Scope(category, item_type, member, site).widened():
+            stated = dict(self._settings.get(scope, {})) | stated
         return Terms(**stated)
 
     def reader_terms(self, *, category: str, site: str) -> Terms:
@@ -285,8 +274,7 @@ def _version(doc: Doc, names: Names) -> Version:
         if rule.scope in rules:
             item.fail("another rule has the same scope; put both into one")
         rules[rule.scope] = rule
-    ranked = sorted(rules.values(), key=lambda rule: rule.scope.weight, reverse=True)
-    return Version(number, since, tuple(ranked))
+    return Version(number, since, tuple(rules.values()))
 
 
 def _rule(doc: Doc, names: Names) -> Rule:
