@@ -92,9 +92,13 @@ class MemoryJournal:
 
     def gather(self, epoch_id: str, n: int) -> Epoch:
         """Open epoch n and copy every row still kept into it, whatever its epoch."""
-        copied = self._older + self._rows
+        copied = self.kept()
         self._older = []
         return self._start(Epoch(n, epoch_id, self._parent(0)), copied)
+
+    def kept(self) -> "list[Row]":
+        """Return every row still kept, of every epoch."""
+        return self._older + self._rows
 
     def copy(self) -> "MemoryJournal":
         """Return a journal with the same content, as an image of a card has."""

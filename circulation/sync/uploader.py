@@ -36,7 +36,7 @@ RESEND_MS_MAX = 120_000
 RESEND_FLOOR_MS = 1_000  # jitter may not ask again before an answer can have come
 PROBE_MS = 120_000
 NACK_REPEAT_MS = 5_000
-HW_REPEAT_MS = 10_000
+BIRTH_REPEAT_MS = 10_000
 UNANSWERED_MAX = 3
 HEAD_SILENCE_MS = 60_000
 # Every station heard the last head at the same moment; they do not all come back at once.
@@ -71,7 +71,7 @@ class Uploader:
         self._raw_seq = 0
         self._nacked_hw = -1
         self._nacked_ms = 0
-        self._asked_ms = -HW_REPEAT_MS
+        self._born_ms = 0
         self._noticed: set[str] = set()
         self._head_ms = 0
         self._silence_ms = HEAD_SILENCE_MS
@@ -88,7 +88,7 @@ class Uploader:
         """A connection is up: say who we are and send at once."""
         self._is_connected = True
         self._noticed = set()
-        self._asked_ms = now_ms - HW_REPEAT_MS
+        self._born_ms = now_ms
         self._nacked_hw = -1
         self._restart(now_ms)
         effects: list[Any] = [SendStatus("connected")]
@@ -119,10 +119,10 @@ class Uploader:
         """The gateway lives; another lineage means that it may have forgotten facts."""
         self._head_ms = now_ms
         is_known = head.lineage == self._journal.lineage
-        if is_known or not self._is_connected or now_ms - self._asked_ms < HW_REPEAT_MS:
+        if is_known or not self._is_connected or now_ms - self._born_ms < BIRTH_REPEAT_MS:
             return []
-        self._asked_ms = now_ms
-        return [self._ask_hw(now_ms)]
+        self._born_ms = now_ms
+        return [SendStatus("the gateway has another lineage")]
 
     def tick(self, now_ms: int) -> "list[Any]":
         """Time has passed; call this at least every second."""
@@ -133,7 +133,7 @@ class Uploader:
         effects: list[Any] = []
         if self._credit == 0 and self.waiting > 0 and now_ms >= self._probe_ms:
             self._probe_ms = now_ms + PROBE_MS
-            effects.append(self._ask_hw(now_ms))
+            effects.append(SendRequest(self._hw_request(now_ms)))
         if self._resend_ms is not None and now_ms >= self._resend_ms:
             effects += self._resend(now_ms)
         return effects
@@ -206,18 +206,30 @@ class Uploader:
         if own is None and not is_new_lineage:
             return []
         if own is not None and hexlify(own).decode() != ack.hash:
-            return self._notice_once("ack_not_ours", f"row {ack.hw} is another one there")
+            return self._on_foreign_ack(ack.hw, is_new_lineage, now_ms)
         if is_new_lineage:
             return self._on_new_lineage(ack, now_ms)
         self._journal.mark_acked(ack.hw, ack.keep_from)
         return self._go_on(ack, now_ms)
 
+    def _on_foreign_ack(self, hw: int, is_new_lineage: bool, now_ms: int) -> "list[Any]":
+        """Never believe it. From a restored gateway it means a fork, though we may have
+        nothing to send: show it the row in question, and it will say so.
+        """
+        effects = self._notice_once("ack_not_ours", f"row {hw} is another one there")
+        if is_new_lineage and not self._under_way:
+            self._rewind(hw)
+            effects += self._pump(now_ms)
+        return effects
+
     def _on_new_lineage(self, ack: Ack, now_ms: int) -> "list[Any]":
         """The gateway has another history: what it has of ours is what it says, no more."""
         is_first = self._journal.lineage is None
         if is_first or not self._journal.has_older:
+            is_behind = ack.hw < self._journal.acked
             self._journal.set_lineage(ack.lineage, ack.hw)
-            self._rewind(ack.hw + 1)
+            if is_behind:
+                self._rewind(ack.hw + 1)
             return self._go_on(ack, now_ms)
         # Rows of an earlier epoch may exist nowhere but here; all go again, under new places.
         self._journal.gather(self._new_id(8), self._journal.epoch.n + 1)
@@ -304,9 +316,8 @@ class Uploader:
         effects += self._pump(now_ms)
         return effects
 
-    def _ask_hw(self, now_ms: int) -> SendRequest:
-        empty = [None] * 5
-        return SendRequest(Request(self._new_id(4), "hw", now_ms, *empty))
+    def _hw_request(self, now_ms: int) -> Request:
+        return Request(self._new_id(4), "hw", now_ms, None, None, None, None, None)
 
     def _notice_once(self, code: str, detail: str) -> "list[Any]":
         if code in self._noticed:
