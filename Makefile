@@ -29,7 +29,7 @@ $(READY): requirements/dev.txt requirements/dev-nodeps.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
 	$(PIP_INSTALL) --require-hashes --no-deps --requirement requirements/dev-nodeps.txt
-	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	PYTHONWARNINGS=ignore $(PIP_INSTALL) --no-build-isolation --no-deps --editable .
 	touch $@
 
 .PHONY: demo

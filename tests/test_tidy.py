@@ -2,7 +2,6 @@
 
 import ast
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -270,18 +269,6 @@ def test_every_other_file_is_named_somewhere():
     ]
 
     assert unnamed == []
-
-
-def test_packages_are_listed():
-    """pyproject.toml names every package, since a folder that is not named is not installed."""
-    packages = {
-        str(Path(name).parent).replace("/", ".")
-        for name in PYTHON
-        if Path(name).parts[0] in PROGRAMS
-    }
-    listed = tomllib.loads(read("pyproject.toml"))["tool"]["setuptools"]["packages"]
-
-    assert set(listed) == packages
 
 
 def test_no_package_is_made_of_tests():
