@@ -131,8 +131,10 @@ class Beliefs:
             price_cents=doc.get("price_cents"),
             parts_total=int(doc.get("parts_total") or 1),
             part_names=self.part_names.get(item_id, {}),
+            parts_missing=_ordinals(doc.get("parts_missing")),
             held_for=doc.get("held_for"),
             loan=loan,
+            deposit=doc.get("deposit"),
             unsecured=bool(merged.get("unsecured")),
         )
         return Known(
@@ -247,7 +249,7 @@ def _loan(doc: Doc) -> LoanView:
         checked_out_at=_instant(doc["lent_at"]) if doc.get("lent_at") else due,
         due_at=due,
         reach=int(doc.get("reach") or 0),
-        on_site=bool(doc.get("on_site", not doc.get("reach"))),
+        on_site=bool(doc.get("on_site")),
         renewals=int(doc.get("renewals") or 0),
         session=str(doc.get("session") or ""),
         title_id=str(doc.get("title_id") or ""),
@@ -255,6 +257,12 @@ def _loan(doc: Doc) -> LoanView:
         wanted=held_for is not None and held_for != patron,
         doubtful=bool(doc.get("doubtful")),
     )
+
+
+def _ordinals(value: Any) -> frozenset[int]:
+    """Parts as a change lists them, or as the snapshot's text does."""
+    listed = json.loads(value) if isinstance(value, str) and value else value
+    return frozenset(int(part) for part in listed or ())
 
 
 def _instant(at_ms: int) -> dt.datetime:

@@ -20,7 +20,9 @@ from circulation.wire import kinds
 from hardware.ports import Security
 from kiosk.identify import Identifier, Thing, is_random_uid
 from kiosk.ledger import Ledger, Reader, Reading, Recorded, has_loan
+from kiosk.recovery import Recovery
 from kiosk.session import VISITS, Session
+from kiosk.slip import ON_SLIP
 from kiosk.store import Unfinished
 from kiosk.switching import Outcome, Switcher, Work
 from kiosk.table import CardShown, CodeScanned, Noticed, Table, ThingLifted, ThingPlaced
@@ -51,13 +53,16 @@ from kiosk.visit import (
     ReturnChosen,
     State,
     StayPressed,
-    TileState,
     Touched,
 )
 
 SET_WAIT_MS = 1_500
 """The parts of a set arrive one after another; so long the desk waits for the last."""
 SOUND_MS = 150
+
+
+def _no_slip(ended: EndVisit) -> None:
+    """Print nothing: a desk without a printer."""
 
 
 @dataclass(slots=True)
@@ -70,9 +75,11 @@ class Desk:
     table: Table
     switcher: Switcher
     lends: bool
-    print_slip: Callable[[EndVisit], None]
     new_session_id: Callable[[], str]
+    recovery: Recovery
+    print_slip: Callable[[EndVisit], None] = field(default=_no_slip)
     sound: tuple[int, str] = (0, "")
+    _noticed: list[Noticed] = field(default_factory=list)
     _deferred: dict[str, tuple[Command, int]] = field(default_factory=dict)
     _visit_id: str = ""
     _identity: Identity = BY_CARD
@@ -80,8 +87,13 @@ class Desk:
 
     def tick(self, now_ms: int) -> None:
         """Look at every device once, work on the tags, let time pass."""
-        for noticed in self.table.look():
-            self._meet_noticed(noticed, now_ms)
+        self._noticed += self.table.look()
+        if self.recovery.is_due(self.table):
+            self.recovery.run(self.table, self.switcher)
+        if self.recovery.done:
+            noticed, self._noticed = self._noticed, []
+            for news in noticed:
+                self._meet_noticed(news, now_ms)
         self._run_deferred(now_ms)
         for key, outcome in self.switcher.tick(self.table.present):
             self._switched(key, outcome, now_ms)
@@ -324,7 +336,7 @@ class Desk:
         self._deferred.clear()
         self.table.forget_scanned()
         self._visit_id = ""
-        if any(tile.state in _ON_SLIP for tile in ended.tiles):
+        if any(tile.state in ON_SLIP for tile in ended.tiles):
             self.print_slip(ended)
 
     def _play(self, kind: str) -> None:
@@ -340,9 +352,6 @@ class Desk:
             return None
         self._visit_id = self._visit_id or self.new_session_id()
         return Reader(patron.patron_id, self._identity, self._visit_id)
-
-
-_ON_SLIP = (TileState.DONE, TileState.UNSWITCHED, TileState.RECORDED, TileState.AGAIN)
 
 
 def _notes(result: Recorded) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from circulation.case import Case
 from circulation.patrons import CardStatus, Identity, Pin, card_key
 from circulation.policy import Policy
 from circulation.reasons import Reason
+from hardware.chips.tag_data import owner_code
 from hardware.errors import HardwareError, TagLost
 from hardware.ports import TagContent, TagReader
 from kiosk.beliefs import Beliefs, Known, KnownPatron
@@ -60,14 +61,14 @@ class Identifier:
         known = self.beliefs.by_uid(uid)
         if known is None and content is not None and content.pii:
             known = self.beliefs.by_barcode(content.pii)
+        owner = self._isil(content.owner) if content else ""
         if known is not None:
-            owner = content.owner if content else ""
             return Thing(known.item.item_id, known, content, content and content.pii, owner)
         key = card_key(self.card_key, uid)
         if self.beliefs.card(key) is not None:
             return Thing(f"card:{uid}", card=key)
         barcode = content.pii if content else None
-        return Thing(f"tag:{uid}", None, content, barcode, content.owner if content else "")
+        return Thing(f"tag:{uid}", None, content, barcode, owner)
 
     def code(self, text: str, *, expecting: str | None) -> Thing | str:
         """What a scanned label is, or the name of the notice to show."""
@@ -80,8 +81,7 @@ class Identifier:
 
     def is_ours(self, thing: Thing) -> bool:
         """Whether a thing that is not in the catalogue still says that it is one of ours."""
-        members = (*self.owners, *self.policy().names.members)
-        return bool(thing.barcode) and (thing.owner in members if thing.owner else False)
+        return bool(thing.barcode) and thing.owner in self._members()
 
     def card(self, key: str, *, typed: bool = False) -> tuple[Event, Identity]:
         """What showing this card means."""
@@ -123,6 +123,13 @@ class Identifier:
     def card_key_of(self, text: str) -> str:
         """The keyed hash under which a card's number or UID is known."""
         return card_key(self.card_key, text)
+
+    def _members(self) -> tuple[str, ...]:
+        return (*self.owners, *self.policy().names.members)
+
+    def _isil(self, code: str) -> str:
+        """The member a tag names; tags carry the ISIL without its hyphen."""
+        return next((isil for isil in self._members() if owner_code(isil) == code), code)
 
     def _pin_locked(self, patron_id: str, now_ms: int) -> bool:
         tries, at_ms = self._failed.get(patron_id, (0, 0))

@@ -348,14 +348,20 @@ class Session:
         )  # fmt: skip
 
     def _finished(self, event: ItemFinished, before: State) -> list[Command]:
+        if event.key not in self._tiles:
+            return []
         self._change(event.key, state=TileState.DONE, notice="")
         return [PlaySound("done")]
 
     def _again(self, event: ItemAskedAgain, before: State) -> list[Command]:
+        if event.key not in self._tiles:
+            return []
         self._change(event.key, state=TileState.AGAIN, notice=event.notice)
         return [PlaySound("attention")]
 
     def _unswitched(self, event: ItemUnswitched, before: State) -> list[Command]:
+        if event.key not in self._tiles:
+            return []
         self._change(event.key, state=TileState.UNSWITCHED, notice="")
         return [PlaySound("attention")]
 

@@ -197,11 +197,12 @@ def open_snapshot(file: Path, kind: str) -> sqlite3.Connection:
     return connection
 
 
-def read_policies(file: Path) -> dict[str, dict[str, Any]]:
-    """Return the library's policies by their version; raises SnapshotInvalid."""
+def read_policies(file: Path) -> list[dict[str, Any]]:
+    """Return the library's policies, the newest last; raises SnapshotInvalid."""
     try:
-        document = json.loads(file.read_bytes())
-        policies = document["policies"]
-        return {str(policy["version"]): policy for policy in policies}
+        policies = json.loads(file.read_bytes())["policies"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SnapshotInvalid(f"{file.name}: not a list of policies ({error})") from error
+    if not isinstance(policies, list) or not all(isinstance(doc, dict) for doc in policies):
+        raise SnapshotInvalid(f"{file.name}: not a list of policies")
+    return policies

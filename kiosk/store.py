@@ -196,6 +196,11 @@ class Store:
                 (NEWS_KEPT,),
             )
 
+    def has_settleable(self, version: int) -> bool:
+        """Whether news are left that our catalogue of this version has."""
+        query = "SELECT 1 FROM news WHERE done=0 AND covered<=? LIMIT 1"
+        return self.reader.execute(query, (version,)).fetchone() is not None
+
     def reposition(self) -> None:
         """After a fork our facts have new places in a new epoch; news must name those."""
         with transaction(self.connection) as connection:

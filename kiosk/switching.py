@@ -28,7 +28,10 @@ class Outcome(enum.Enum):
 
 @dataclass(slots=True)
 class Work:
-    """One item whose tags shall say something else. `must`: those read on the pad."""
+    """One item whose tags shall say something else.
+
+    `must`: those read on the pad. `patient`: somebody stands there who may place it again.
+    """
 
     unfinished: Unfinished
     wanted: Security
@@ -37,6 +40,7 @@ class Work:
     switched: set[str] = field(default_factory=set)
     tries: int = 0
     asked: int = 0
+    patient: bool = True
 
     @property
     def is_done(self) -> bool:
@@ -80,6 +84,8 @@ class Switcher:
             return Outcome.FAILED
         here = [uid for uid in sorted(work.must | work.may) if uid in present]
         waiting = [uid for uid in here if uid not in work.switched]
+        if not here and not work.patient:
+            return Outcome.FAILED
         if work.must - work.switched - set(here) and not work.asked:
             return self._ask(work)
         if waiting and work.tries >= TRIES:

@@ -1,0 +1,219 @@
+"""The lists a kiosk lends by: followed by changes, replaced by snapshots, opened read-only.
+
+Lending goes on from the old list until the new one is open. A list that does not open is told to
+staff and fetched again, and never becomes an empty catalogue.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from circulation.policy import Policy, PolicyInvalid
+from circulation.sync.changes import ChangeFollower
+from circulation.sync.effects import ApplyChanges, FetchSnapshot
+from circulation.wire.errors import WireError
+from circulation.wire.messages import Change, Head, Pointer
+from kiosk.beliefs import Beliefs
+from kiosk.errors import SnapshotInvalid
+from kiosk.fetching import Fetcher, SnapshotFailed, SnapshotReady
+from kiosk.snapshot import FORMATS, KINDS, check_pointer, open_snapshot, read_policies
+from kiosk.store import ListState, Store
+
+RETRY_FIRST_MS = 5_000
+RETRY_MS_MAX = 300_000
+BUILT_IN_POLICY = {"zone": "UTC", "versions": [{"version": 1, "from": "1970-01-01", "rules": []}]}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Lists:
+    """Catalogue, patrons and policy of one kiosk."""
+
+    store: Store
+    beliefs: Beliefs
+    fetcher: Fetcher
+    random_below: Callable[[int], int]
+    policy: Policy = field(default_factory=lambda: Policy.from_doc(BUILT_IN_POLICY))
+    trouble: dict[str, str] = field(default_factory=dict)
+    _followers: dict[str, ChangeFollower] = field(default_factory=dict)
+    _pointers: dict[str, Pointer] = field(default_factory=dict)
+    _wanted: set[str] = field(default_factory=set)
+    _under_way: set[str] = field(default_factory=set)
+    _retry: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._followers = {
+            kind: ChangeFollower(kind, random_below=self.random_below) for kind in KINDS
+        }
+
+    def open_kept(self) -> None:
+        """Open the lists of the last run; what does not open is fetched anew."""
+        for kind, state in self.store.list_states().items():
+            if kind not in KINDS:
+                continue
+            try:
+                self._open(kind, Path(state.file))
+            except SnapshotInvalid as error:
+                self._note(kind, str(error))
+                continue
+            self._followers[kind].on_loaded(state.lineage, state.version)
+
+    def version(self, kind: str) -> int:
+        """The version the list has reached, 0 without one."""
+        return self._followers[kind].version or 0
+
+    def versions(self) -> dict[str, int]:
+        """The version of every list that is here."""
+        return {kind: self.version(kind) for kind in KINDS if self.version(kind)}
+
+    @property
+    def lineage(self) -> str | None:
+        """The gateway's history the catalogue is of."""
+        return self._followers["catalogue"].lineage
+
+    def on_head(self, head: Head, now_ms: int) -> list[Any]:
+        """Compare with what the gateway has; return requests to send."""
+        return self._carry_out(
+            [effect for f in self._followers.values() for effect in f.on_head(head, now_ms)],
+            now_ms,
+        )
+
+    def on_change(self, change: Change, now_ms: int) -> list[Any]:
+        """Take a delta."""
+        follower = self._followers.get(change.kind)
+        return self._carry_out(follower.on_change(change, now_ms), now_ms) if follower else []
+
+    def on_pointer(self, pointer: Pointer, now_ms: int) -> list[Any]:
+        """There is a snapshot; fetch it if we need one."""
+        follower = self._followers.get(pointer.kind)
+        if follower is None or FORMATS.get(pointer.kind) != pointer.format:
+            return []
+        try:
+            check_pointer(pointer)
+        except SnapshotInvalid as error:
+            self._note(pointer.kind, str(error))
+            return []
+        self._pointers[pointer.kind] = pointer
+        effects = follower.on_pointer(pointer, now_ms)
+        if pointer.kind in self._wanted and not effects:
+            effects = [FetchSnapshot(pointer.kind)]
+        return self._carry_out(effects, now_ms)
+
+    def on_ready(self, ready: SnapshotReady) -> None:
+        """A snapshot is here: open it, then let go of the old one."""
+        pointer = ready.pointer
+        kind = pointer.kind
+        self._under_way.discard(kind)
+        follower = self._followers[kind]
+        if follower.lineage == pointer.lineage and self.version(kind) >= pointer.version:
+            follower.on_loaded(pointer.lineage, self.version(kind))
+            return
+        try:
+            self._open(kind, ready.file)
+        except SnapshotInvalid as error:
+            self._note(kind, str(error))
+            return
+        state = ListState(kind, pointer.lineage, pointer.version, str(ready.file))
+        changed = self.lineage not in (None, pointer.lineage) and kind == "catalogue"
+        self.store.adopt(state)
+        if changed:
+            self.store.uncover()
+        follower.on_loaded(pointer.lineage, pointer.version)
+        self.trouble.pop(kind, None)
+        self._retry.pop(kind, None)
+        keep = {Path(state.file) for state in self.store.list_states().values()}
+        self.fetcher.shelf.forget_others(keep)
+
+    def on_failed(self, failed: SnapshotFailed, now_ms: int) -> None:
+        """A snapshot could not be fetched: try again, later each time."""
+        self._under_way.discard(failed.kind)
+        self._note(failed.kind, failed.why)
+        _, wait_ms = self._retry.get(failed.kind, (0, RETRY_FIRST_MS))
+        self._retry[failed.kind] = (now_ms + wait_ms, min(2 * wait_ms, RETRY_MS_MAX))
+
+    def tick(self, now_ms: int) -> list[Any]:
+        """Ask what is to be asked again."""
+        effects = [effect for f in self._followers.values() for effect in f.tick(now_ms)]
+        for kind, (due_ms, wait_ms) in list(self._retry.items()):
+            if now_ms >= due_ms and kind not in self._under_way:
+                self._retry[kind] = (now_ms + wait_ms, wait_ms)
+                effects.append(FetchSnapshot(kind))
+        return self._carry_out(effects, now_ms)
+
+    def _carry_out(self, effects: list[Any], now_ms: int) -> list[Any]:
+        """Apply and fetch here; give requests back to be sent."""
+        requests = []
+        for effect in effects:
+            if isinstance(effect, ApplyChanges):
+                self._apply(effect)
+            elif isinstance(effect, FetchSnapshot):
+                self._fetch(effect.kind)
+            else:
+                requests.append(effect)
+        return requests
+
+    def _apply(self, effect: ApplyChanges) -> None:
+        kind = effect.kind
+        state = self.store.list_states()[kind]
+        moved = ListState(kind, state.lineage, effect.version, state.file)
+        self.store.apply_changes(moved, effect.changes)
+        if kind == "policy":
+            docs = [change["doc"] for change in effect.changes if change["doc"]]
+            for doc in docs[-1:]:
+                self._take_policy(doc)
+
+    def _fetch(self, kind: str) -> None:
+        pointer = self._pointers.get(kind)
+        if pointer is None or kind in self._under_way:
+            self._wanted.add(kind)
+            return
+        self._wanted.discard(kind)
+        if self.fetcher.fetch(pointer):
+            self._under_way.add(kind)
+
+    def _open(self, kind: str, file: Path) -> None:
+        if kind == "policy":
+            self._open_policy(file)
+            return
+        opened = open_snapshot(file, kind)
+        old = getattr(self.beliefs, kind)
+        setattr(self.beliefs, kind, opened)
+        if old is not None:
+            old.close()
+
+    def _open_policy(self, file: Path) -> None:
+        newest = self.store.recall("policy")
+        policies = read_policies(file)
+        if newest and self.store.recall("policy_file") == str(file):
+            policies = [json.loads(newest)]
+        if policies:
+            self._take_policy(policies[-1])
+            self.store.remember("policy_file", str(file))
+
+    def _take_policy(self, doc: Any) -> None:
+        """Decide by a new policy; one that does not read leaves the old one in force."""
+        try:
+            self.policy = Policy.from_doc(doc)
+        except (PolicyInvalid, WireError) as error:
+            self._note("policy", f"the old one stays in force: {error}")
+            return
+        self.trouble.pop("policy", None)
+        self.store.remember("policy", json.dumps(doc, separators=(",", ":")))
+
+    def _note(self, kind: str, why: str) -> None:
+        _log.warning("list %s: %s", kind, why)
+        self.trouble[kind] = why[:120]
+
+    def close(self) -> None:
+        """Close the open lists."""
+        for name in ("catalogue", "patrons"):
+            opened = getattr(self.beliefs, name)
+            if opened is not None:
+                opened.close()
+                setattr(self.beliefs, name, None)

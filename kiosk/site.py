@@ -1,0 +1,186 @@
+"""What the kiosks and gates of one building tell each other, also while the gateway is away.
+
+Every message carries a mac made with the site's key; one without a right mac is counted and
+dropped. Nothing here names a reader.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from circulation.wire.errors import WireError
+from circulation.wire.limits import TITLE_CHARS_MAX
+from circulation.wire.messages import SiteAlarm, SiteAsk, SiteLoan, encode, is_sealed, sealed
+from circulation.wire.topics import Topics
+from kiosk.beliefs import Beliefs, Known
+from kiosk.config import Place
+from kiosk.store import Draft, News, Store
+
+REPUBLISH_MAX = 500
+"""As many news a gate's overlay holds; older ones are on the list or the gateway was away long."""
+ANSWER_EVERY_MS = 5_000
+ALARM_SHOWN_MS = 60_000
+
+Publish = Callable[[str, bytes], bool]
+_log = logging.getLogger(__name__)
+
+
+def _nobody(topic: str, payload: bytes) -> bool:
+    """Nobody listens before there is a link."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmShown:
+    """What the kiosk's screen tells the guard."""
+
+    alarm: str
+    gate: str
+    title: str
+    shelf_mark: str
+    until_ms: int
+
+
+@dataclass(slots=True)
+class SiteVoice:
+    """Speaks and listens on the site's topics."""
+
+    place: Place
+    topics: Topics
+    key: bytes
+    store: Store
+    beliefs: Beliefs
+    publish: Publish = field(default=_nobody)
+    refused: int = 0
+    alarm: AlarmShown | None = None
+    _answered_ms: dict[str, int] = field(default_factory=dict)
+
+    def announce(self, draft: Draft, news: News, seq: int) -> None:
+        """Tell the gates of the site what a fact just committed means for its tags."""
+        self._send_loan(
+            SiteLoan(
+                self.place.station, self.store.journal.epoch.n, seq, news.item_id,
+                list(news.uids), news.state, news.reach, list(news.saw), draft.id,
+                draft.fields["wall"], "",
+            )
+        )  # fmt: skip
+
+    def on_connected(self) -> None:
+        """Tell again what the lists do not have yet, and ask the others what we missed."""
+        for row in self.store.own_news_after(_EVERYTHING_COVERED, REPUBLISH_MAX):
+            self._send_row(row)
+        state = self.store.list_states().get("catalogue")
+        ask = SiteAsk(
+            self.place.station, "catalogue", state.lineage if state else None,
+            state.version if state else 0, "",
+        )  # fmt: skip
+        self._send(self.topics.site_ask(self.place.site), ask)
+
+    def on_loan(self, message: SiteLoan) -> None:
+        """Another kiosk lent or took back an item."""
+        if not self._is_genuine(message) or message.station == self.place.station:
+            return
+        if message.item is None:
+            known = next((k for k in map(self.beliefs.by_uid, message.uids) if k), None)
+            if known is None:
+                return
+            message = message._replace(item=known.item.item_id)
+        self.store.hear(message)
+
+    def on_ask(self, message: SiteAsk, now_ms: int) -> None:
+        """A gate or kiosk that connected asks for what its list does not have yet."""
+        if not self._is_genuine(message) or message.station == self.place.station:
+            return
+        last_ms = self._answered_ms.get(message.station)
+        if last_ms is not None and now_ms - last_ms < ANSWER_EVERY_MS:
+            return
+        self._answered_ms[message.station] = now_ms
+        states = self.store.list_states()
+        ours = next((state.lineage for state in states.values()), None)
+        has = message.version if message.lineage == ours else 0
+        for row in self.store.own_news_after(has, REPUBLISH_MAX):
+            self._send_row(row)
+
+    def on_alarm(self, message: SiteAlarm, now_ms: int) -> None:
+        """A gate sounds: show the guard which book, and tell the gate if it does not know."""
+        if not self._is_genuine(message) or message.station == self.place.station:
+            return
+        if message.answers is not None:
+            self._complete(message)
+            return
+        known = self._item_of(message)
+        title = known.title.title if known else (message.title or "")
+        shelf_mark = known.shelf_mark if known else (message.shelf_mark or "")
+        self.alarm = AlarmShown(
+            message.alarm, message.gate, title, shelf_mark, now_ms + ALARM_SHOWN_MS
+        )
+        if known is not None:
+            self._answer(message, known)
+
+    def tick(self, now_ms: int) -> None:
+        """Let an alarm that was read go from the screen."""
+        if self.alarm is not None and now_ms >= self.alarm.until_ms:
+            self.alarm = None
+
+    def _answer(self, message: SiteAlarm, known: Known) -> None:
+        answer = message._replace(
+            station=self.place.station,
+            item=known.item.item_id,
+            title=known.title.title[:TITLE_CHARS_MAX],
+            shelf_mark=known.shelf_mark[:64],
+            answers=message.alarm,
+        )
+        self._send(self.topics.site_alarm(self.place.site), answer)
+
+    def _complete(self, message: SiteAlarm) -> None:
+        """Another kiosk knew the title that we did not."""
+        shown = self.alarm
+        if shown is None or shown.alarm != message.answers or shown.title or not message.title:
+            return
+        self.alarm = AlarmShown(
+            shown.alarm, shown.gate, message.title, message.shelf_mark or "", shown.until_ms
+        )
+
+    def _item_of(self, message: SiteAlarm) -> Known | None:
+        if message.item is not None:
+            found = self.beliefs.item(message.item)
+            if found is not None:
+                return found
+        return self.beliefs.by_uid(message.uid) if message.uid else None
+
+    def _is_genuine(self, message: SiteLoan | SiteAsk | SiteAlarm) -> bool:
+        if is_sealed(message, self.key):
+            return True
+        self.refused += 1
+        _log.warning(
+            "site: a %s of %s without a right mac", type(message).__name__, message.station
+        )
+        return False
+
+    def _send_row(self, row: sqlite3.Row) -> None:
+        self._send_loan(
+            SiteLoan(
+                row["station"], row["epoch_n"], row["seq"], row["item_id"],
+                json.loads(row["uids"]), row["state"], row["reach"] or 0,
+                json.loads(row["saw"]), row["fact"], row["wall"], "",
+            )
+        )  # fmt: skip
+
+    def _send_loan(self, message: SiteLoan) -> None:
+        self._send(self.topics.site_loan(self.place.site), message)
+
+    def _send(self, topic: str, message: SiteLoan | SiteAsk | SiteAlarm) -> None:
+        try:
+            payload = encode(sealed(message, self.key))
+        except WireError:
+            _log.exception("site: a message of ours is not sendable")
+            return
+        self.publish(topic, payload)
+
+
+_EVERYTHING_COVERED = 1 << 62
+"""A version no list reaches: only news that no list has are newer than it."""
