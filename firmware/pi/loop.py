@@ -21,6 +21,7 @@ from firmware.gate.debounce import Debounce
 from firmware.gate.errors import EventInvalid
 from firmware.gate.machine import GateMachine
 from firmware.pi.devices import GateDevices, LaneDevices
+from firmware.pi.face import Face
 from hardware.errors import HardwareError, TagError
 from hardware.ports import Clock, Output, TagReader
 
@@ -33,6 +34,8 @@ READS_PER_TURN_MAX = 16
 DEVICE_AGAIN_MS = 500
 BUTTON_DEBOUNCE_MS = 30
 CARD_AGAIN_MS = 3_000
+
+FACE_EVERY_MS = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +68,7 @@ class DetectionLoop:
         self._securities: dict[str, tuple[str, int]] = {}
         self._button = Debounce(BUTTON_DEBOUNCE_MS)
         self._card_ms: int | None = None
+        self._face_ms: int | None = None
 
     def tell(self, event: Any) -> bool:
         """Hand an event in from another thread; False if there is no room, it is then lost."""
@@ -90,6 +94,16 @@ class DetectionLoop:
         self._read_cards()
         now_ms = self._clock.now_ms()
         self._carry_out(self.machine.tick(now_ms), now_ms)
+        if self._face_ms is None or now_ms - self._face_ms >= FACE_EVERY_MS:
+            self._face_ms = now_ms
+            self._outbox(self.face(), now_ms)
+
+    def face(self) -> Face:
+        """Return how the gate is now."""
+        now_ms = self._clock.now_ms()
+        overlay = len(self.machine.holdings.overlay)
+        state = self.machine.list_state(now_ms)
+        return Face(state, overlay, self.reader_errors, self.health())
 
     def stop(self) -> None:
         """Switch everything off and hand out what is still to be counted."""

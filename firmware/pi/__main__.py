@@ -1,0 +1,119 @@
+"""`lendgate-gate`: run a gate, look at a running one, try a configuration."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from circulation.config import read_config
+from circulation.errors import ConfigInvalid
+from circulation.patrons import card_key
+from firmware.pi.app import run as run_gate
+from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
+from firmware.pi.devices import open_devices
+from firmware.pi.errors import DevicesUnavailable
+from hardware.clock import SystemClock
+
+STALE_S = 10
+
+FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The security gate at a library's exit."""
+
+
+@main.command()
+@FILE
+@click.option("--verbose", is_flag=True, help="Say more about what happens.")
+def run(file: Path, verbose: bool) -> None:
+    """Run the gate until it is told to stop (Ctrl-C, SIGTERM)."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    clock = SystemClock()
+    try:
+        section = read_config(file)
+        devices = open_devices(section.section("devices"), clock)
+        run_gate(section, devices, clock=clock, stop=stop)
+    except (ConfigInvalid, DevicesUnavailable) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@FILE
+def check(file: Path) -> None:
+    """Read the configuration and say what is wrong with it; start nothing."""
+    config = _read(file)
+    click.echo(f"{file}: {config.station} at {config.site}, library {config.library}: all right")
+
+
+@main.command()
+@FILE
+def status(file: Path) -> None:
+    """Show how the running gate is; exits with 1 if it is not running or not well."""
+    config = _read(file)
+    try:
+        shown = json.loads(config.face.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{config.station} is not running: {error}") from error
+    age_s = (SystemClock().wall_ms() - int(shown["at"])) // 1000
+    health = dict(shown["health"])
+    if age_s > STALE_S:
+        health["program"] = f"nothing heard of it for {age_s} s; is it running?"
+    click.echo(_as_text(shown))
+    for subject, text in health.items():
+        click.echo(f"  ! {subject}: {text}")
+    for text in shown["notices"]:
+        click.echo(f"  · {text}")
+    sys.exit(1 if health else 0)
+
+
+@main.command()
+def template() -> None:
+    """Print a configuration to paste and change."""
+    click.echo(TEMPLATE, nl=False)
+
+
+@main.command()
+@FILE
+@click.argument("number")
+def card(file: Path, number: str) -> None:
+    """Print the entry of a staff card for `staff_cards`; the number itself is kept nowhere."""
+    try:
+        click.echo(card_key(_read(file).card_key, number))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _read(file: Path) -> StationConfig:
+    try:
+        section = read_config(file)
+        if section.has("devices"):
+            section.section("devices").text("factory")
+        return read_station_config(section)
+    except ConfigInvalid as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _as_text(shown: dict[str, object]) -> str:
+    link = "connected" if shown["connected"] else "no connection"
+    return (
+        f"{shown['station']}: {link}, list {shown['list']} (version {shown['version']}), "
+        f"{shown['waiting']} facts waiting, {shown['overlay']} loans heard from the site"
+    )
+
+
+if __name__ == "__main__":
+    main()
