@@ -10,6 +10,7 @@ import pytest
 
 from circulation.config import Section
 from firmware.pi.config import read_station_config
+from gateway.app import read_settings
 from kiosk.config import read_kiosk_config
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +29,11 @@ def read_gate_config(section):
     return read_station_config(section)
 
 
-CONFIGURATIONS = {"The kiosk": read_kiosk_config, "The gate": read_gate_config}
+CONFIGURATIONS = {
+    "The kiosk": read_kiosk_config,
+    "The gate": read_gate_config,
+    "The gateway": lambda section: read_settings(section, ROOT),
+}
 
 
 def read(name):
