@@ -49,16 +49,16 @@ class SimKiosk:
     card_reader: SimReader = field(init=False)
     scanner: SimScanner = field(init=False)
     printer: SimPrinter = field(init=False)
-    done_lamp: SimOutput = field(init=False)
-    attention_lamp: SimOutput = field(init=False)
+    sound_ok: SimOutput = field(init=False)
+    sound_problem: SimOutput = field(init=False)
 
     def __post_init__(self) -> None:
         self.pad = self._reader("pad", (ISO15693,))
         self.card_reader = self._reader("card", (NTAG,))
         self.scanner = SimScanner(name=f"{self.station}/scanner", settle=self.circuit.settle)
         self.printer = SimPrinter(name=f"{self.station}/printer")
-        self.done_lamp = self._signal("done_lamp")
-        self.attention_lamp = self._signal("attention_lamp")
+        self.sound_ok = self._signal("sound_ok")
+        self.sound_problem = self._signal("sound_problem")
 
     def devices(self) -> dict[str, Device]:
         """Return the devices by their full names."""
@@ -67,8 +67,8 @@ class SimKiosk:
             self.card_reader,
             self.scanner,
             self.printer,
-            self.done_lamp,
-            self.attention_lamp,
+            self.sound_ok,
+            self.sound_problem,
         )
         return {device.name: device for device in parts}
 

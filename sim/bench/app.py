@@ -42,7 +42,10 @@ KEYS_MAX = 100
 WATCHERS_MAX = 32
 LOOK_EVERY_S = 0.05
 KEEP_ALIVE_S = 15.0
-POLICY = "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'; base-uri 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; frame-src http://127.0.0.1:* http://localhost:*; "
+    "frame-ancestors 'self'; base-uri 'none'"
+)
 HOSTS = ["127.0.0.1", "localhost"]
 
 

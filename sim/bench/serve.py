@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -39,7 +40,20 @@ class BenchPlan:
     state: Path | None = None
 
 
-def run(plan: BenchPlan) -> None:
+def read_plan(path: Path) -> BenchPlan:
+    """Return the plan that the demo wrote with `plan_doc`."""
+    doc = json.loads(path.read_text())
+    return BenchPlan(
+        library=Path(doc["library"]),
+        port=doc["port"],
+        broker=("127.0.0.1", doc["broker_port"]),
+        gateway=("127.0.0.1", doc["gateway_port"]),
+        links=tuple((name, address) for name, address in doc["links"].items()),
+        state=Path(doc["state"]),
+    )
+
+
+def run(plan: BenchPlan, *, say: Callable[[str], None]) -> None:
     """Serve the bench until SIGINT or SIGTERM; raises `DemoFailed` if its port is in use."""
     world = build_world(SystemClock(), plan.library)
     listener = _listen(plan.port)
@@ -50,6 +64,7 @@ def run(plan: BenchPlan) -> None:
     bench = Bench(world, plugs, dict(plan.links), {"device_port": devices.port})
     server = BenchServer(bench)
     keeper.start()
+    say(f"bench: http://127.0.0.1:{listener.getsockname()[1]}/  devices: port {devices.port}")
     try:
         server.run(sockets=[listener])
     finally:

@@ -54,8 +54,8 @@ def _kiosk(kiosk: SimKiosk, links: dict[str, str]) -> dict[str, Any]:
         "id": kiosk.station,
         "label": kiosk.label,
         "screen": links.get(kiosk.station),
-        "done_lamp": kiosk.done_lamp.state,
-        "attention_lamp": kiosk.attention_lamp.state,
+        "sound_ok": kiosk.sound_ok.state,
+        "sound_problem": kiosk.sound_problem.state,
         "slip": list(slips[-1]) if slips else None,
         "faults": _faults(pad=kiosk.pad, card=kiosk.card_reader, scanner=kiosk.scanner),
     }

@@ -46,7 +46,8 @@ function hint(text, kind = "", ms = 4000) {
 
 function usualHint() {
   const names = [...picked].map((key) => things.get(key)?.dataset.title).filter(Boolean);
-  if (names.length) hint(`Picked: ${names.join(", ")}. Now click a place, or press its key.`, "picked");
+  const what = names.length > 2 ? `${names.length} things` : names.join(" and ");
+  if (names.length) hint(`Picked: ${what}. Now click a place, or press its key.`, "picked");
   else hint("Lay a card down, then books on the pad. Drag, or click a thing and then a place.");
 }
 
@@ -94,12 +95,30 @@ function buildKiosk(kiosk) {
   $("h2", panel).textContent = kiosk.label;
   const screen = $("a", panel);
   if (kiosk.screen) screen.href = kiosk.screen; else screen.remove();
+  if (kiosk.screen) showScreen(panel, kiosk);
   $(".plug", panel).dataset.plug = kiosk.id;
   const number = $$(".kiosk").length + 1;
   place($(".pad", panel), `${kiosk.id}/pad`, String(number), `Pad of ${kiosk.label}`);
   place($(".card", panel), `${kiosk.id}/card`, String(number + 2), `Card spot of ${kiosk.label}`);
   place($(".scanner", panel), `scan:${kiosk.id}`, String(number + 4), `Scanner of ${kiosk.label}`);
   return panel;
+}
+
+// The kiosk's own page, small; a click opens it in its real size.
+function showScreen(panel, kiosk) {
+  const screen = $(".screen", panel);
+  screen.hidden = false;
+  panel.classList.add("seen");
+  const frame = $("iframe", screen);
+  frame.title = `Screen of ${kiosk.label}`;
+  frame.src = kiosk.screen;
+  new ResizeObserver(() => screen.style.setProperty("--scale", screen.clientWidth / 1024)).observe(screen);
+  const button = $("button", screen);
+  button.setAttribute("aria-label", `Enlarge the screen of ${kiosk.label}`);
+  button.onclick = () => {
+    $("#big iframe").src = kiosk.screen;
+    $("#big").showModal();
+  };
 }
 
 function buildGate(gate) {
@@ -218,11 +237,11 @@ function putInOrder(holder, element) {
 
 function drawKiosk(kiosk) {
   const panel = $(`.kiosk[data-id="${kiosk.id}"]`);
-  $(".lamp.done", panel).classList.toggle("on", kiosk.done_lamp);
-  $(".lamp.attention", panel).classList.toggle("on", kiosk.attention_lamp);
+  $(".lamp.ok", panel).classList.toggle("on", kiosk.sound_ok);
+  $(".lamp.problem", panel).classList.toggle("on", kiosk.sound_problem);
   const slip = $(".slip", panel);
   slip.hidden = !kiosk.slip;
-  slip.textContent = (kiosk.slip || []).join("\n");
+  $("pre", slip).textContent = (kiosk.slip || []).join("\n");
 }
 
 function drawGate(gate) {
@@ -405,6 +424,8 @@ function endDrag(event) {
 document.addEventListener("pointerup", endDrag);
 document.addEventListener("pointercancel", () => endDrag(null));
 document.addEventListener("dragstart", (event) => event.preventDefault());
+$("#shut").onclick = () => $("#big").close();
+$("#big").addEventListener("close", () => { $("#big iframe").src = "about:blank"; });
 $("#home").onclick = () => { letGo(); post("home", {}); };
 
 // --- sound ----------------------------------------------------------------------------------

@@ -1,0 +1,208 @@
+"""The simulator's program: `lendgate-sim`, or `python -m sim`."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from circulation.errors import ConfigInvalid
+from sim.errors import SimError
+
+LIBRARY_DEFAULT = Path(__file__).parent.parent / "examples" / "demo"
+FOLDER_DEFAULT = Path("build/demo")
+CHECK_FOLDER_DEFAULT = Path("build/demo-check")
+BENCH_PORT_DEFAULT = 18090
+
+PORT = click.IntRange(0, 65_535)
+A_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+A_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 95})
+def main() -> None:
+    """Lendgate on simulated hardware: a whole library, or one of its parts.
+
+    Nothing here needs root, a network or any hardware, and nothing is written outside the
+    folder you name.
+    """
+
+
+def _ports(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say where the demo's programs listen."""
+    for option, default, what in reversed(
+        (
+            ("--broker-port", 18830, "the MQTT broker"),
+            ("--gateway-port", 18080, "the gateway's page"),
+            ("--kiosk-1-port", 18081, "the first kiosk's screen"),
+            ("--kiosk-2-port", 18082, "the second kiosk's screen"),
+            ("--bench-port", BENCH_PORT_DEFAULT, "the bench's page"),
+        )
+    ):
+        text = f"Port of {what}; 0 takes a free one."
+        command = click.option(option, default=default, show_default=True, type=PORT, help=text)(
+            command
+        )
+    return command
+
+
+@main.command()
+@_ports
+@click.option(
+    "--folder",
+    default=FOLDER_DEFAULT,
+    show_default=True,
+    type=A_FOLDER,
+    help="Where everything is kept; emptied at the start unless --keep.",
+)
+@click.option("--keep", is_flag=True, help="Go on with the library of the last demo.")
+def demo(folder: Path, keep: bool, **ports: int) -> None:
+    """Start a whole library: broker, gateway, two kiosks, two gates and the bench.
+
+    Open the bench, lay a reader's card on a kiosk's card spot and books on its pad, then walk
+    out through a gate. Pull a network plug and do it again. Ctrl-C stops all of it.
+    """
+    from sim.demo import Demo, ports_from
+
+    stop = _stop_on_signal()
+
+    def play() -> None:
+        with Demo(folder, ports_from(ports), fresh=not keep, say=_say) as running:
+            running.start(stop)
+            running.wait(stop)
+
+    _run(play)
+
+
+@main.command("demo-check")
+@click.option(
+    "--folder",
+    default=CHECK_FOLDER_DEFAULT,
+    show_default=True,
+    type=A_FOLDER,
+    help="Where its library is kept; emptied at the start.",
+)
+def demo_check(folder: Path) -> None:
+    """Play the demo by a script, without a browser, and stop at the first surprise.
+
+    Lends two books, cuts a network plug, lends and returns, restores it, carries books through
+    a gate. Uses free ports, so a running demo is not disturbed.
+    """
+    from sim.demo_check import check
+
+    stop = _stop_on_signal()
+    _run(lambda: check(folder, stop=stop, say=_say))
+
+
+@main.command()
+@click.option("--port", default=BENCH_PORT_DEFAULT, show_default=True, type=PORT)
+@click.option(
+    "--device-port",
+    default=0,
+    show_default=True,
+    type=PORT,
+    help="Where stations find their devices; 0 takes a free one, shown in /api/state.",
+)
+@click.option(
+    "--library",
+    default=LIBRARY_DEFAULT,
+    show_default=True,
+    type=A_FOLDER,
+    help="Folder with items.csv and patrons.csv.",
+)
+@click.option("--plan", type=A_FILE, hidden=True, help="The demo's plan, as JSON.")
+def bench(port: int, device_port: int, library: Path, plan: Path | None) -> None:
+    """Start the bench alone: shelf, pads, gates and cards, for stations you start yourself.
+
+    `lendgate-sim kiosk` and `lendgate-sim gate` take their devices from it.
+    """
+    from sim.bench.serve import BenchPlan, read_plan, run
+
+    built = read_plan(plan) if plan else BenchPlan(library, port, device_port)
+    _run(lambda: run(built, say=_say))
+
+
+@main.command()
+@click.argument("config", type=A_FILE)
+@click.option("--device-port", required=True, type=PORT, help="The bench's device port.")
+def kiosk(config: Path, device_port: int) -> None:
+    """Run a kiosk from its CONFIG file, on devices of the bench."""
+    from circulation.config import read_config
+    from hardware.clock import SystemClock
+    from kiosk.app import run
+    from sim.stations import kiosk_devices
+
+    clock, stop = SystemClock(), _stop_on_signal()
+    _log_to_stderr()
+
+    def play() -> None:
+        section = read_config(config)
+        devices = kiosk_devices(section.text("station"), device_port, clock)
+        run(section, devices, clock=clock, stop=stop, ready=lambda at: _say(f"screen: {at}"))
+
+    _run(play)
+
+
+@main.command()
+@click.argument("config", type=A_FILE)
+@click.option("--device-port", required=True, type=PORT, help="The bench's device port.")
+@click.option("--lane", "lanes", multiple=True, default=("lane-1",), help="A lane; repeatable.")
+def gate(config: Path, device_port: int, lanes: tuple[str, ...]) -> None:
+    """Run a gate from its CONFIG file, on devices of the bench."""
+    from circulation.config import read_config
+    from firmware.pi.app import run
+    from hardware.clock import SystemClock
+    from sim.stations import gate_devices
+
+    clock, stop = SystemClock(), _stop_on_signal()
+    _log_to_stderr()
+
+    def play() -> None:
+        section = read_config(config)
+        devices = gate_devices(section.text("station"), lanes, device_port, clock)
+        run(section, devices, clock=clock, stop=stop)
+
+    _run(play)
+
+
+@main.command(hidden=True)
+@click.argument("config", type=A_FILE)
+@click.argument("library", type=A_FOLDER)
+def fill(config: Path, library: Path) -> None:
+    """Read the demo's books and readers into a gateway's database."""
+    from sim.fill import fill as fill_library
+
+    _run(lambda: _say(fill_library(config, library)))
+
+
+def _run(play: Callable[[], Any]) -> None:
+    """Do it; what is wrong becomes one sentence and exit code 1, never a traceback."""
+    try:
+        play()
+    except (SimError, ConfigInvalid) as error:
+        click.echo(f"lendgate-sim: {error}", err=True)
+        sys.exit(1)
+
+
+def _stop_on_signal() -> threading.Event:
+    """Return an event that Ctrl-C and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+
+
+def _say(line: str) -> None:
+    click.echo(line)
+
+
+if __name__ == "__main__":
+    main(prog_name="lendgate-sim")

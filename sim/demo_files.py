@@ -1,0 +1,166 @@
+"""What the demo keeps in its folder: secrets made once, and a configuration for each program."""
+
+import json
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.errors import DemoFailed
+from sim.library import GATES, KIOSKS, StationPlan
+
+LIBRARY = "linden"
+SITE = "main"
+OWNER = "ZZ-LINDEN"
+ZONE = "Europe/Berlin"
+MARKER = "this-is-a-lendgate-demo"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the demo's programs listen on this machine."""
+
+    broker: int = 18830
+    gateway: int = 18080
+    kiosks: tuple[int, ...] = (18081, 18082)
+    bench: int = 18090
+
+    def named(self) -> dict[str, int]:
+        """Return each port under the name of its option."""
+        kiosks = {f"--kiosk-{n}-port": port for n, port in enumerate(self.kiosks, 1)}
+        return {
+            "--broker-port": self.broker,
+            "--gateway-port": self.gateway,
+            **kiosks,
+            "--bench-port": self.bench,
+        }
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The keys of one demo, in hex; they open nothing but this demo."""
+
+    site_key: str
+    card_key: str
+
+
+def prepare_folder(folder: Path, *, fresh: bool) -> bool:
+    """Make the demo's folder, emptied if `fresh`; return whether it is new.
+
+    Raises `DemoFailed` rather than empty a folder that no demo has made.
+    """
+    marker = folder / MARKER
+    if folder.exists() and any(folder.iterdir()) and not marker.exists():
+        raise DemoFailed(f"{folder}: not a folder of the demo; name another one with --folder")
+    if fresh and folder.exists():
+        shutil.rmtree(folder)
+    is_new = not marker.exists()
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    if is_new:
+        marker.write_text("The demo may delete this folder and everything in it.\n")
+    return is_new
+
+
+def read_secrets(folder: Path) -> Secrets:
+    """Return the demo's keys, made when its folder is new."""
+    path = folder / "secrets.json"
+    if not path.exists():
+        path.touch(mode=0o600)
+        keys = {"site_key": secrets.token_hex(16), "card_key": secrets.token_hex(16)}
+        path.write_text(json.dumps(keys))
+    return Secrets(**json.loads(path.read_text()))
+
+
+def gateway_toml(keys: Secrets, net: "Net", port: int) -> str:
+    """Return the gateway's configuration."""
+    return f"""\
+library = "{LIBRARY}"
+name = "Linden School Library"
+database = "gateway.db"
+zone = "{ZONE}"
+site_key = "{keys.site_key}"
+card_key = "{keys.card_key}"
+
+[broker]
+host = "127.0.0.1"
+port = {net.broker_port}
+
+[web]
+host = "127.0.0.1"
+port = {port}
+"""
+
+
+def kiosk_toml(plan: StationPlan, folder: Path, keys: Secrets, net: "Net", port: int) -> str:
+    """Return a kiosk's configuration."""
+    return (
+        _station_toml(plan, keys, net)
+        + 'room = "hall"\n'
+        + 'languages = ["en", "de", "zh"]\n'
+        + f"owners = [{json.dumps(OWNER)}]\n"
+        + _rest_toml(plan, folder, net)
+        + f'\n[web]\nhost = "127.0.0.1"\nport = {port}\n'
+    )
+
+
+def gate_toml(plan: StationPlan, folder: Path, keys: Secrets, net: "Net") -> str:
+    """Return a gate's configuration."""
+    lenders = [kiosk.station for kiosk in KIOSKS]
+    return (
+        _station_toml(plan, keys, net)
+        + f"members = [{json.dumps(OWNER)}]\n"
+        + f"lenders = {json.dumps(lenders)}\n"
+        + _rest_toml(plan, folder, net)
+        + "\n[gate]\nboundary = 3\n"
+    )
+
+
+@dataclass(frozen=True)
+class Net:
+    """How one computer reaches the broker and the gateway: through its plug at the bench."""
+
+    broker_port: int
+    web_port: int
+
+
+def _station_toml(plan: StationPlan, keys: Secrets, net: Net) -> str:
+    return f"""\
+library = "{LIBRARY}"
+site = "{SITE}"
+station = "{plan.station}"
+name = "{plan.label}"
+gateway_url = "http://127.0.0.1:{net.web_port}"
+site_key = "{keys.site_key}"
+card_key = "{keys.card_key}"
+"""
+
+
+def _rest_toml(plan: StationPlan, folder: Path, net: Net) -> str:
+    store = folder / plan.station / "station.db"
+    store.parent.mkdir(exist_ok=True)
+    return f"""
+[broker]
+host = "127.0.0.1"
+port = {net.broker_port}
+
+[store]
+path = {json.dumps(str(store))}
+"""
+
+
+__all__ = [
+    "GATES",
+    "KIOSKS",
+    "LIBRARY",
+    "OWNER",
+    "SITE",
+    "ZONE",
+    "Net",
+    "Ports",
+    "Secrets",
+    "gate_toml",
+    "gateway_toml",
+    "kiosk_toml",
+    "prepare_folder",
+    "read_secrets",
+]
