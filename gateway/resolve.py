@@ -98,8 +98,8 @@ def _column(
     """Return one column by another for these values."""
     found: dict[str, str] = {}
     for some in chunks(sorted(values)):
-        query = sa.select(table.c[name], table.c[wanted]).where(
+        query = sa.select(table.c[name].label("key"), table.c[wanted].label("value")).where(
             table.c.library_id == write.library_id, table.c[name].in_(some)
         )
-        found.update((row[0], row[1]) for row in write.execute(query))
+        found.update((row.key, row.value) for row in write.execute(query))
     return found

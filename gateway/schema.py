@@ -80,6 +80,7 @@ STATION_TABLE = _table(
     sa.Column("epoch_id", ID),
     _count("hw", sa.BigInteger),
     sa.Column("hash", sa.LargeBinary(16)),
+    sa.Column("keep_from", sa.BigInteger, nullable=False, server_default="1"),
     _count("seq_last", sa.BigInteger),
     _count("acked", sa.BigInteger),
     sa.Column("lineage", ID),

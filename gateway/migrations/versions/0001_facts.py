@@ -73,6 +73,7 @@ def _station() -> None:
         sa.Column("epoch_id", sa.String(length=32), nullable=True),
         sa.Column("hw", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("hash", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("keep_from", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column("seq_last", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("acked", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("lineage", sa.String(length=32), nullable=True),

@@ -1,0 +1,159 @@
+"""The command `lendgate-gateway`."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from circulation.config import read_config
+from circulation.errors import CirculationError
+from gateway.errors import GatewayError
+from gateway.imports.commands import COMMANDS
+
+CONFIG_OPTION = click.option(
+    "--config",
+    "-c",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("gateway.toml"),
+    show_default=True,
+    help="The configuration file; `init` writes one to start from.",
+)
+
+
+class _Program(click.Group):
+    """A group that tells what went wrong in one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (GatewayError, CirculationError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Program)
+@click.option("--verbose", "-v", is_flag=True, help="Log what is done, not only what fails.")
+def main(verbose: bool) -> None:
+    """Run the gateway of a library: catalogue, journals of all stations, pages for staff.
+
+    \b
+    First time:   lendgate-gateway init
+    Every day:    lendgate-gateway run
+    Without one:  lendgate-gateway broker   (on this machine only)
+    """
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+@main.command()
+@CONFIG_OPTION
+def init(config_path: Path) -> None:
+    """Write a configuration if there is none, and make the database ready.
+
+    Safe to repeat: an existing configuration and existing tables are kept, tables of an older
+    version are brought up to date.
+    """
+    from gateway.app import EXAMPLE, prepare, read_settings
+
+    if not config_path.exists():
+        text = EXAMPLE.format(site_key=secrets.token_hex(16), card_key=secrets.token_hex(16))
+        config_path.parent.mkdir(parents=True, exist_ok=True)
+        config_path.touch(mode=0o600)
+        config_path.write_text(text, encoding="utf-8")
+        click.echo(f"wrote {config_path}; look through it before you run the gateway")
+    settings = read_settings(read_config(config_path), config_path.parent)
+    prepare(settings).close()
+    click.echo(f"{settings.database}: ready for library {settings.library!r}")
+
+
+@main.command()
+@CONFIG_OPTION
+def run(config_path: Path) -> None:
+    """Run the gateway until Ctrl-C or SIGTERM."""
+    from gateway.app import run as run_gateway
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    config = read_config(config_path)
+    click.echo(f"gateway: starting with {config_path}")
+    run_gateway(config, folder=config_path.parent, stop=stop)
+    click.echo("gateway: stopped")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="This machine only.")
+@click.option("--port", default=18830, show_default=True, type=click.IntRange(0, 65535))
+def broker(host: str, port: int) -> None:
+    """Run a small MQTT broker for this machine, without passwords.
+
+    For a library's network install Mosquitto instead; deploy/ has its settings.
+    """
+    from gateway.broker import SmallBroker
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with SmallBroker(host, port) as small:
+        click.echo(f"broker: listening on {small.host}:{small.port}")
+        stop.wait()
+    click.echo("broker: stopped")
+
+
+@main.command()
+@CONFIG_OPTION
+def restored(config_path: Path) -> None:
+    """Say that the database comes from a backup.
+
+    Run this once after putting a backup in place and before `run`: the gateway then takes a
+    new lineage, and every station sends again what the backup lacks.
+    """
+    from gateway import lineage
+    from gateway.app import prepare, read_settings
+
+    settings = read_settings(read_config(config_path), config_path.parent)
+    store = prepare(settings)
+    fresh = lineage.rotate(store, settings.library, "restored from a backup")
+    store.close()
+    click.echo(f"{settings.library}: new lineage {fresh}; now run the gateway")
+
+
+@main.command()
+@CONFIG_OPTION
+def status(config_path: Path) -> None:
+    """Print each station with what it has waiting; exit 1 if something waits for staff."""
+    from gateway import wording
+    from gateway.app import prepare, read_settings
+    from gateway.board import Desk
+
+    settings = read_settings(read_config(config_path), config_path.parent)
+    store = prepare(settings)
+    board = Desk(store, settings.library).board()
+    store.close()
+    for view in board.stations:
+        heard = wording.ago(view.last_contact_ms, time.time_ns() // 1_000_000)
+        state = wording.CONTACT[view.state]
+        click.echo(f"{view.station:20} {state:16} {view.waiting:6} waiting   heard {heard}")
+    totals = board.totals
+    click.echo(
+        f"{totals.recorded} recorded, {totals.applied} applied, {totals.waiting} waiting, "
+        f"{totals.parked} set aside, {len(board.reviews)} for staff to decide"
+    )
+    if totals.parked or board.reviews:
+        raise click.exceptions.Exit(1)
+
+
+for command in COMMANDS:
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

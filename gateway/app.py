@@ -1,0 +1,223 @@
+"""The gateway program: reads its configuration, wires its parts, runs until stopped."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from circulation.config import Section
+from circulation.errors import ConfigInvalid
+from circulation.link import Endpoint, Link
+from circulation.wire.topics import client_id
+from gateway.board import Desk
+from gateway.desk import DeskJournal
+from gateway.hub import Hub
+from gateway.policies import default_document, newest_document, save_policy
+from gateway.service import Service, now_ms
+from gateway.snapshots import Snapshots
+from gateway.store import Store
+from gateway.web.app import create_app
+from gateway.web.live import Pulse
+
+CLIENT = "gateway"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+WEB_START_S = 10.0
+_log = logging.getLogger(__name__)
+
+EXAMPLE = """\
+# The gateway of one library. Paths are relative to this file.
+library = "main"
+name = "Riverside School Library"
+database = "gateway.db"
+zone = "Europe/Berlin"
+site_key = "{site_key}"   # shared with the library's kiosks and gates
+card_key = "{card_key}"   # turns card numbers into keyed hashes; keep it secret
+
+[broker]
+host = "127.0.0.1"
+port = 18830
+
+[web]
+host = "127.0.0.1"
+port = 18080
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a configuration file says, checked."""
+
+    library: str
+    name: str
+    database: Path
+    zone: str
+    site_key: bytes
+    card_key: bytes
+    card_key_id: str
+    broker: Endpoint
+    web_host: str
+    web_port: int
+
+    @property
+    def snapshots(self) -> Path:
+        """Where whole lists lie."""
+        return self.database.parent / "snapshots"
+
+    @property
+    def desk(self) -> Path:
+        """Where the desk's own journal lies."""
+        return self.database.parent / f"{self.database.stem}-desk.db"
+
+
+def read_settings(config: Section, folder: Path) -> Settings:
+    """Read and check every option; raise `ConfigInvalid`.
+
+    folder: what relative paths start from.
+    """
+    broker, web = config.section("broker"), config.section("web")
+    settings = Settings(
+        library=config.text("library", chars_max=32),
+        name=config.text("name", default="", chars_max=120, empty=True),
+        database=folder / config.text("database", default="gateway.db"),
+        zone=config.text("zone", default="UTC"),
+        site_key=config.secret("site_key"),
+        card_key=config.secret("card_key"),
+        card_key_id=config.text("card_key_id", default="1", chars_max=16),
+        broker=_endpoint(broker, folder),
+        web_host=web.choice("host", LOOPBACK, default="127.0.0.1"),
+        web_port=web.integer("port", default=18080, minimum=0, maximum=65535),
+    )
+    config.close()
+    return settings
+
+
+def _endpoint(section: Section, folder: Path) -> Endpoint:
+    ca_file = section.text("ca_file", default="", empty=True)
+    cert_file = section.text("cert_file", default="", empty=True)
+    key_file = section.text("key_file", default="", empty=True)
+    return Endpoint(
+        host=section.text("host", default="127.0.0.1"),
+        port=section.integer("port", default=18830, minimum=1, maximum=65535),
+        username=section.text("username", default="", empty=True) or None,
+        password=section.text("password", default="", empty=True) or None,
+        ca_file=str(folder / ca_file) if ca_file else None,
+        cert_file=str(folder / cert_file) if cert_file else None,
+        key_file=str(folder / key_file) if key_file else None,
+    )
+
+
+def prepare(settings: Settings) -> Store:
+    """Open the database, bring it up to date, make the library if it is not there."""
+    store = Store.at(settings.database, clock=now_ms)
+    store.migrate()
+    store.create_library(settings.library, settings.name)
+    with store.read() as connection:
+        saved = newest_document(connection, settings.library)
+    if saved is None:
+        with store.write(settings.library) as write:
+            save_policy(write, default_document(settings.zone))
+    return store
+
+
+class Gateway:
+    """All of a running gateway; a context manager."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.store = prepare(settings)
+        self.pulse = Pulse()
+        self.snapshots = Snapshots(self.store, settings.library, settings.snapshots)
+        boot = secrets.token_hex(4)
+        self.hub = Hub(
+            self.store, settings.library, self.snapshots, key=settings.site_key, boot=boot
+        )
+        desk = DeskJournal(self.store, settings.library, settings.desk)
+        desk.hand_over(self.hub.ingest)
+        self.service = Service(self.hub, desk, beat=self.pulse.beat)
+        self.web = self._make_web()
+        self._web_thread = threading.Thread(target=self.web.run, name="gateway web", daemon=True)
+
+    def _make_web(self) -> uvicorn.Server:
+        app = create_app(
+            Desk(self.store, self.settings.library), self.snapshots, self.pulse, self.service
+        )
+        config = uvicorn.Config(
+            app,
+            host=self.settings.web_host,
+            port=self.settings.web_port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        return _Server(config)
+
+    def start(self) -> Gateway:
+        """Start every part; return once the pages are served. Raise ConfigInvalid if not."""
+        for kind in self.snapshots.due():
+            self.snapshots.build(kind)
+        link = Link(
+            self.settings.broker,
+            client_id=client_id(self.settings.library, CLIENT),
+            will=self.hub.will(),
+            deliver=self.service.deliver,
+        )
+        self._web_thread.start()
+        self._wait_for_web()
+        self.service.start(link)
+        return self
+
+    def _wait_for_web(self) -> None:
+        pause = threading.Event()
+        for _ in range(int(WEB_START_S / 0.02)):
+            if self.web.started:
+                return
+            if not self._web_thread.is_alive():
+                break
+            pause.wait(0.02)
+        raise ConfigInvalid(
+            f"web: cannot serve {self.settings.web_host}:{self.settings.web_port}; "
+            "is the port in use? Set another one under [web]"
+        )
+
+    @property
+    def web_port(self) -> int:
+        """The port the pages are served on."""
+        sockets = self.web.servers[0].sockets
+        return int(sockets[0].getsockname()[1])
+
+    def stop(self) -> None:
+        """Stop every part in order; harmless when stopped."""
+        self.web.should_exit = True
+        self.service.stop()
+        self._web_thread.join(WEB_START_S)
+        self.store.close()
+
+    def __enter__(self) -> Gateway:
+        return self.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the program it is part of."""
+
+    def run(self, sockets: object = None) -> None:
+        """Serve until told to exit; a port in use ends the thread and is reported there."""
+        try:
+            super().run()
+        except SystemExit:
+            _log.error("the pages cannot be served")
+
+
+def run(config: Section, *, folder: Path, stop: threading.Event) -> None:
+    """Run the gateway until `stop` is set."""
+    settings = read_settings(config, folder)
+    with Gateway(settings) as gateway:
+        _log.info("pages on http://%s:%d/", settings.web_host, gateway.web_port)
+        stop.wait()

@@ -1,0 +1,133 @@
+"""Staff decisions: facts like any other, in the desk's own journal.
+
+A decision names every fact it considered, so that it replaces exactly those; one that arrives
+later and that it did not see makes a new entry.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from circulation.items import ItemState
+from circulation.journal import SqliteJournal, open_station_db
+from circulation.sync.batch import make_batch
+from circulation.wire import kinds
+from circulation.wire.fact import encode_body
+from circulation.wire.limits import BATCH_FACTS_MAX
+from gateway import schema
+from gateway.errors import DecisionInvalid
+from gateway.holdings import item_fold
+from gateway.ingest import Batch, Ingest, ensure_station
+from gateway.store import Store, new_id
+
+STATION = "desk"
+NOTED = "noted"
+DECIDABLE = tuple(state.value for state in ItemState if state is not ItemState.UNCERTAIN)
+
+
+class DeskJournal:
+    """The gateway's own station: its journal is a file beside the database."""
+
+    def __init__(self, store: Store, library_id: str, path: Path | str):
+        self.store = store
+        self.library_id = library_id
+        self._path = path
+        self._lock = threading.Lock()
+        self._boot = secrets.token_hex(4)
+        self._started = time.monotonic()
+        with store.write(library_id) as write:
+            ensure_station(write, STATION, role="desk", name="Desk")
+
+    def decision(self, entry: str, state: str) -> str:
+        """Write the decision on an entry into the journal; return its fact id."""
+        fields = self._fields(entry, state)
+        return self.write(fields)
+
+    def _fields(self, entry: str, state: str) -> dict[str, Any]:
+        """Return the body of a decision; raise `DecisionInvalid` if there is nothing to decide."""
+        with self.store.read() as connection:
+            table = schema.REVIEW
+            query = table.select().where(
+                table.c.library_id == self.library_id, table.c.key == entry
+            )
+            row = connection.execute(query).first()
+            if row is None:
+                raise DecisionInvalid(f"no entry {entry[:80]!r}; look at the list again")
+            if row.decided_at is not None:
+                raise DecisionInvalid("somebody has decided this already; look at the list again")
+            if row.item_id is None or state == NOTED:
+                return {"kind": kinds.DECISION, "entry": entry, "saw": list(row.facts)[:64]}
+            if state not in DECIDABLE:
+                raise DecisionInvalid(f"{state[:40]!r} is none of {', '.join(DECIDABLE)}")
+            folded = item_fold(connection, self.library_id, row.item_id)
+        return {
+            "kind": kinds.DECISION,
+            "item": row.item_id,
+            "entry": entry,
+            "state": state,
+            "saw": list(folded.considered),
+        }
+
+    def write(self, fields: dict[str, Any]) -> str:
+        """Append a fact of the desk; return its id."""
+        fact_id = new_id()
+        mono = int((time.monotonic() - self._started) * 1000)
+        body = {
+            "id": fact_id,
+            "boot": self._boot,
+            "mono": mono,
+            "wall": self.store.clock(),
+            "sure": True,
+            **fields,
+        }
+        with self._lock:
+            self._with_journal(lambda journal: journal.append(encode_body(body)))
+        return fact_id
+
+    def hand_over(self, ingest: Ingest) -> int:
+        """Bring what the journal has and the library does not; return how many facts."""
+        brought = 0
+        while batch := self._next_batch():
+            answer = ingest.take([batch])[0]
+            brought += answer.rows
+            with self._lock:
+                self._with_journal(lambda journal: journal.mark_acked(answer.hw, 1))  # noqa: B023
+            if not answer.rows:
+                return brought
+        return brought
+
+    def _next_batch(self) -> Batch | None:
+        with self._lock:
+            found: Batch | None = self._with_journal(self._unsent)
+        return found
+
+    def _unsent(self, journal: SqliteJournal) -> Batch | None:
+        with self.store.read() as connection:
+            table = schema.EPOCH
+            query = table.select().where(
+                table.c.library_id == self.library_id,
+                table.c.station == STATION,
+                table.c.id == journal.epoch.id,
+            )
+            row = connection.execute(query).first()
+        hw = row.hw if row is not None else 0
+        if journal.last_seq <= hw:
+            return None
+        clock = {"mono": 0, "wall": self.store.clock(), "sure": True, "boot": self._boot}
+        message, _ = make_batch(
+            journal, first=hw + 1, facts_max=BATCH_FACTS_MAX, is_raw=False, clock=clock
+        )
+        return Batch(STATION, message)
+
+    def _with_journal(self, action: Callable[[SqliteJournal], Any]) -> Any:
+        """Open, act, close: a decision comes a few times a day, from any thread."""
+        connection = open_station_db(self._path)
+        try:
+            return action(SqliteJournal(connection, epoch_id=new_id()))
+        finally:
+            connection.close()

@@ -1,0 +1,67 @@
+"""The gateway's history has a name, and a new one when it may have lost something.
+
+Versions compare only within one lineage. A new one is taken when the library is made, when a
+backup is restored, and when a station knows more of our history than we do.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from circulation.wire.chain import chain_start
+from gateway import diary, schema
+from gateway.store import Store, new_id
+
+REMEMBERED_MS = 7 * 24 * 3600 * 1000  # a station silent for longer is not waited for
+
+
+def current(connection: sa.Connection, library_id: str) -> str:
+    """Return the lineage of a library."""
+    query = sa.select(schema.LIBRARY.c.lineage).where(schema.LIBRARY.c.library_id == library_id)
+    return str(connection.execute(query).scalar_one())
+
+
+def rotate(store: Store, library_id: str, why: str) -> str:
+    """Take a new lineage; return it. Gates stay patient until `settle` says all is back."""
+    lineage = new_id()
+    with store.write(library_id) as write:
+        write.execute(write.update(schema.LIBRARY).values(lineage=lineage, recovered=0))
+        diary.note(write, "lineage", why=why)
+    return lineage
+
+
+def settle(store: Store, library_id: str) -> bool:
+    """Say that all is back, if every station heard lately has come up to date since."""
+    now_ms = store.clock()
+    with store.read() as connection:
+        library = connection.execute(
+            sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == library_id)
+        ).one()
+        if library.recovered:
+            return False
+        table = schema.STATION_TABLE
+        behind = (
+            sa.select(sa.func.count())
+            .select_from(table)
+            .where(
+                table.c.library_id == library_id,
+                table.c.role != "desk",
+                table.c.last_contact_at > now_ms - REMEMBERED_MS,
+                sa.or_(
+                    table.c.lineage.is_(None),
+                    table.c.lineage != library.lineage,
+                    table.c.hw < table.c.seq_last,
+                ),
+            )
+        )
+        if connection.execute(behind).scalar_one():
+            return False
+    with store.write(library_id) as write:
+        write.execute(write.update(schema.LIBRARY).values(recovered=1))
+        diary.note(write, "recovered")
+    return True
+
+
+def start_of(epoch: str) -> bytes:
+    """Return the hash before an epoch's first row."""
+    return chain_start(epoch)

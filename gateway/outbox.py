@@ -1,0 +1,240 @@
+"""What the gateway tells everybody: heads, changes in version order, how far it has applied.
+
+Change rows are committed with what they describe and sent afterwards. After a crash in between
+they are sent again from the last one known to be sent: a follower ignores what it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from circulation.wire.errors import MessageInvalid
+from circulation.wire.messages import Applied, Change, Head, Pointer, encode, sealed
+from circulation.wire.topics import Topics
+from gateway import schema
+from gateway.changes import WHOLE_KINDS
+from gateway.snapshots import Snapshot
+from gateway.store import Store
+
+STEPS_PER_READ = 50
+STATIONS_PER_MESSAGE = 60  # [epoch, hw] of 60 stations are below 4 KiB
+HEADS_RESERVED = 10_000  # numbers taken at once, so that a head needs no write
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One message to publish."""
+
+    topic: str
+    payload: bytes
+    retained: bool = False
+
+
+class Outbox:
+    """The one publisher of a library's news."""
+
+    def __init__(self, store: Store, library_id: str, *, key: bytes):
+        self.store = store
+        self.library_id = library_id
+        self.topics = Topics(library_id)
+        self._key = key
+        self._head_n = 0
+        self._heads_left = 0
+
+    def head(self, now_ms: int) -> Send:
+        """Return the next heartbeat; its number rises over restarts too."""
+        if self._heads_left == 0:
+            self._reserve_heads()
+        self._head_n += 1
+        self._heads_left -= 1
+        with self.store.read() as connection:
+            library = self._library(connection)
+            versions = versions_of(connection, self.library_id)
+            known = connection.execute(
+                sa.select(sa.func.count()).where(
+                    schema.STATION_TABLE.c.library_id == self.library_id
+                )
+            ).scalar_one()
+        head = Head(
+            library.lineage,
+            self._head_n,
+            now_ms,
+            versions,
+            known,
+            bool(library.recovered),
+            "",
+        )
+        return Send(self.topics.head(), encode(sealed(head, self._key)))
+
+    def _reserve_heads(self) -> None:
+        with self.store.write(self.library_id) as write:
+            self._head_n = int(self._library(write.connection).head_n)
+            top = self._head_n + HEADS_RESERVED
+            write.execute(write.update(schema.LIBRARY).values(head_n=top))
+        self._heads_left = HEADS_RESERVED
+
+    def _library(self, connection: sa.Connection) -> Any:
+        query = sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == self.library_id)
+        return connection.execute(query).one()
+
+    def send_changes(self, publish: Callable[[Send], bool]) -> int:
+        """Publish what was committed and not sent, in version order; return how many messages.
+
+        Stops at the first message that cannot be handed over; the next call goes on there.
+        """
+        sent = 0
+        with self.store.read() as connection:
+            published = done = self._library(connection).published
+            for version, messages in self._unsent(connection, published):
+                if not all(publish(send) for send in messages):
+                    break
+                sent += len(messages)
+                done = version
+        if done != published:
+            with self.store.write(self.library_id) as write:
+                write.execute(write.update(schema.LIBRARY).values(published=done))
+        return sent
+
+    def _unsent(self, connection: sa.Connection, after: int) -> Iterator[tuple[int, list[Send]]]:
+        """Yield the messages of each version that comes after one, in order."""
+        build = self._change_of(connection, self._library(connection))
+        while steps := self._steps(connection, after):
+            yield from _by_version(steps, build)
+            after = steps[-1].version
+
+    def _steps(self, connection: sa.Connection, after: int) -> list[Any]:
+        """Return the next steps, those of one version together."""
+        step = schema.STEP
+        query = (
+            sa.select(step)
+            .where(step.c.library_id == self.library_id, step.c.version > after)
+            .order_by(step.c.version, step.c.kind)
+            .limit(STEPS_PER_READ)
+        )
+        rows = list(connection.execute(query))
+        if len(rows) == STEPS_PER_READ:
+            last = rows[-1].version
+            whole = [row for row in rows if row.version < last]
+            return whole or rows
+        return rows
+
+    def _change_of(self, connection: sa.Connection, library: Any) -> Callable[[Any], Send | None]:
+        def build(step: Any) -> Send | None:
+            if step.kind in WHOLE_KINDS:
+                return None
+            message = change_message(connection, self.library_id, library.lineage, step)
+            return Send(self.topics.change(step.kind), encode(sealed(message, self._key)))
+
+        return build
+
+    def since(self, kind: str, version: int, lineage: str | None) -> list[bytes] | None:
+        """Return the changes after a version, each as a reply; None if only a snapshot helps."""
+        step = schema.STEP
+        query = (
+            sa.select(step)
+            .where(
+                step.c.library_id == self.library_id,
+                step.c.kind == kind,
+                step.c.version > version,
+            )
+            .order_by(step.c.version)
+            .limit(STEPS_PER_READ // 2)
+        )
+        with self.store.read() as connection:
+            library = self._library(connection)
+            versions = versions_of(connection, self.library_id)
+            if lineage != library.lineage or kind not in versions or kind in WHOLE_KINDS:
+                return None
+            if versions[kind] == version:
+                return []
+            steps = list(connection.execute(query))
+            if not steps or steps[0].previous != version:
+                return None
+            changes = [
+                change_message(connection, self.library_id, library.lineage, row) for row in steps
+            ]
+        return [encode(sealed(change, self._key)) for change in changes]
+
+    def applied(self, site: str) -> list[Send]:
+        """Return how far each station of a site is applied, and in which version of the list."""
+        station = schema.STATION_TABLE
+        query = (
+            sa.select(station.c.station, station.c.epoch_n, station.c.hw)
+            .where(
+                station.c.library_id == self.library_id,
+                station.c.site == site,
+                station.c.epoch_n > 0,
+            )
+            .order_by(station.c.station)
+        )
+        with self.store.read() as connection:
+            library = self._library(connection)
+            version = versions_of(connection, self.library_id)["may_leave"]
+            rows = [(row.station, [row.epoch_n, row.hw]) for row in connection.execute(query)]
+        parts = [
+            dict(rows[start : start + STATIONS_PER_MESSAGE])
+            for start in range(0, len(rows), STATIONS_PER_MESSAGE)
+        ]
+        topic = self.topics.applied(site)
+        return [Send(topic, encode(Applied(version, part, library.lineage))) for part in parts]
+
+    def pointer(self, snapshot: Snapshot) -> Send:
+        """Return the retained message that says where the newest list of a kind is."""
+        topic = self.topics.snapshot(snapshot.kind, snapshot.format)
+        return Send(topic, encode(pointer_message(snapshot)), retained=True)
+
+
+def pointer_message(snapshot: Snapshot) -> Pointer:
+    """Return where a snapshot is."""
+    return Pointer(
+        snapshot.kind,
+        snapshot.format,
+        snapshot.lineage,
+        snapshot.version,
+        snapshot.size_bytes,
+        snapshot.sha256,
+        snapshot.path,
+    )
+
+
+def versions_of(connection: sa.Connection, library_id: str) -> dict[str, int]:
+    """Return the newest version of each list."""
+    query = sa.select(schema.FEED).where(schema.FEED.c.library_id == library_id)
+    return {row.kind: row.version for row in connection.execute(query)}
+
+
+def change_message(connection: sa.Connection, library_id: str, lineage: str, step: Any) -> Change:
+    """Return what one step changed, without its mac."""
+    change = schema.CHANGE
+    query = (
+        sa.select(change.c.body)
+        .where(
+            change.c.library_id == library_id,
+            change.c.kind == step.kind,
+            change.c.version == step.version,
+        )
+        .order_by(change.c.key)
+    )
+    rows = [json.loads(body) for body in connection.execute(query).scalars()]
+    return Change(step.kind, lineage, step.previous, step.version, rows, "")
+
+
+def _by_version(
+    steps: list[Any], build: Callable[[Any], Send | None]
+) -> list[tuple[int, list[Send]]]:
+    """Return the messages of each version; a change nobody could read is left to the snapshot."""
+    found: dict[int, list[Send]] = {}
+    for step in steps:
+        messages = found.setdefault(step.version, [])
+        try:
+            message = build(step)
+        except MessageInvalid:
+            continue  # followers notice the step they miss, ask, and get a snapshot
+        if message is not None:
+            messages.append(message)
+    return list(found.items())

@@ -1,0 +1,200 @@
+"""The gateway's threads: one writer, and one builder of lists.
+
+The link's threads only put messages on a bounded queue. If it is full a message is dropped and
+counted, which loses nothing: stations send again until they are told that it is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from circulation.link import Connected, LinkEvent, Received
+from gateway import lineage
+from gateway.desk import DeskJournal
+from gateway.hub import Heard, Hub
+from gateway.outbox import Send
+from gateway.retention import forget_readers, move_keep_from
+
+INBOX_MAX = 2_000
+BATCH_MAX = 40  # messages a transaction: 2,000 facts at most, so that pages never wait long
+TICK_S = 0.2
+BUILD_EVERY_S = 5.0
+CHORES_EVERY_S = 3600.0
+DECISION_TIMEOUT_S = 15.0
+UNSENT_MAX = 10_000
+_log = logging.getLogger(__name__)
+
+
+class Publishes(Protocol):
+    """What the service needs of a link."""
+
+    def start(self) -> None:
+        """Begin to connect."""
+
+    def stop(self) -> None:
+        """Disconnect."""
+
+    def subscribe(self, topic_filters: Iterable[str], *, qos: int = 1) -> None:
+        """Listen to these filters."""
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retained: bool = False) -> bool:
+        """Hand a message over."""
+
+
+class Service:
+    """Runs a hub on a link until told to stop."""
+
+    def __init__(self, hub: Hub, desk: DeskJournal, *, beat: Callable[[], None]):
+        """beat: called after every change that a page may want to show."""
+        self.hub = hub
+        self.desk = desk
+        self.dropped = 0
+        self._beat = beat
+        self._inbox: queue.Queue[LinkEvent | Future[None]] = queue.Queue(INBOX_MAX)
+        self._unsent: deque[Send] = deque(maxlen=UNSENT_MAX)
+        self._stopping = threading.Event()
+        self._link: Publishes | None = None
+        self._new_lists = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._write, name="gateway writer", daemon=True),
+            threading.Thread(target=self._build, name="gateway lists", daemon=True),
+        ]
+
+    def deliver(self, event: LinkEvent) -> None:
+        """Take an event from the link's thread; never waits."""
+        try:
+            self._inbox.put_nowait(event)
+        except queue.Full:
+            self.dropped += 1
+
+    def start(self, link: Publishes) -> None:
+        """Start to listen and to write."""
+        self._link = link
+        link.subscribe(self.hub.filters())
+        for thread in self._threads:
+            thread.start()
+        link.start()
+
+    def stop(self) -> None:
+        """Finish what was begun and stop; what is not committed will be sent again."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        if self._link is not None:
+            topic, payload = self.hub.will()
+            self._link.publish(topic, payload, retained=True)
+            self._link.stop()
+
+    def decide(self, entry: str, state: str) -> str:
+        """Write a staff decision and wait until it is applied; return its fact id."""
+        fact_id = self.desk.decision(entry, state)
+        done: Future[None] = Future()
+        self._inbox.put(done, timeout=DECISION_TIMEOUT_S)
+        done.result(timeout=DECISION_TIMEOUT_S)
+        return fact_id
+
+    def _write(self) -> None:
+        """Be the one writer: take what has come, commit, answer; never stop for an error."""
+        while not self._stopping.is_set():
+            events = self._next_events()
+            try:
+                self._handle(events)
+            except Exception:
+                # Without this thread nothing is ever acknowledged; what it dropped comes again.
+                _log.exception("the writer goes on after an error")
+                self._stopping.wait(1.0)
+
+    def _next_events(self) -> list[LinkEvent | Future[None]]:
+        events: list[LinkEvent | Future[None]] = []
+        try:
+            events.append(self._inbox.get(timeout=TICK_S))
+            while len(events) < BATCH_MAX:
+                events.append(self._inbox.get_nowait())
+        except queue.Empty:
+            pass
+        return events
+
+    def _handle(self, events: list[LinkEvent | Future[None]]) -> None:
+        now_ms = self.hub.store.clock()
+        heard = [_heard(event) for event in events if isinstance(event, Received)]
+        if any(isinstance(event, Connected) for event in events):
+            self._publish(self.hub.on_connected())
+        self._publish(self.hub.take(heard, now_ms))
+        asked = [event for event in events if isinstance(event, Future)]
+        if asked:
+            self._decide_now(asked)
+        if self._new_lists.is_set():
+            self._new_lists.clear()
+            offered = self.hub.snapshots.all_offered()
+            self._publish(self.hub.outbox.pointer(snapshot) for snapshot in offered)
+        sent = self.hub.outbox.send_changes(self._hand_over)
+        self._publish(self.hub.tick(now_ms))
+        self._publish(self.hub.applied())
+        self._flush()
+        if heard or sent or asked:
+            self._beat()
+
+    def _decide_now(self, asked: list[Future[None]]) -> None:
+        try:
+            self.desk.hand_over(self.hub.ingest)
+        except Exception as error:
+            for one in asked:
+                one.set_exception(error)
+            raise
+        for one in asked:
+            one.set_result(None)
+
+    def _publish(self, sends: Iterable[Send]) -> None:
+        """Hand messages over, in order behind those that could not be yet."""
+        self._unsent.extend(sends)
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent and self._hand_over(self._unsent[0]):
+            self._unsent.popleft()
+
+    def _hand_over(self, send: Send) -> bool:
+        if self._link is None:
+            return False
+        return self._link.publish(send.topic, send.payload, retained=send.retained)
+
+    def _build(self) -> None:
+        """Build lists that are due; once an hour forget what is to be forgotten."""
+        chores_at = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                self._build_due()
+                if time.monotonic() >= chores_at:
+                    chores_at = time.monotonic() + CHORES_EVERY_S
+                    self._do_chores()
+                lineage.settle(self.hub.store, self.hub.library_id)
+            except (sa.exc.SQLAlchemyError, OSError):
+                _log.exception("a list could not be built; trying again")
+            self._stopping.wait(BUILD_EVERY_S)
+
+    def _build_due(self) -> None:
+        for kind in self.hub.snapshots.due():
+            self.hub.snapshots.build(kind)
+            self._new_lists.set()
+
+    def _do_chores(self) -> None:
+        move_keep_from(self.hub.store, self.hub.library_id)
+        forget_readers(self.hub.store, self.hub.library_id)
+
+
+def _heard(event: Received) -> Heard:
+    return Heard(event.topic, event.payload, event.retained)
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
