@@ -75,6 +75,7 @@ def run(
     engine.uplink.link = link
     server = WebServer(build_app(board, _presser(engine)), taken)
     try:
+        engine.show()
         engine.lists.fetcher.start()
         link.start()
         server.start()

@@ -174,6 +174,9 @@ username = ""
 password = ""
 ca_file = ""                  # set: the link is encrypted and the broker must show this CA
 
+[devices]
+factory = "kiosk.devices:no_devices"   # module:function that makes them; may read more here
+
 [store]
 path = "/var/lib/lendgate/station.db"
 disk_free_mb_min = 20         # below, nothing is lent: no fact may be lost

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hardware.ports import Health, Output, Printer, Scanner, TagReader
+from circulation.config import Section
+from circulation.errors import ConfigInvalid
+from hardware.errors import DeviceError
+from hardware.ports import Clock, Health, Output, Printer, Scanner, TagReader
 
 
 @dataclass(slots=True)
@@ -38,7 +43,8 @@ class KioskDevices:
     def close(self) -> None:
         """Let go of all of them; outputs go to their safe state."""
         for device in self._all():
-            device.close()
+            with contextlib.suppress(DeviceError):  # unplugged: nothing is left to let go of
+                device.close()
 
     def _all(self) -> Iterator[Any]:
         for device in (
@@ -47,3 +53,29 @@ class KioskDevices:
         ):  # fmt: skip
             if device is not None:
                 yield device
+
+
+def open_devices(section: Section, clock: Clock) -> KioskDevices:
+    """Return the devices made by the function that `factory` names, as `module:function`.
+
+    It is called with the rest of the section and the clock. Raises ConfigInvalid.
+    """
+    name = section.text("factory")
+    module_name, _, function_name = name.partition(":")
+    try:
+        factory: Callable[[Section, Clock], KioskDevices] = getattr(
+            importlib.import_module(module_name), function_name
+        )
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigInvalid(
+            f"devices.factory: {name} cannot be found ({error}); write module:function"
+        ) from error
+    try:
+        return factory(section, clock)
+    except DeviceError as error:
+        raise ConfigInvalid(f"devices: {error}") from error
+
+
+def no_devices(section: Section, clock: Clock) -> KioskDevices:
+    """Return a table with nothing on it: to look at the screen before the parts have come."""
+    return KioskDevices()

@@ -136,7 +136,7 @@ class Engine:
         if event is not None:
             self._guarded(partial(self._handle, event))
         self._guarded(self._tick)
-        self._show()
+        self.show()
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """A journal that cannot write stops lending; it never takes the kiosk down."""
@@ -166,7 +166,7 @@ class Engine:
         except JournalError:
             pressed.reply.set_result({"ok": False, "error": "the disk is full"})
             raise
-        self._show()
+        self.show()
         answer: dict[str, Any] = {"ok": done}
         if not done:
             answer["error"] = f"{pressed.action.name}: not possible now"
@@ -237,7 +237,8 @@ class Engine:
             self.desk.recovery.again()
             self.desk.tell(LendingResumed(), now_ms)
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Put up what is true now."""
         session = self.desk.session
         patron = session.patron
         loans = self.lists.beliefs.open_loans(patron.patron_id) if patron else []

@@ -1,4 +1,4 @@
-"""A small library for the kiosk's tests: lists as the gateway builds them, books, cards, a kiosk."""
+"""A small library for the kiosk's tests: lists as the gateway builds them, books, a kiosk."""
 
 import json
 import random

@@ -1,7 +1,7 @@
-"""Lending: in the right order, durable before it is shown, ticked only when the tag is switched."""
+"""Lending: in the right order, durable before shown, ticked when the tag is switched."""
 
 from hardware.ports import Security
-from tests.kiosk.library import ANNA, ANNAS_CARD, GOOSE, MOMO, UIDS
+from tests.kiosk.library import ANNA, ANNAS_CARD, GOOSE
 
 
 def test_a_book_is_lent_with_two_gestures(kiosk):

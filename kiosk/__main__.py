@@ -1,0 +1,149 @@
+"""`lendgate-kiosk`: run a kiosk, look at a running one, try a configuration or a barcode."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+from circulation.config import read_config
+from circulation.errors import CirculationError, ConfigInvalid
+from circulation.journal import open_reader
+from circulation.policy import Policy, PolicyInvalid
+from hardware.clock import SystemClock
+from kiosk.app import run as run_kiosk
+from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
+from kiosk.devices import open_devices
+from kiosk.errors import KioskError
+from kiosk.lists import BUILT_IN_POLICY
+
+FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+ANSWER_S = 5
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The desk where readers borrow and return, with or without a network."""
+
+
+@main.command()
+@FILE
+@click.option("--verbose", is_flag=True, help="Say more about what happens.")
+def run(file: Path, verbose: bool) -> None:
+    """Run the kiosk until it is told to stop (Ctrl-C, SIGTERM)."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    clock = SystemClock()
+    try:
+        section = read_config(file)
+        devices = open_devices(section.section("devices"), clock)
+        run_kiosk(section, devices, clock=clock, stop=stop, ready=_say_where)
+    except (CirculationError, KioskError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@FILE
+def check(file: Path) -> None:
+    """Read the configuration and say what is wrong with it; start nothing."""
+    place = _read(file).place
+    click.echo(f"{file}: {place.station} at {place.site}, library {place.library}: all right")
+
+
+@main.command()
+@FILE
+def status(file: Path) -> None:
+    """Show how the running kiosk is; exits with 1 if it is not running or not well."""
+    config = _read(file)
+    view = _ask(config)
+    link = "online" if view["online"] else "offline"
+    click.echo(
+        f"{config.place.station}: {link}, {view['waiting']} facts waiting, "
+        f"clock {view['clock']}, screen {view['state']}"
+    )
+    for kind, version in view["versions"].items():
+        click.echo(f"  list {kind}: version {version}")
+    troubles = [f"{name}: {text}" for name, text in view["devices"].items() if text != "ok"]
+    for trouble in troubles:
+        click.echo(f"  ! {trouble}")
+    sys.exit(1 if troubles or view["state"] == "stopped" else 0)
+
+
+@main.command("test-barcode")
+@click.argument("value")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The kiosk whose library's patterns are tried; without it, none are.",
+)
+def test_barcode(value: str, file: Path | None) -> None:
+    """Say what the kiosk would make of a barcode: a card, an item, or why neither."""
+    policy, site = Policy.from_doc(BUILT_IN_POLICY), ""
+    if file is not None:
+        config = _read(file)
+        policy, site = _kept_policy(config), config.place.site
+    for line in policy.barcodes(site).explain(value):
+        click.echo(line)
+
+
+@main.command()
+def template() -> None:
+    """Print a configuration to paste and change."""
+    click.echo(TEMPLATE, nl=False)
+
+
+def _say_where(address: str) -> None:
+    click.echo(f"the screen is at {address}", err=True)
+
+
+def _read(file: Path) -> KioskConfig:
+    try:
+        section = read_config(file)
+        if section.has("devices"):
+            section.section("devices").text("factory")
+        return read_kiosk_config(section)
+    except ConfigInvalid as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _ask(config: KioskConfig) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(config.web_host, config.web_port, timeout=ANSWER_S)
+    try:
+        connection.request("GET", "/api/state")
+        view: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise click.ClickException(f"{config.place.station} is not running: {error}") from error
+    finally:
+        connection.close()
+    return view
+
+
+def _kept_policy(config: KioskConfig) -> Policy:
+    """The policy the kiosk decided by last, read without disturbing a running one."""
+    if not config.store.exists():
+        raise click.ClickException(f"{config.store}: this kiosk has not run yet")
+    reader = open_reader(config.store)
+    try:
+        row = reader.execute("SELECT value FROM memo WHERE key='policy'").fetchone()
+        return Policy.from_doc(json.loads(row[0]) if row else BUILT_IN_POLICY)
+    except PolicyInvalid as error:
+        raise click.ClickException(f"{config.store}: {error}") from error
+    finally:
+        reader.close()
+
+
+if __name__ == "__main__":
+    main()
