@@ -64,11 +64,19 @@ def _ends(holding: Holding, block: Sequence[Fact], order: Order) -> list[_End]:
     for _ in block:
         further: dict[tuple[int, Holding, bool], _End] = {}
         for (done, _, _), end in reached.items():
-            for index, fact in enumerate(block):
-                if not done >> index & 1 and needs[index] & done == needs[index]:
-                    _join(further, done | 1 << index, _go_on(end, fact))
+            for index in _next(done, needs):
+                _join(further, done | 1 << index, _go_on(end, block[index]))
         reached = further
     return list(reached.values())
+
+
+def _next(done: int, needs: Sequence[int]) -> list[int]:
+    """Return whoever may come next: not done, and with all done that is before it."""
+    return [
+        index
+        for index, needed in enumerate(needs)
+        if not done >> index & 1 and needed & done == needed
+    ]
 
 
 def _go_on(end: _End, fact: Fact) -> _End:

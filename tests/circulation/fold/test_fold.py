@@ -203,7 +203,19 @@ class TestSiblings:
 
         assert folded.is_certain
         assert (folded.holding.patron, folded.siblings) == (later.patron, ())
-        assert folded.last == ("z",)
+        assert folded.last == folded.considered == ("z",)
+
+    def test_a_checkin_in_doubt_may_have_closed_a_loan(self):
+        """After a doubt both orders of a return and a loan are believable."""
+        both = [checkout("c1", "A", "k1", 1), checkout("c2", "B", "k2", 1)]
+        after = [
+            checkout("c3", "C", "k1", 2, saw="c2"),
+            checkin("i3", "k2", 2, saw="c1"),
+        ]
+        folded = fold([*both, *after], {})
+
+        assert folded.holding.state is ItemState.UNCERTAIN
+        assert rules(folded) == [Rule.UNCERTAIN, Rule.UNCERTAIN]
 
     def test_nobody_is_shown_for_a_doubt_that_was_there_before_all_facts(self):
         """An item that starts uncertain has no siblings to show."""

@@ -101,6 +101,16 @@ def test_one_wrong_gateway_clock_does_not_void_the_years_around_it():
     assert found["c4"] == Interval(NOW + 2 * HOUR_MS, NOW + 2 * HOUR_MS, False)
 
 
+def test_two_samples_at_one_instant_are_both_believed():
+    """Time that stands still between two answers has not gone back."""
+    facts = [
+        clock("c1", 1, boot="b1", mono_ms=0, now_ms=NOW),
+        clock("c2", 2, boot="b2", mono_ms=0, now_ms=NOW),
+    ]
+
+    assert interval_of("c1", *facts) == Interval(NOW, NOW, False)
+
+
 def test_samples_of_one_boot_that_exclude_each_other_leave_everything_between_them():
     """When the gateway's clock was set by an hour in between, both readings stay possible."""
     facts = [

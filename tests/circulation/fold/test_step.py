@@ -93,6 +93,15 @@ def test_two_checkouts_to_nobody_known_are_two_loans():
     assert entries == [(Rule.IMPLICIT_RETURN, "c1")]
 
 
+@pytest.mark.parametrize("state", ["missing", "lost", "claimed_returned"])
+def test_a_declaration_takes_the_doubt_and_the_way_out_with_it(state):
+    """An uncertain item may leave; once it is declared gone it may not."""
+    doubtful = Holding(state=ItemState.UNCERTAIN, reach=3)
+    holding, _ = told(fact("d1", "declared", state=state), start=doubtful)
+
+    assert holding == Holding(state=ItemState(state))
+
+
 @pytest.mark.parametrize("name", ["c1", "c2"])
 def test_a_renewal_extends_the_loan_it_names(name):
     """A loan is known by its checkout, or by one that only continued it."""
@@ -313,6 +322,14 @@ class TestParts:
 
         assert (holding.loan, holding.parts_missing, holding.parts_owed) == (None, (), ())
         assert entries == [(Rule.PART_MISSING, "c1")]
+
+    def test_seeing_the_rest_frees_nobody_of_an_owed_part(self):
+        """The box is on its shelf, the disc is still with the reader."""
+        back = checkin("i1", parts_total=3, parts_read=(1, 3))
+        holding, _ = told(self.OUT, back, fact("s1", "seen"))
+
+        assert (holding.state, holding.loan) == (ItemState.AVAILABLE, "c1")
+        assert (holding.patron, holding.parts_owed) == ("A", (2,))
 
     def test_a_scan_that_counts_no_parts_frees_nobody_of_an_owed_one(self):
         """A barcode says nothing about parts, so the part stays owed."""
