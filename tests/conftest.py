@@ -26,12 +26,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(f"{program} is not installed; make system installs it")
 
 
+def _skipped_in_ci(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    counted = len(reporter.stats.get("skipped", ())) if reporter else 0
+    return counted if os.environ.get("CI") == "true" else 0
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = len(reporter.stats.get("skipped", ())) if reporter else 0
-    if skipped and os.environ.get("CI") == "true" and exitstatus == pytest.ExitCode.OK:
-        reporter.write_line(f"{skipped} skipped: in continuous integration that is a failure")
+    if _skipped_in_ci(session.config) and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if skipped := _skipped_in_ci(config):
+        terminalreporter.write_line(f"{skipped} skipped: in continuous integration, a failure")
 
 
 @pytest.fixture
