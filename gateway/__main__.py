@@ -16,6 +16,7 @@ from circulation.config import read_config
 from circulation.errors import CirculationError
 from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
+from gateway.imports.commands import COMMANDS
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -154,6 +155,9 @@ def status(config_path: Path) -> None:
 for command in COMMANDS:
     main.add_command(command)
 
+
+for command in COMMANDS:
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -17,12 +17,14 @@ def healthz(request: Request) -> dict[str, str]:
     return {"status": "ok", "library": request.app.state.desk.library_id}
 
 
+@router.head("/snapshot/{kind}/{format}", include_in_schema=False)
 @router.get("/snapshot/{kind}/{format}", response_class=FileResponse)
 def newest(request: Request, kind: str, format: str) -> Response:
     """Return the newest list of a kind."""
     return _file(_offered(request, kind, format, None))
 
 
+@router.head("/snapshot/{kind}/{format}/{version}", include_in_schema=False)
 @router.get("/snapshot/{kind}/{format}/{version}", response_class=FileResponse)
 def one_version(request: Request, kind: str, format: str, version: int) -> Response:
     """Return the list of that version, while it is offered."""
