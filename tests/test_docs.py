@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from circulation.config import Section
+from firmware.pi.config import TEMPLATE as GATE_TEMPLATE
 from firmware.pi.config import read_station_config
 from gateway.app import read_settings
+from kiosk.config import TEMPLATE as KIOSK_TEMPLATE
 from kiosk.config import read_kiosk_config
 
 ROOT = Path(__file__).parent.parent
@@ -23,15 +25,19 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 README_LINES_MAX, FOLDER_README_LINES_MAX = 150, 15
 
 
-def read_gate_config(section):
-    """The gate's own reader, and the one option that its program reads before it."""
-    section.section("devices").text("factory")
-    return read_station_config(section)
+def after_its_devices(read_config):
+    """Return the program's own reader, with the option that it reads before: its devices."""
+
+    def read_all(section):
+        section.section("devices").text("factory")
+        return read_config(section)
+
+    return read_all
 
 
 CONFIGURATIONS = {
-    "The kiosk": read_kiosk_config,
-    "The gate": read_gate_config,
+    "The kiosk": after_its_devices(read_kiosk_config),
+    "The gate": after_its_devices(read_station_config),
     "The gateway": lambda section: read_settings(section, ROOT),
 }
 
@@ -172,6 +178,12 @@ def test_the_worst_day_is_proved():
 def defines_test(path, name):
     """Whether the file holds that test, at its top or in a class."""
     return any(name == found.rpartition(".")[2] for found in definitions(path))
+
+
+@pytest.mark.parametrize("template", [GATE_TEMPLATE, KIOSK_TEMPLATE], ids=["gate", "kiosk"])
+def test_the_page_and_the_program_show_the_same_file(template):
+    """What `lendgate-kiosk template` prints is what the page says."""
+    assert template in read("docs/configuration.md")
 
 
 class Asked(dict):
