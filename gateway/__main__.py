@@ -16,7 +16,6 @@ from circulation.config import read_config
 from circulation.errors import CirculationError
 from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
-from gateway.imports.commands import COMMANDS
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -150,10 +149,6 @@ def status(config_path: Path) -> None:
     )
     if totals.parked or board.reviews:
         raise click.exceptions.Exit(1)
-
-
-for command in COMMANDS:
-    main.add_command(command)
 
 
 for command in COMMANDS:

@@ -241,11 +241,11 @@ def may_leave_document(connection: sa.Connection, library_id: str) -> Doc:
 
 
 def policy_document(connection: sa.Connection, library_id: str) -> Doc:
-    """Return the library's rules, all their dated versions in one document."""
+    """Return the library's rules: a list, though the newest document holds every version."""
     return {
         "lineage": _lineage(connection, library_id),
         "version": _version(connection, library_id, "policy"),
-        "policy": newest_document(connection, library_id) or default_document("UTC"),
+        "policies": [newest_document(connection, library_id) or default_document("UTC")],
     }
 
 
