@@ -1,6 +1,6 @@
 """Print the gateway's heartbeat: python examples/follow_the_head.py [HOST PORT LIBRARY HEADS].
 
-While the demo runs, its broker is on port 18830 and its library is called demo.
+While the demo runs, its broker is on port 18830 and its library is called linden.
 """
 
 import queue
@@ -12,7 +12,7 @@ from circulation.wire.messages import Head, decode
 from circulation.wire.topics import Topics
 
 
-def main(host: str = "127.0.0.1", port: str = "18830", name: str = "demo", n: str = "4") -> None:
+def main(host: str = "127.0.0.1", port: str = "18830", name: str = "linden", n: str = "4") -> None:
     heard: queue.Queue[LinkEvent] = queue.Queue(maxsize=100)
     endpoint = Endpoint(host, int(port))
     link = Link(endpoint, client_id=f"{name}/follower", will=None, deliver=heard.put_nowait)
