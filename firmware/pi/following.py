@@ -99,6 +99,11 @@ class ListFollowing:
         if not is_same or result.list.version > (self.version or 0):
             self._use(result.list)
 
+    def wait(self) -> None:
+        """Wait for a download that is under way."""
+        if self._thread is not None:
+            self._thread.join()
+
     def _use(self, new: ExactList) -> None:
         if self._tell(ListLoaded(new)):
             self._follower.on_loaded(new.lineage, new.version)

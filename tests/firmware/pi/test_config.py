@@ -1,0 +1,166 @@
+"""The gate's configuration file and its command line."""
+
+import json
+import tomllib
+
+import pytest
+from click.testing import CliRunner
+
+from circulation.config import Section
+from circulation.errors import ConfigInvalid
+from circulation.patrons import card_key
+from firmware.gate.config import OPTIONS
+from firmware.pi.__main__ import main
+from firmware.pi.config import TEMPLATE, read_station_config
+from firmware.pi.devices import GateDevices, LaneDevices, open_devices
+from firmware.pi.errors import DevicesUnavailable
+from hardware.clock import SystemClock
+from hardware.errors import DeviceUnavailable
+from sim.clock import VirtualClock
+from tests.firmware.pi.bench import Bench
+
+
+def section(**changes):
+    values = tomllib.loads(TEMPLATE)
+    del values["devices"]
+    gate = values.pop("gate") | changes.pop("gate", {})
+    return Section(values | {"gate": gate} | changes, file="gate.toml")
+
+
+def pasted(tmp_path, text=TEMPLATE):
+    file = tmp_path / "gate.toml"
+    file.write_text(text.replace("/var/lib/lendgate", str(tmp_path)))
+    return str(file)
+
+
+def devices_that_fail(section, clock):
+    """A factory of devices that are not there."""
+    raise DeviceUnavailable("no antenna on /dev/ttyUSB0; plug it in")
+
+
+def devices_of_the_bench(section, clock):
+    """A factory of simulated devices."""
+    return Bench(VirtualClock()).devices
+
+
+def test_the_template_is_a_configuration_with_every_option():
+    """What is offered for pasting is complete, and its values are the defaults."""
+    top = section()
+    config = read_station_config(top)
+    top.close()
+
+    assert config.options == {option.name: option.default for option in OPTIONS}
+    assert config.members == ("DE-1",)
+    assert config.lists.name == "gate-lists"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"library": "My Library"}, "library"),
+        ({"site": "a/b"}, "site"),
+        ({"gateway_url": "gateway:80"}, "gateway_url"),
+        ({"gateway_url": "http://[1"}, "gateway_url"),
+        ({"site_key": "12"}, "site_key"),
+        ({"staff_cards": ["1234"]}, "staff_cards"),
+        ({"gate": {"boundary": 4}}, "boundary"),
+        ({"gate": {"alarm_on_disagreement": 1}}, "alarm_on_disagreement"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(changes, words):
+    """Every mistake names its option."""
+    with pytest.raises(ConfigInvalid, match=words):
+        read_station_config(section(**changes))
+
+
+def test_a_misspelt_option_is_refused():
+    """A typo never becomes a default."""
+    top = section(gate={"alarm_hold": 3_000})
+    read_station_config(top)
+
+    with pytest.raises(ConfigInvalid, match="alarm_hold_ms"):
+        top.close()
+
+
+def test_options_that_contradict_each_other_are_refused():
+    """What only shows together is refused as a configuration error too."""
+    config = read_station_config(section(gate={"siren_max_on_ms": 1_000}))
+
+    with pytest.raises(ConfigInvalid, match="siren_max_on_ms"):
+        config.machine(Bench().devices)
+
+
+def test_lanes_have_the_beams_they_have():
+    """No inner beam is no beam; an inner one alone is one."""
+    bench = Bench()
+
+    found = [
+        LaneDevices(bench.antenna, inner, outer).beams
+        for inner, outer in (
+            (None, None),
+            (None, bench.outer),
+            (bench.inner, None),
+            (bench.inner, bench.outer),
+        )
+    ]
+    assert found == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "factory", ["nothing", "no.such.module:devices", "firmware.pi.app:no_such", ":x"]
+)
+def test_devices_that_cannot_be_made_are_named(factory):
+    """A factory that is not there, and one whose devices are not, say so."""
+    with pytest.raises(DevicesUnavailable, match="module:function"):
+        open_devices(Section({"factory": factory}, file="gate.toml"), VirtualClock())
+
+
+def test_devices_come_from_the_factory_that_is_named():
+    """The function is called with its section and the clock; its troubles are told."""
+    here = "tests.firmware.pi.test_config"
+    good = Section({"factory": f"{here}:devices_of_the_bench"}, file="gate.toml")
+    bad = Section({"factory": f"{here}:devices_that_fail"}, file="gate.toml")
+
+    assert isinstance(open_devices(good, VirtualClock()), GateDevices)
+    with pytest.raises(DevicesUnavailable, match="plug it in"):
+        open_devices(bad, VirtualClock())
+
+
+def test_template_check_and_card(tmp_path):
+    """The printed template checks, and a card's entry is its keyed hash."""
+    runner = CliRunner()
+    file = pasted(tmp_path, runner.invoke(main, ["template"]).output)
+
+    assert "all right" in runner.invoke(main, ["check", file]).output
+    printed = runner.invoke(main, ["card", file, "30234000517861"]).output.strip()
+    assert printed == card_key(bytes(16), "30234000517861")
+    assert runner.invoke(main, ["card", file, " "]).exit_code == 1
+
+
+def test_a_wrong_file_is_told_in_words(tmp_path):
+    """No file, or a file that is wrong: one line, no traceback, exit code 1."""
+    runner = CliRunner()
+    wrong = pasted(tmp_path, TEMPLATE.replace("boundary = 3", "boundary = 9"))
+
+    for command, file in (("check", wrong), ("run", wrong), ("check", str(tmp_path / "none"))):
+        result = runner.invoke(main, [command, file])
+        assert (result.exit_code, result.output.startswith("Error: ")) == (1, True)
+
+
+def test_status_tells_how_the_gate_is(tmp_path):
+    """Well, unwell, and not running are told apart by words and exit code."""
+    runner, file = CliRunner(), pasted(tmp_path)
+    shown = {"station": "gate-1", "at": SystemClock().wall_ms(), "connected": True}
+    shown |= {"list": "FRESH", "version": 5, "waiting": 0, "overlay": 2, "health": {}}
+    shown |= {"notices": ["Emma (QA 1)"]}
+    face = tmp_path / "gate-status.json"
+
+    assert runner.invoke(main, ["status", file]).exit_code == 1
+    face.write_text(json.dumps(shown))
+    well = runner.invoke(main, ["status", file])
+    assert (well.exit_code, "Emma (QA 1)" in well.output) == (0, True)
+    face.write_text(json.dumps(shown | {"at": 0, "health": {"lane-1": "no antenna"}}))
+    unwell = runner.invoke(main, ["status", file])
+    assert unwell.exit_code == 1
+    assert "no antenna" in unwell.output
+    assert "is it running?" in unwell.output
