@@ -45,8 +45,8 @@ from kiosk.wording import phrase
 QUEUE_MAX = 1_000
 TICK_MS = 50
 EVENTS_A_TICK = 50
-LOOK_MS = 120
-"""How often the devices are looked at; two rounds make a tag, so a book shows within 0.3 s."""
+LOOK_MS = 100
+"""How often the devices are looked at; two rounds make a tag, so a book shows within 0.25 s."""
 UPKEEP_MS = 5_000
 REMEMBER_MS = 600_000
 TEMPERATURE_FILE = "/sys/class/thermal/thermal_zone0/temp"

@@ -17,16 +17,11 @@ Say = Callable[..., str]
 
 def slip_lines(ended: EndVisit, *, place: str, say: Say, now: dt.datetime) -> list[str]:
     """Return the lines of one visit's slip; `now` is local time."""
+    settled = [tile for tile in ended.tiles if tile.state in ON_SLIP]
     lines = [place, f"{now:%Y-%m-%d %H:%M}", "-" * COLUMNS]
-    for tile in ended.tiles:
-        if tile.state in (
-            TileState.DONE,
-            TileState.UNSWITCHED,
-            TileState.RECORDED,
-            TileState.AGAIN,
-        ):
-            lines += _tile_lines(tile, say, now.tzinfo)
-    if any(tile.state is not TileState.DONE and tile.mode is Mode.LEND for tile in ended.tiles):
+    for tile in settled:
+        lines += _tile_lines(tile, say, now.tzinfo)
+    if any(tile.state is not TileState.DONE and tile.mode is Mode.LEND for tile in settled):
         lines += ["-" * COLUMNS, say("farewell_slip")]
     return lines
 

@@ -247,7 +247,7 @@ class Kiosk:
         """Lay a book on the pad, its tag as the last visit left it."""
         tag = self.tag(item_id, part=part)
         self.pad.place(tag)
-        return self.run(500)
+        return self.run(800)
 
     def tag(self, item_id, *, part=0):
         uid = UIDS[item_id][part]

@@ -215,7 +215,7 @@ function chrome(view) {
   notice.hidden = !view.notice;
   if (notice.textContent !== view.notice) notice.textContent = view.notice;
   const words = [];
-  if (!view.online || view.waiting > 0) words.push(say("waiting", { n: view.waiting }));
+  if (!view.online) words.push(view.waiting > 0 ? say("waiting", { n: view.waiting }) : say("offline"));
   if (view.clock !== "sure") words.push(say("clock_unsure"));
   place("staff").replaceChildren(...words.map((word) => h("span", {}, word)), ...view.health.map((word) => h("span", {}, word)));
 }

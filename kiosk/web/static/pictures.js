@@ -42,8 +42,8 @@ export function scene() {
     <ellipse cx="210" cy="330" rx="196" ry="44" fill="#1d2428" opacity=".10"/>
     <path d="M30 300h360l24 34a12 12 0 0 1-10 18H16a12 12 0 0 1-10-18z" fill="#2c363c"/>
     <path d="M44 306h332l16 24H28z" fill="#3e4b53"/>
-    <g class="book"><path d="M92 262h206a8 8 0 0 1 8 8v34H92a21 21 0 0 1 0-42z" fill="#14538a"/><path d="M98 270h208v26H98a13 13 0 0 1 0-26z" fill="#fffdf7"/><path d="M104 279h202M104 287h202" stroke="#d9d3c6" stroke-width="2"/></g>
-    <g class="book two"><path d="M118 220h192a8 8 0 0 1 8 8v34H118a21 21 0 0 1 0-42z" fill="#d98a29"/><path d="M124 228h194v26H124a13 13 0 0 1 0-26z" fill="#fffdf7"/><path d="M130 237h188M130 245h188" stroke="#d9d3c6" stroke-width="2"/></g>
+    <g class="book"><path d="M92 260h214a4 4 0 0 1 0 8H92v30h214a4 4 0 0 1 0 8H92a23 23 0 0 1 0-46z" fill="#14538a"/><path d="M92 268h202v30H92a15 15 0 0 1 0-30z" fill="#fffdf7"/><path d="M96 278h198M96 288h198" stroke="#d9d3c6" stroke-width="2"/></g>
+    <g class="book two"><path d="M112 214h172a4 4 0 0 1 0 8H112v30h172a4 4 0 0 1 0 8H112a23 23 0 0 1 0-46z" fill="#d98a29"/><path d="M112 222h160v30H112a15 15 0 0 1 0-30z" fill="#fffdf7"/><path d="M116 232h156M116 242h156" stroke="#d9d3c6" stroke-width="2"/></g>
     <g class="card"><rect x="318" y="176" width="128" height="82" rx="12" fill="#0b6e5b"/><rect x="332" y="194" width="34" height="26" rx="5" fill="#e9c46a"/><path d="M332 236h72M332 246h48" stroke="#fff" stroke-width="5" stroke-linecap="round" opacity=".85"/><circle cx="418" cy="206" r="12" fill="#fff" opacity=".9"/></g>
     <g class="ok"><circle cx="330" cy="120" r="38" fill="#0b6e5b"/><path d="M312 121l13 13 24-26" fill="none" stroke="#fff" stroke-width="9" stroke-linecap="round" stroke-linejoin="round"/></g>`);
 }
