@@ -2,6 +2,7 @@
 
 from binascii import b2a_base64, hexlify
 
+from circulation.wire.chain import chain_hash
 from circulation.wire.limits import BATCH_BYTES_MAX, MESSAGE_BYTES_MAX
 from circulation.wire.messages import Journal
 from circulation.wire.text import write_json
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
 # The envelope without its rows is below 500 bytes; a patron beside a row below 120.
 _ENVELOPE_BYTES = 1024
 _PATRON_BYTES = 120
+
+
+def is_damaged(journal: "Any", *, first: int, facts_max: int) -> bool:
+    """Return whether the rows from `first` on no longer make the hashes they once made.
+
+    A bit that flipped on the card would give the gateway another hash than ours, and we would
+    never believe its ack.
+    """
+    chained = journal.hash_at(first - 1)
+    expected = first
+    for row in journal.rows(first, facts_max, BATCH_BYTES_MAX):
+        if row.seq != expected or chained is None:
+            chained = row.prev_hash  # behind a hole there is nothing to compare with
+        if row.prev_hash != chained or row.hash != chain_hash(chained, row.seq, row.body):
+            return True
+        chained = row.hash
+        expected = row.seq + 1
+    return False
 
 
 def make_batch(

@@ -20,7 +20,10 @@ class Reconnect(namedtuple("Reconnect", ["why"])):
 
 
 class StaffNotice(namedtuple("StaffNotice", ["code", "detail"])):
-    """Tell staff. code: ack_not_ours, fork, gathered, hole, poison_refused, two_stations."""
+    """Tell staff.
+
+    code: ack_not_ours, damaged, fork, gathered, hole, poison_refused or two_stations.
+    """
 
 
 class ApplyChanges(namedtuple("ApplyChanges", ["kind", "changes", "version"])):

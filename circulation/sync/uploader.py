@@ -15,7 +15,7 @@ Laws:
 from binascii import hexlify
 
 from circulation.sync.backoff import Backoff
-from circulation.sync.batch import make_batch
+from circulation.sync.batch import is_damaged, make_batch
 from circulation.sync.effects import (
     Reconnect,
     SendJournal,
@@ -165,6 +165,11 @@ class Uploader:
         return effects
 
     def _send(self, now_ms: int) -> "list[Any]":
+        if is_damaged(self._journal, first=self._next, facts_max=self._batch_facts):
+            journal = self._journal
+            journal.open_epoch(journal.acked, self._new_id(8), journal.epoch.n + 1)
+            detail = f"rows behind {journal.epoch.parent.seq} have changed on the disk"
+            return self._begin_epoch("damaged", detail, now_ms)
         batch, last = make_batch(
             self._journal,
             first=self._next,
@@ -303,7 +308,7 @@ class Uploader:
             own = journal.hash_at(seq)
             if own is not None and hexlify(own).decode() == theirs:
                 common = max(common, seq)
-        if common >= fork.hw:
+        if 0 < fork.hw <= common:
             return []  # said of an older birth of ours; every row it has is ours
         journal.open_epoch(common, self._new_id(8), max(journal.epoch.n, fork.n) + 1)
         detail = f"the gateway knew row {fork.hw}; row {common} is the last we share"
