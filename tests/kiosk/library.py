@@ -158,7 +158,7 @@ class FakeLink:
     """A link that keeps what was published; `up` False takes nothing."""
 
     def __init__(self):
-        self.up = True
+        self.up = False
         self.sent = []
         self.reconnects = []
 

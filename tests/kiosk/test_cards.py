@@ -1,0 +1,199 @@
+"""Cards, codes and PINs: whom the kiosk lets in, and what it says to the rest."""
+
+import pytest
+from argon2 import PasswordHasher
+
+from hardware.ports import NTAG
+from sim.tags import SimTag
+from tests.kiosk.library import (
+    ANNA,
+    ANNAS_CARD,
+    BARCODES,
+    BEN,
+    BENS_CARD,
+    CARD_BARCODES,
+    GOOSE,
+    POLICY,
+    UIDS,
+    Kiosk,
+    patron_row,
+)
+
+PIN_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("2468")
+PIN_POLICY = POLICY | {
+    "versions": [{"version": 1, "from": "2020-01-01", "rules": [{"pin_needed": True}]}]
+}
+
+
+def test_two_cards_that_share_their_first_bytes_are_two_readers(kiosk):
+    """A UID is taken whole; the 7-byte cards of one batch begin alike."""
+    kiosk.show_card(ANNAS_CARD)
+    assert kiosk.view["patron"] == "Anna B."
+
+    kiosk.show_card(BENS_CARD)
+
+    assert kiosk.view["patron"] == "Ben C."
+
+
+def test_a_scanned_card_opens_a_visit(kiosk):
+    """A card may be read by its barcode."""
+    kiosk.scan(CARD_BARCODES[ANNA])
+
+    assert kiosk.view["patron"] == "Anna B."
+
+
+def test_a_card_laid_on_the_book_pad_is_understood(kiosk):
+    """A reader who lays the card where the books go is let in all the same."""
+    kiosk.load(version=2, cards=[("e0040150000000c1", ANNA, "active")])
+    kiosk.pad.place(SimTag("e0040150000000c1"))
+    kiosk.run(800)
+
+    assert kiosk.view["patron"] == "Anna B."
+    assert kiosk.view["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("uid", "notice"),
+    [
+        ("04ffffffffffff", "We do not know this card. Please try again or ask at the desk."),
+        ("08a1b2c3", "A phone shows a different number each time. Please use your library card."),
+        ("04000000000001", "This card was reported lost. Please bring it to the desk."),
+        ("04000000000002", "This card is no longer valid. Please ask at the desk."),
+    ],
+)
+def test_a_card_that_opens_no_visit_is_told_why(kiosk, uid, notice):
+    """Each kind of useless card has its own sentence."""
+    cards = [("04000000000001", ANNA, "lost"), ("04000000000002", ANNA, "void")]
+    kiosk.load(version=2, cards=cards)
+
+    kiosk.show_card(uid)
+
+    assert kiosk.view["notice"] == notice
+    assert kiosk.view["state"] == "idle"
+
+
+def test_a_book_held_to_the_card_reader_is_sent_to_the_pad(tmp_path):
+    """A tagged book with an NTAG sticker is no card."""
+    uids = {GOOSE: ("04c0ffee000001",)}
+    kiosk = Kiosk(tmp_path).load(uids=uids).run(600)
+
+    kiosk.show_card("04c0ffee000001")
+
+    assert kiosk.view["notice"] == "That is a book. Please lay it on the pad."
+
+
+def test_a_card_on_the_pad_while_returning_is_no_book(kiosk):
+    """Who returns needs no card, and a card is not taken for a book."""
+    kiosk.load(version=2, cards=[("e0040150000000c1", ANNA, "active")])
+    kiosk.press("mode", mode="return")
+    kiosk.pad.place(SimTag("e0040150000000c1"))
+    kiosk.run(800)
+
+    assert kiosk.view["notice"] == "That is a card. Please lay only books here."
+    assert kiosk.facts() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("9780131103627", "That barcode belongs to the edition."),
+        ("39999998", "We do not know this barcode."),
+        ("!!!", "That did not read well."),
+        ("2999999", "We do not know this card."),
+        ("x" * 64, "That did not read well."),
+    ],
+)
+def test_a_code_that_is_no_item_of_ours_is_told_why(kiosk, code, words):
+    """An ISBN, a stranger's label, a bad read and an unknown card are four different things."""
+    kiosk.show_card()
+    kiosk.scan(code)
+
+    assert kiosk.view["notice"].startswith(words)
+    assert kiosk.view["items"] == []
+
+
+def test_a_card_that_needs_a_pin_waits_for_it(tmp_path):
+    """Where the policy says so, a card alone opens nothing."""
+    kiosk = Kiosk(tmp_path).load(policy=PIN_POLICY, patrons=[patron_row(ANNA, pin_hash=PIN_HASH)])
+    kiosk.run(600).show_card()
+    assert kiosk.view["state"] == "pin"
+    assert kiosk.view["patron"] is None
+
+    kiosk.press("pin", pin="1111")
+    assert kiosk.view["notice"] == "That PIN is not right. Tries left: 2."
+    kiosk.press("pin", pin="2468")
+
+    assert kiosk.view["patron"] == "Anna B."
+    kiosk.place(GOOSE)
+    assert kiosk.tiles == {"The Snow Goose": "done"}
+
+
+def test_three_wrong_pins_pause_the_card_for_ten_minutes(tmp_path):
+    """Guessing four digits takes weeks."""
+    kiosk = Kiosk(tmp_path).load(policy=PIN_POLICY, patrons=[patron_row(ANNA, pin_hash=PIN_HASH)])
+    kiosk.run(600).show_card()
+    for _ in range(3):
+        kiosk.press("pin", pin="0000")
+    assert kiosk.view["notice"] == "Too many tries. Please ask at the desk."
+    kiosk.show_card()
+    kiosk.press("pin", pin="2468")
+    assert kiosk.view["patron"] is None
+
+    kiosk.clock.advance(600_000)
+    kiosk.run(31_000).show_card()
+    kiosk.press("pin", pin="2468")
+
+    assert kiosk.view["patron"] == "Anna B."
+
+
+def test_a_typed_number_always_needs_a_pin(tmp_path):
+    """A number is no card in the hand."""
+    kiosk = Kiosk(tmp_path, typed_numbers=True).load(patrons=[patron_row(ANNA, pin_hash=PIN_HASH)])
+    kiosk.run(600).press("number", number=CARD_BARCODES[ANNA])
+    assert kiosk.view["state"] == "pin"
+
+    kiosk.press("pin", pin="2468")
+
+    assert kiosk.view["patron"] == "Anna B."
+
+
+def test_a_typed_number_without_a_pin_on_record_goes_to_the_desk(tmp_path):
+    """Nobody is let in by a number alone."""
+    kiosk = Kiosk(tmp_path, typed_numbers=True).load().run(600)
+    kiosk.press("number", number=CARD_BARCODES[BEN])
+
+    assert kiosk.view["notice"].startswith("Your card needs a PIN")
+    assert kiosk.view["patron"] is None
+
+
+def test_typing_numbers_is_off_unless_the_library_wants_it(kiosk):
+    """The option decides, not the request."""
+    assert kiosk.press("number", number=CARD_BARCODES[ANNA])["ok"] is False
+
+
+def test_a_kiosk_without_a_list_of_readers_says_so(tmp_path):
+    """On its very first day a kiosk does not call every card unknown."""
+    kiosk = Kiosk(tmp_path).run(600)
+    kiosk.show_card()
+
+    assert kiosk.view["notice"].startswith("Readers' cards cannot be checked yet.")
+
+
+def test_a_tag_nobody_knew_is_paired_with_its_item_once(tmp_path):
+    """The old system knew barcodes only: the first reading of a tag tells the gateway its UID."""
+    kiosk = Kiosk(tmp_path).load(uids={}).run(600)
+    kiosk.place(GOOSE)
+    kiosk.lift(GOOSE)
+    kiosk.place(GOOSE)
+
+    (fact,) = kiosk.facts("tag_seen")
+    assert (fact["item"], fact["uids"]) == (GOOSE, list(UIDS[GOOSE]))
+    assert fact["barcode"] == BARCODES[GOOSE]
+
+
+def test_ntag_cards_are_read_by_the_card_reader_only(kiosk):
+    """The pad for books hears no cards of another technology."""
+    kiosk.pad.place(SimTag(ANNAS_CARD, technology=NTAG))
+    kiosk.run(800)
+
+    assert kiosk.view["state"] == "idle"
