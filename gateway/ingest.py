@@ -74,6 +74,7 @@ class _Row:
     intake: Any
     why: str | None = None  # parked, and for what reason
     detail: str = ""
+    is_copy: bool = False  # its id was applied before, from another place
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -131,7 +132,7 @@ class Ingest:
             marks = Marks(connection, self.library_id)
             marks.load([batch.station])
             mark = marks.mark(batch.station, batch.message.epoch, batch.message.n)
-        verdict = judge(batch.message, mark)
+            verdict = judge(batch.message, mark)
         return (batch.station, batch.message.epoch, verdict.first_new)
 
     def _transaction(
@@ -255,6 +256,8 @@ def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:
             fresh.append(row)
         elif known[fact_id] != row.intake.body:
             row.why, row.detail = "id_taken", f"another fact has the id {fact_id}"
+        else:
+            row.is_copy = True
     return fresh
 
 
@@ -359,6 +362,8 @@ def _save_stations(write: Write, marks: Marks, rows: list[_Row]) -> None:
     parked: dict[str, int] = {}
     applied: dict[str, int] = {}
     for row in rows:
+        if row.is_copy:
+            continue
         counts = applied if row.why is None else parked
         counts[row.station] = counts.get(row.station, 0) + 1
     table = schema.STATION_TABLE
