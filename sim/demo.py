@@ -24,6 +24,8 @@ from sim.processes import Family
 EXAMPLES = Path(__file__).parent.parent / "examples" / "demo"
 HOST = "127.0.0.1"
 LOOK_EVERY_S = 0.2
+LISTS = {"catalogue", "patrons", "policy"}
+"""What a kiosk needs to lend; it fetches them from the gateway when it starts."""
 
 Say = Callable[[str], None]
 
@@ -75,6 +77,7 @@ class Demo:
 
     def wait(self, stop: threading.Event) -> None:
         """Wait for `stop`; raises `DemoFailed` when a part of the demo ends by itself."""
+        self._say("Ctrl-C stops all of it.")
         while not stop.wait(LOOK_EVERY_S):
             if self._family is not None:
                 self._family.check()
@@ -151,15 +154,18 @@ class Demo:
     def _kiosk_ready(self, station: str) -> Callable[[], bool]:
         def ready() -> bool:
             view = _quietly(f"{self.address(station)}/api/state")
-            return bool(view.get("online")) and "catalogue" in view.get("versions", {})
+            return bool(view.get("online")) and LISTS <= set(view.get("versions", {}))
 
         return ready
 
     def _gate_ready(self, station: str) -> Callable[[], bool]:
         def ready() -> bool:
-            stations = _quietly(f"{self.address('gateway')}/api/board").get("stations", [])
-            mine = [one for one in stations if one["station"] == station]
-            return bool(mine) and mine[0]["list_state"] == "FRESH"
+            # A gate serves no page: it shows how it is in a file beside its journal.
+            try:
+                face = json.loads((self.folder / station / "station-status.json").read_text())
+            except (OSError, ValueError):
+                return False
+            return bool(face["connected"]) and face["list"] == "FRESH"
 
         return ready
 
@@ -171,13 +177,12 @@ class Demo:
         self._say(f"  {name:<8} ready after {time.monotonic() - self._started_at:.1f} s")
 
     def _tell(self) -> None:
+        kiosks = {kiosk.label: kiosk.station for kiosk, _ in self._kiosks()}
         self._say("")
-        self._say(f"  Bench     {self.address('bench')}/      ← start here")
-        self._say(f"  Gateway   {self.address('gateway')}/")
-        for kiosk, _ in self._kiosks():
-            self._say(f"  {kiosk.label:<9} {self.address(kiosk.station)}/")
+        for label, name in {"Bench": "bench", "Gateway": "gateway", **kiosks}.items():
+            hint = "   ← start here" if name == "bench" else ""
+            self._say(f"  {label:<13} {self.address(name)}/{hint}")
         self._say("")
-        self._say("Ctrl-C stops all of it.")
 
     def _kiosks(self) -> list[tuple[Any, int]]:
         return list(zip(KIOSKS, self.ports.kiosks, strict=True))

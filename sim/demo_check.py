@@ -17,14 +17,14 @@ from sim.errors import DemoFailed
 from sim.http import HttpFailed, get_json, post_json
 
 WITHIN_S = 12.0
-SILENCE_S = 2.5
+SILENCE_S = 2.0
 LOOK_EVERY_S = 0.05
 
 MOMO, KRABAT = "30715000000015", "30715000000023"
 EMIL, PIPPI = "30715000000031", "30715000000049"
-DUNE = "30715000000262"
-LENA, YUSUF = "20715000000017", "20715000000025"
-LENDING_OPTIONS = ("broker_port", "gateway_port", "kiosk_1_port", "kiosk_2_port", "bench_port")
+DUNE, SOLARIS = "30715000000262", "30715000000288"
+LENA, YUSUF, AMARA = "20715000000017", "20715000000025", "20715000000041"
+PORT_OPTIONS = ("broker_port", "gateway_port", "kiosk_1_port", "kiosk_2_port", "bench_port")
 
 Say = Callable[[str], None]
 
@@ -123,7 +123,7 @@ class Player:
 
 def check(folder: Path, *, stop: threading.Event, say: Say) -> None:
     """Start a fresh demo on free ports, play it, and stop it; raises `Surprise`."""
-    ports = ports_from(dict.fromkeys(LENDING_OPTIONS, 0))
+    ports = ports_from(dict.fromkeys(PORT_OPTIONS, 0))
     with Demo(folder, ports, fresh=True, say=say) as demo:
         demo.start(stop)
         player = Player(demo, say=say, stop=stop)
@@ -184,15 +184,24 @@ def restore_the_network(player: Player) -> None:
     player.done("network back: nothing waits on the kiosk, the gateway has every fact")
 
 
+def lend_while_the_gateway_is_away(player: Player) -> None:
+    """With the gateway's line cut, kiosks tell the gates of their site by themselves."""
+    player.hand("plug", plug="gateway", state="cut")
+    player.move("kiosk-2/card", AMARA)
+    player.expect("the kiosk greets Amara", lambda: player.screen("kiosk-2")["patron"], "Amara O.")
+    player.move("kiosk-2/pad", SOLARIS)
+    player.expect("it gets its tick", lambda: player.tiles("kiosk-2"), {"Solaris": "done"})
+    _leave(player, "kiosk-2", AMARA, SOLARIS)
+    _walk_in_silence(player, "gate-1", "out", SOLARIS)
+    player.hand("plug", plug="gateway", state="up")
+    _drained(player, "kiosk-2")
+    player.expect("the gateway lends it", partial(player.item, SOLARIS), "on_loan")
+    player.done("gateway unplugged: Solaris lent and carried out in silence; then all arrives")
+
+
 def carry_a_lent_book_out(player: Player) -> None:
     """A lent book passes the gate in silence."""
-    player.hand("walk", gate="gate-1", lane="lane-1", direction="out", keys=[MOMO])
-    player.stay(
-        "a lent book passes in silence",
-        lambda: player.gate("gate-1")["siren"],
-        False,
-        for_s=SILENCE_S,
-    )
+    _walk_in_silence(player, "gate-1", "out", MOMO)
     if player.alarms():
         raise Surprise(f"no alarm at the gateway\n    seen: {player.alarms()}")
     player.done("Momo, lent, is carried through gate-1: silence")
@@ -211,11 +220,7 @@ def carry_an_unlent_book_out(player: Player) -> None:
 def bring_both_back(player: Player) -> None:
     """Both books come in again without an alarm, and one is returned at the other kiosk."""
     for key in (MOMO, DUNE):
-        player.hand("walk", gate="gate-2", lane="lane-1", direction="in", keys=[key])
-        player.stay(
-            "walking in is silent", lambda: player.gate("gate-2")["siren"], False, for_s=1.5
-        )
-    player.move("shelf", DUNE)
+        _walk_in_silence(player, "gate-2", "in", key)
     _return(player, "kiosk-2", MOMO, "Momo")
     player.expect("Momo is back", lambda: player.item(MOMO), "to_be_shelved")
     player.expect("one alarm in all", player.alarms, ["Dune"])
@@ -227,15 +232,31 @@ STEPS = (
     cut_the_network,
     lend_and_return_offline,
     restore_the_network,
+    lend_while_the_gateway_is_away,
     carry_a_lent_book_out,
     carry_an_unlent_book_out,
     bring_both_back,
 )
 
 
+def _walk_in_silence(player: Player, gate: str, direction: str, key: str) -> None:
+    """Carry one book through a gate, with nothing else in the hand."""
+    player.hand("walk", gate=gate, lane="lane-1", direction=direction, keys=[key])
+    player.stay(
+        f"walking {direction} is silent",
+        lambda: player.gate(gate)["siren"],
+        False,
+        for_s=SILENCE_S,
+    )
+    if direction == "in":
+        player.move("shelf", key)
+
+
 def _return(player: Player, kiosk: str, key: str, title: str) -> None:
     """Give a book back without a card."""
     player.move(f"{kiosk}/pad", key)
+    player.expect("the kiosk asks what to do", lambda: player.screen(kiosk)["state"], "offered")
+    player.press(kiosk, "mode", mode="return")
     player.expect(f"{title} is taken back", lambda: player.tiles(kiosk).get(title), "done")
     player.expect("its tag says in stock", lambda: player.tag(key), "in_stock")
     player.move("shelf", key)
