@@ -2,7 +2,7 @@
 
 import pytest
 
-from circulation.sync.effects import SendJournal, SendStatus, StaffNotice
+from circulation.sync.effects import SendJournal, SendRequest, SendStatus, StaffNotice
 from circulation.sync.intake import (
     Accept,
     Duplicate,
@@ -22,7 +22,7 @@ from circulation.sync.memory import MemoryJournal
 from circulation.sync.rows import Row
 from circulation.sync.uploader import Uploader
 from circulation.wire.chain import chain_start
-from circulation.wire.messages import Ack, Fork, Journal, Nack, Status, TimeReply
+from circulation.wire.messages import Ack, Fork, Head, Journal, Nack, Status, TimeReply
 from tests.circulation.sync.pipe import Site
 from tests.contract.journal_contract import FIRST_EPOCH, body
 
@@ -148,6 +148,21 @@ def test_a_nack_beyond_our_end_makes_us_say_who_we_are(journal, uploader):
     (effect,) = uploader.on_reply(Nack(FIRST_EPOCH, 9, "gap"), 10)
 
     assert type(effect) is SendStatus
+
+
+def test_a_lost_probe_is_followed_by_another(journal, uploader):
+    """At credit 0 the station asks every two minutes, however many answers are lost."""
+    uploader.on_reply(ack(journal, 5, credit=0), 0)
+    journal.append(body(6))
+    assert uploader.on_appended(0) == []
+    asked_ms = []
+    for now_ms in range(0, 400_000, 1_000):
+        uploader.on_head(Head(LINEAGE, 1, 0, {}, 1, False, "0" * 32), now_ms)
+        for effect in uploader.tick(now_ms):
+            if type(effect) is SendRequest and effect.message.op == "hw":
+                asked_ms.append(now_ms)
+
+    assert asked_ms == [120_000, 240_000, 360_000]
 
 
 def test_the_same_nack_within_five_seconds_is_one(journal, uploader):
