@@ -163,9 +163,8 @@ class DetectionLoop:
         for name, lane in self._devices.lanes.items():
             beams = ((events.INNER, lane.beam_inner), (events.OUTER, lane.beam_outer))
             for beam, pin in beams[: lane.beams]:
-                if pin is not None:
-                    for edge in pin.edges():
-                        found.append(events.BeamEdge(name, beam, edge.level, edge.at_ms))
+                told = [] if pin is None else pin.edges()
+                found += [events.BeamEdge(name, beam, edge.level, edge.at_ms) for edge in told]
         return sorted(found, key=lambda edge: int(edge.at_ms))
 
     def _press(self) -> None:
