@@ -19,11 +19,6 @@ NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 WORD_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
-def is_integer(value: object) -> bool:
-    """Return whether the value is an integer, which True and False are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def text_fault(value: str) -> str | None:
     """Return what makes a text unfit for a database, or None.
 
@@ -84,7 +79,8 @@ class Integer:
 
     def __call__(self, value: object) -> str | None:
         """Return what was expected, or None."""
-        if isinstance(value, int) and is_integer(value) and self.low <= value <= self.high:
+        is_whole = isinstance(value, int) and value is not True and value is not False
+        if is_whole and self.low <= value <= self.high:  # type: ignore[operator]
             return None
         return f"must be a whole number from {self.low} to {self.high}"
 
@@ -151,16 +147,13 @@ class Hex:
 
     def __call__(self, value: object) -> str | None:
         """Return what was expected, or None."""
-        if isinstance(value, str) and self._is_hex(value):
+        digits = value if isinstance(value, str) and not value.strip(HEX_DIGITS) else ""
+        count = len(digits)
+        if self.digits_min <= count <= self.digits_max and count % 2 == 0:
             return None
         if self.digits_min == self.digits_max:
             return f"must be {self.digits_min} lower-case hex digits"
         return f"must be {self.digits_min} to {self.digits_max} lower-case hex digits"
-
-    def _is_hex(self, value: str) -> bool:
-        if not self.digits_min <= len(value) <= self.digits_max:
-            return False
-        return len(value) % 2 == 0 and not value.strip(HEX_DIGITS)
 
 
 class OneOf:
