@@ -16,7 +16,6 @@ from typing import Any
 from circulation.policy import Policy, PolicyInvalid
 from circulation.sync.changes import ChangeFollower
 from circulation.sync.effects import ApplyChanges, FetchSnapshot
-from circulation.wire.errors import WireError
 from circulation.wire.messages import Change, Head, Pointer
 from kiosk.beliefs import Beliefs
 from kiosk.errors import SnapshotInvalid
@@ -114,6 +113,7 @@ class Lists:
         if follower.lineage == pointer.lineage and self.version(kind) >= pointer.version:
             follower.on_loaded(pointer.lineage, self.version(kind))
             return
+        self.trouble.pop(kind, None)
         try:
             self._open(kind, ready.file)
         except SnapshotInvalid as error:
@@ -125,7 +125,6 @@ class Lists:
         if changed:
             self.store.uncover()
         follower.on_loaded(pointer.lineage, pointer.version)
-        self.trouble.pop(kind, None)
         self._retry.pop(kind, None)
         keep = {Path(state.file) for state in self.store.list_states().values()}
         self.fetcher.shelf.forget_others(keep)
@@ -163,10 +162,6 @@ class Lists:
         state = self.store.list_states()[kind]
         moved = ListState(kind, state.lineage, effect.version, state.file)
         self.store.apply_changes(moved, effect.changes)
-        if kind == "policy":
-            docs = [change["doc"] for change in effect.changes if change["doc"]]
-            for doc in docs[-1:]:
-                self._take_policy(doc)
 
     def _fetch(self, kind: str) -> None:
         pointer = self._pointers.get(kind)
@@ -188,23 +183,16 @@ class Lists:
             old.close()
 
     def _open_policy(self, file: Path) -> None:
-        newest = self.store.recall("policy")
-        policies = read_policies(file)
-        if newest and self.store.recall("policy_file") == str(file):
-            policies = [json.loads(newest)]
-        if policies:
-            self._take_policy(policies[-1])
-            self.store.remember("policy_file", str(file))
-
-    def _take_policy(self, doc: Any) -> None:
-        """Decide by a new policy; one that does not read leaves the old one in force."""
-        try:
-            self.policy = Policy.from_doc(doc)
-        except (PolicyInvalid, WireError) as error:
-            self._note("policy", f"the old one stays in force: {error}")
-            return
-        self.trouble.pop("policy", None)
-        self.store.remember("policy", json.dumps(doc, separators=(",", ":")))
+        """Decide by the newest rules; ones that do not read leave the last good ones in force."""
+        for doc in read_policies(file)[-1:]:
+            try:
+                self.policy = Policy.from_doc(doc)
+            except PolicyInvalid as error:
+                self._note("policy", f"the old one stays in force: {error}")
+                kept = self.store.recall("policy")
+                self.policy = Policy.from_doc(json.loads(kept)) if kept else self.policy
+                return
+            self.store.remember("policy", json.dumps(doc, separators=(",", ":")))
 
     def _note(self, kind: str, why: str) -> None:
         _log.warning("list %s: %s", kind, why)

@@ -102,6 +102,7 @@ def write_catalogue(path, *, version, items=(), uids=None, lineage=LINEAGE):
     rows = {item_id: item_row(item_id) for item_id in TITLES}
     rows.update({row["item_id"]: row for row in items})
     known = UIDS if uids is None else uids
+    path.unlink(missing_ok=True)
     with sqlite3.connect(path) as base:
         base.executescript(CATALOGUE_SQL)
         for row in rows.values():
@@ -116,6 +117,7 @@ def write_catalogue(path, *, version, items=(), uids=None, lineage=LINEAGE):
 
 
 def write_patrons(path, *, version=1, patrons=(), cards=(), lineage=LINEAGE):
+    path.unlink(missing_ok=True)
     rows = {patron_id: patron_row(patron_id) for patron_id in (ANNA, BEN)}
     rows.update({row["patron_id"]: row for row in patrons})
     key = bytes.fromhex(CARD_KEY)

@@ -1,0 +1,203 @@
+"""station.db keeps what it promised: pragmas, one writer, power cuts at every commit."""
+
+import shutil
+import sqlite3
+
+import pytest
+
+from circulation.errors import JournalDamaged, JournalError
+from circulation.journal import open_reader, transaction
+from kiosk.errors import StoreUnsafe
+from kiosk.store import Draft, News, Store, Unfinished, check_pragmas
+from tests.kiosk.library import ANNA, GOOSE, Kiosk
+
+BOOT = "0" * 8
+
+
+def opened(path, **options):
+    return Store.open(path, station="kiosk-1", epoch_id="e" * 16, **options)
+
+
+def draft(number, **fields):
+    body = {"id": f"{number:016x}", "kind": "checkout", "boot": BOOT, "mono": number, "wall": 1}
+    return Draft(body | fields)
+
+
+def news(item_id=GOOSE, state="on"):
+    return News(state, item_id, ("e0040150",), 3, (), ANNA, None, 5)
+
+
+def test_the_pragmas_are_read_on_the_connection_that_writes(tmp_path):
+    """WAL and synchronous=FULL hold on the very connection that commits a loan."""
+    store = opened(tmp_path / "station.db")
+
+    mode = store.connection.execute("PRAGMA journal_mode").fetchone()[0]
+    synchronous = store.connection.execute("PRAGMA synchronous").fetchone()[0]
+    store.close()
+    assert (mode, synchronous) == ("wal", 2)
+
+
+@pytest.mark.parametrize("pragma", ["synchronous=NORMAL", "synchronous=OFF"])
+def test_a_connection_that_would_lose_a_tick_is_refused(tmp_path, pragma):
+    """A setting that is faster and forgets is an error, not a choice."""
+    connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA {pragma}")
+
+    with pytest.raises(StoreUnsafe, match="nothing is lent"):
+        check_pragmas(connection)
+    connection.close()
+
+
+def test_every_other_connection_is_read_only(tmp_path):
+    """What draws the screen cannot write, not even by mistake."""
+    store = opened(tmp_path / "station.db")
+
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        store.reader.execute("DELETE FROM news")
+    store.close()
+
+
+def test_the_fact_and_its_loan_are_one_transaction(tmp_path):
+    """If the second half cannot be written, neither is the first."""
+    store = opened(tmp_path / "station.db")
+    store.connection.execute("DROP TABLE unfinished")
+    unfinished = Unfinished("1" * 16, "checkout", GOOSE, "Momo", (), "on_loan")
+
+    with pytest.raises(JournalError):
+        store.record(draft(1), news=news(), unfinished=unfinished)
+
+    assert store.journal.last_seq == 0
+    assert store.reader.execute("SELECT count(*) FROM news").fetchone()[0] == 0
+    store.close()
+
+
+def test_another_writer_between_read_and_write_does_not_lose_the_fact(tmp_path):
+    """BEGIN IMMEDIATE waits; a deferred transaction would get SQLITE_BUSY_SNAPSHOT at once."""
+    store = opened(tmp_path / "station.db")
+    other = sqlite3.connect(tmp_path / "station.db", isolation_level=None)
+    store.journal.rows(1, 10, 1_000)
+    other.execute("INSERT INTO memo VALUES ('from', 'outside')")
+
+    store.record(draft(1), news=news())
+
+    assert store.journal.last_seq == 1
+    other.close()
+    store.close()
+
+
+def test_the_trap_that_immediate_avoids_is_real(tmp_path):
+    """A deferred transaction that has read is refused the write, whatever the timeout."""
+    store = opened(tmp_path / "station.db")
+    trapped = sqlite3.connect(tmp_path / "station.db", isolation_level=None, timeout=5)
+    trapped.execute("BEGIN")
+    trapped.execute("SELECT * FROM memo").fetchall()
+    store.remember("other", "writer")
+
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        trapped.execute("INSERT INTO memo VALUES ('too', 'late')")
+    trapped.close()
+    store.close()
+
+
+def test_a_power_cut_after_any_commit_keeps_all_that_was_committed(tmp_path):
+    """The files as they were after each commit open again with exactly that many facts."""
+    path = tmp_path / "station.db"
+    store = opened(path)
+    for number in range(1, 16):
+        unfinished = Unfinished(f"{number:016x}", "checkout", GOOSE, "Momo", (), "on_loan")
+        store.record(draft(number), news=news(), unfinished=unfinished)
+        cut = tmp_path / f"cut-{number}"
+        cut.mkdir()
+        for file in (path, path.with_name("station.db-wal")):
+            shutil.copy(file, cut / file.name)
+
+        after = opened(cut / "station.db")
+
+        assert after.journal.last_seq == number
+        assert len(after.unfinished()) == number
+        assert after.reader.execute("SELECT count(*) FROM news").fetchone()[0] == number
+        after.close()
+    store.close()
+
+
+def test_a_torn_last_write_loses_only_what_was_never_promised(tmp_path):
+    """A WAL cut in the middle of its last frame opens with the commits before it."""
+    path = tmp_path / "station.db"
+    store = opened(path)
+    store.record(draft(1), news=news())
+    whole = path.with_name("station.db-wal").stat().st_size
+    store.record(draft(2), news=news())
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    for file in (path, path.with_name("station.db-wal")):
+        shutil.copy(file, cut / file.name)
+    store.close()
+    with (cut / "station.db-wal").open("r+b") as wal:
+        wal.truncate(whole + 100)
+
+    after = opened(cut / "station.db")
+
+    assert after.journal.last_seq == 1
+    after.close()
+
+
+def test_a_damaged_database_is_kept_aside_and_a_new_epoch_begun(tmp_path):
+    """The kiosk lends again at once, and nobody throws the old card's rows away."""
+    kiosk = Kiosk(tmp_path).load()
+    epoch = kiosk.engine.store.journal.epoch.id
+    kiosk.engine.lists.close()
+    kiosk.engine.store.close()
+    (tmp_path / "kiosk-1.db").write_bytes(b"this is no database at all" * 500)
+    with pytest.raises(JournalDamaged):
+        opened(tmp_path / "kiosk-1.db")
+
+    kiosk.start()
+
+    assert (tmp_path / "kiosk-1.db.damaged-1").exists()
+    assert kiosk.engine.store.journal.epoch.id != epoch
+    kiosk.load().run(600).show_card()
+    kiosk.place(GOOSE)
+    assert kiosk.tiles == {"The Snow Goose": "done"}
+
+
+def test_after_a_fork_news_name_their_rows_new_places(tmp_path):
+    """A gate compares news with the gateway's marks by epoch and row."""
+    store = opened(tmp_path / "station.db")
+    for number in (1, 2, 3):
+        store.record(draft(number), news=news())
+    store.journal.open_epoch(1, "f" * 16, 2)
+
+    store.reposition()
+
+    places = store.reader.execute("SELECT epoch_n, seq FROM news ORDER BY n").fetchall()
+    assert [tuple(place) for place in places] == [(1, 1), (2, 1), (2, 2)]
+    store.close()
+
+
+def test_rolling_back_leaves_the_store_usable(tmp_path):
+    """An exception inside a transaction takes all of it back."""
+    store = opened(tmp_path / "station.db")
+
+    def interrupted():
+        with transaction(store.connection) as connection:
+            connection.execute("INSERT INTO memo VALUES ('a', 'b')")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        interrupted()
+
+    assert store.recall("a", "nothing") == "nothing"
+    store.record(draft(1))
+    store.close()
+
+
+def test_a_running_kiosks_database_can_be_looked_at(tmp_path):
+    """The status program reads beside the writer and disturbs nobody."""
+    Kiosk(tmp_path).load()
+    reader = open_reader(tmp_path / "kiosk-1.db")
+
+    kinds = {row[0] for row in reader.execute("SELECT kind FROM list_state")}
+
+    reader.close()
+    assert kinds == {"catalogue", "patrons", "policy"}
