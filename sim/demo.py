@@ -154,7 +154,7 @@ class Demo:
     def _kiosk_ready(self, station: str) -> Callable[[], bool]:
         def ready() -> bool:
             view = _quietly(f"{self.address(station)}/api/state")
-            return bool(view.get("online")) and LISTS <= set(view.get("versions", {}))
+            return bool(view.get("online")) and set(view.get("versions", {})) >= LISTS
 
         return ready
 

@@ -99,8 +99,11 @@ class Family:
     Waiting for them ends early, with `DemoFailed`, when `stop` is set.
     """
 
-    def __init__(self, logs: Path, stop: threading.Event) -> None:
+    def __init__(
+        self, logs: Path, stop: threading.Event, *, stop_s_max: float = STOP_S_MAX
+    ) -> None:
         self._logs = logs
+        self._stop_s_max = stop_s_max
         self._stop = stop
         self._children: list[Child] = []
 
@@ -133,7 +136,7 @@ class Family:
 
     def stop(self) -> list[str]:
         """End every child; return the names of those that had to be forced."""
-        deadline = time.monotonic() + STOP_S_MAX
+        deadline = time.monotonic() + self._stop_s_max
         forced = []
         for child in reversed(self._children):
             child.signal_stop()

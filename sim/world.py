@@ -45,6 +45,15 @@ WALK_STEPS_MS = {"first": 250, "second": 450, "first_free": 550, "second_free": 
 PRESS_MS = 200
 
 _SECURITY_WORDS = {"released": "on loan", "secured": "in stock"}
+_SAID = {
+    ("sound_ok", "on"): "chime: done",
+    ("sound_problem", "on"): "chime: please look at the screen",
+    ("lamp_red", "on"): "red lamp on",
+    ("lamp_red", "off"): "red lamp off",
+    ("lamp_amber", "on"): "amber lamp on",
+    ("lamp_amber", "off"): "amber lamp off",
+}
+_UNSAID = {("sound_ok", "off"), ("sound_problem", "off")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,16 +227,31 @@ class World:
             }
 
     def restore(self, doc: dict[str, Any]) -> None:
-        """Bring back what `to_doc` kept; things it does not know stay as they are."""
+        """Bring back what `to_doc` kept; things it does not know stay as they are.
+
+        Raises `WorldError` for anything else than such a document, and then changes nothing.
+        """
         with self.lock:
+            for thing, place, afi, memory in self._kept_things(doc):
+                if thing.tag is not None:
+                    thing.tag.memory[:] = memory
+                    thing.tag.afi = afi
+                self._put(thing, place)
+
+    def _kept_things(self, doc: Any) -> list[tuple[SimThing, str, int, bytes]]:
+        found = []
+        try:
             for key, kept in doc.items():
                 thing = self.things.get(key)
                 if thing is None or kept["place"] not in self.places():
                     continue
-                if thing.tag is not None and kept["memory"] is not None:
-                    thing.tag.memory[:] = bytes.fromhex(kept["memory"])
-                    thing.tag.afi = int(kept["afi"])
-                self._put(thing, kept["place"])
+                memory, afi = bytes.fromhex(kept["memory"] or ""), int(kept["afi"] or 0)
+                if thing.tag is not None and len(memory) != len(thing.tag.memory):
+                    raise WorldError(f"{key}: {len(memory)} bytes are not this tag's memory")
+                found.append((thing, kept["place"], afi, memory))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise WorldError(f"not a kept world: {error!r}") from error
+        return found
 
     def _add(self, thing: SimThing) -> SimThing:
         if thing.key in self.things:
@@ -248,9 +272,9 @@ class World:
 
     def _witness(self, station: str, device: str, what: str, tag: SimTag | None) -> None:
         """Note what a device did by itself; what a hand did is noted where the hand moved."""
-        if tag is None:
-            self.note(station, f"{device.replace('_', ' ')} {what}")
-        elif what in _SECURITY_WORDS:
+        if tag is None and (device, what) not in _UNSAID:
+            self.note(station, _SAID.get((device, what), f"{device.replace('_', ' ')} {what}"))
+        elif tag is not None and what in _SECURITY_WORDS:
             self.note(
                 station, f"{self._titles[tag.uid]}: the tag now says {_SECURITY_WORDS[what]}"
             )

@@ -110,10 +110,8 @@ class Keeper:
             return
         try:
             self._world.restore(json.loads(self._path.read_text()))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            self._world.note(
-                "", f"{self._path.name} cannot be read, everything starts at home: {error}"
-            )
+        except (OSError, ValueError) as error:
+            self._world.note("", f"{self._path.name}: everything starts at home ({error})")
 
     def start(self) -> None:
         """Begin keeping."""

@@ -1,0 +1,125 @@
+"""The demo in real processes: played by its script, stopped by a signal, leaving nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from sim.demo import free_ports
+
+READY_S_MAX = 60
+OPTIONS = ("broker", "gateway", "kiosk-1", "kiosk-2", "bench")
+
+
+@pytest.fixture
+def start_demo(tmp_path):
+    """Return a function that starts `python -m sim demo` on free ports and waits for it."""
+    running = []
+
+    def start(*more):
+        ports = free_ports(len(OPTIONS))
+        options = [
+            part
+            for name, port in zip(OPTIONS, ports, strict=True)
+            for part in (f"--{name}-port", str(port))
+        ]
+        log = tmp_path / f"demo-{len(running)}.txt"
+        command = [sys.executable, "-m", "sim", "demo", "--folder", str(tmp_path / "demo")]
+        with log.open("w") as output:
+            process = subprocess.Popen([*command, *options, *more], stdout=output, stderr=output)
+        running.append(process)
+        deadline = time.monotonic() + READY_S_MAX
+        while "Ctrl-C" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            threading.Event().wait(0.1)
+        return process, log
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def test_the_script_finds_no_surprise(tmp_path):
+    """`make demo-check` plays every step, says so, and exits with zero."""
+    played = subprocess.run(
+        [sys.executable, "-m", "sim", "demo-check", "--folder", str(tmp_path / "check")],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert played.stdout.count("✓") == 9
+    assert "everything as it should be" in played.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_of_it(start_demo, number):
+    """Ctrl-C and SIGTERM end every process, quickly and without force."""
+    process, log = start_demo()
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 7
+
+    process.send_signal(number)
+
+    assert process.wait(15) == 0
+    assert [child for child in children if child.is_running()] == []
+    assert log.read_text().endswith("stopped\n")
+
+
+def test_a_killed_demo_leaves_no_process(start_demo):
+    """Even after SIGKILL of the demo its children end by themselves."""
+    process, _ = start_demo()
+    children = psutil.Process(process.pid).children(recursive=True)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(5)
+
+    assert psutil.wait_procs(children, timeout=15)[1] == []
+
+
+def test_a_part_that_dies_ends_the_demo_with_its_name(start_demo):
+    """When one part is killed the demo says which one, stops the rest, and exits with one."""
+    process, log = start_demo()
+    gate = next(
+        child
+        for child in psutil.Process(process.pid).children()
+        if any("gate-2.toml" in part for part in child.cmdline())
+    )
+    gate.kill()
+
+    assert process.wait(20) == 1
+    assert "gate-2 ended with code -9" in log.read_text()
+
+
+def test_a_kept_demo_goes_on(start_demo, tmp_path):
+    """With --keep the library is the one of last time; without it everything is new."""
+    first, _ = start_demo()
+    first.send_signal(signal.SIGTERM)
+    first.wait(15)
+    secrets = (tmp_path / "demo" / "secrets.json").read_text()
+
+    second, _ = start_demo("--keep")
+    second.send_signal(signal.SIGTERM)
+    second.wait(15)
+
+    assert (tmp_path / "demo" / "secrets.json").read_text() == secrets
+
+
+def test_nothing_is_written_outside_the_folder(start_demo, tmp_path):
+    """Everything the demo writes is below the folder it was given."""
+    before = set(tmp_path.iterdir())
+    process, log = start_demo()
+    process.send_signal(signal.SIGTERM)
+    process.wait(15)
+
+    assert set(tmp_path.iterdir()) - before == {tmp_path / "demo", log}

@@ -1,0 +1,77 @@
+"""The program `lendgate-sim`: what it says about itself, and about mistakes."""
+
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from sim.__main__ import main
+
+
+def run(*arguments):
+    """Return the exit code and everything that was said."""
+    result = CliRunner().invoke(main, [str(part) for part in arguments])
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("command", ["demo", "demo-check", "bench", "kiosk", "gate"])
+def test_each_command_explains_itself(command):
+    """Every command is listed with a sentence and has a help page of its own."""
+    listed = run("--help")[1]
+    code, page = run(command, "--help")
+
+    assert code == 0
+    assert f"  {command} " in listed
+    assert page.count("\n") > 5
+    assert "Show this message" in page
+
+
+def test_a_port_in_use_is_named_with_its_option(tmp_path):
+    """Somebody else's port is a sentence with the way out, and nothing was started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        options = ("--gateway-port", "--kiosk-1-port", "--kiosk-2-port", "--bench-port")
+        free = [part for option in options for part in (option, 0)]
+        code, said = run("demo", "--folder", tmp_path / "demo", "--broker-port", port, *free)
+
+    assert code == 1
+    assert f"port {port} cannot be used" in said
+    assert "--broker-port" in said
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_bench_names_a_port_in_use():
+    """The bench alone says the same about its own port."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, said = run("bench", "--port", taken.getsockname()[1])
+
+    assert code == 1
+    assert "is in use" in said
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    """The demo never empties a folder it did not make."""
+    (tmp_path / "thesis.txt").write_text("years of work")
+    free = [
+        part
+        for name in ("broker", "gateway", "kiosk-1", "kiosk-2", "bench")
+        for part in (f"--{name}-port", 0)
+    ]
+    code, said = run("demo", "--folder", tmp_path, *free)
+
+    assert code == 1
+    assert "not a folder of the demo" in said
+    assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("command", ["kiosk", "gate"])
+def test_a_station_names_what_is_wrong_with_its_file(tmp_path, command):
+    """A configuration with a mistake is one sentence, never a traceback."""
+    config = tmp_path / "station.toml"
+    config.write_text('library = "linden"\n')
+
+    code, said = run(command, config, "--device-port", 1)
+
+    assert code == 1
+    assert "station.toml" in said
+    assert "Traceback" not in said
