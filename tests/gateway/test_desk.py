@@ -1,0 +1,115 @@
+"""Staff decisions are facts, and facts they did not see open a new entry."""
+
+import json
+
+import pytest
+
+from gateway.board import Desk
+from gateway.desk import DeskJournal
+from gateway.errors import DecisionInvalid
+from tests.gateway.conftest import LIBRARY, START_MS, Station
+
+DUE_AT = START_MS + 14 * 86_400_000
+
+
+@pytest.fixture
+def board(store):
+    """What staff see."""
+    return Desk(store, LIBRARY)
+
+
+@pytest.fixture
+def desk(store, tmp_path):
+    """The desk's journal."""
+    return DeskJournal(store, LIBRARY, tmp_path / "desk.db")
+
+
+@pytest.fixture
+def doubt(ingest, board, books, readers):
+    """The entry of a book that two kiosks lent to two readers at once."""
+    for name, reader in (("kiosk-1", readers[0]), ("kiosk-2", readers[1])):
+        kiosk = Station(name)
+        kiosk.write("checkout", item=books["1001"], patron=reader, due_at=DUE_AT, reach=3)
+        ingest.take([kiosk.batch()])
+    (entry,) = board.reviews()
+    return entry
+
+
+def test_a_decision_ends_a_doubt(ingest, desk, board, doubt):
+    """What staff say is how it is, and the entry is settled."""
+    desk.decision(doubt["key"], "available")
+    desk.hand_over(ingest)
+
+    item = board.item("1001")
+    assert item["state"] == "available"
+    assert board.reviews() == []
+    assert [entry["key"] for entry in board.reviews(decided=True)] == [doubt["key"]]
+
+
+def test_a_decision_names_every_fact_it_considered(ingest, desk, board, doubt):
+    """It replaces exactly what staff saw."""
+    desk.decision(doubt["key"], "available")
+    desk.hand_over(ingest)
+
+    decision = next(f for f in board.item("1001")["facts"] if f["kind"] == "decision")
+    assert sorted(json.loads(decision["body"])["saw"]) == sorted(doubt["facts"])
+
+
+def test_a_fact_the_decision_did_not_see_opens_a_new_entry(ingest, desk, board, doubt, books):
+    """A late journal does not quietly undo what a librarian decided."""
+    desk.decision(doubt["key"], "missing")
+    desk.hand_over(ingest)
+    late = Station("kiosk-3")
+    late.write("checkin", item=books["1001"])
+
+    ingest.take([late.batch()])
+
+    assert "unseen_by_decision" in [entry["rule"] for entry in board.reviews()]
+
+
+@pytest.mark.parametrize(
+    ("entry", "state", "complaint"),
+    [
+        ("nothing:1", "available", "no entry"),
+        (None, "uncertain", "is none of"),
+        (None, "on the moon", "is none of"),
+    ],
+)
+def test_a_decision_that_cannot_be_taken_is_named(desk, doubt, entry, state, complaint):
+    """A wrong entry or state changes nothing and says why."""
+    with pytest.raises(DecisionInvalid, match=complaint):
+        desk.decision(entry or doubt["key"], state)
+
+
+def test_an_entry_is_decided_once(ingest, desk, doubt):
+    """Two librarians with the same page open do not both decide."""
+    desk.decision(doubt["key"], "available")
+    desk.hand_over(ingest)
+
+    with pytest.raises(DecisionInvalid, match="already"):
+        desk.decision(doubt["key"], "missing")
+
+
+def test_a_decision_survives_a_crash_before_it_was_applied(store, ingest, desk, board, doubt):
+    """It is in the desk's journal first, like any fact at any station."""
+    desk.decision(doubt["key"], "available")
+
+    reopened = DeskJournal(store, LIBRARY, desk._path)
+    brought = reopened.hand_over(ingest)
+
+    assert brought == 1
+    assert board.item("1001")["state"] == "available"
+
+
+def test_an_entry_without_an_item_is_noted(ingest, desk, board):
+    """Some things only need to be seen."""
+    kiosk = Station("kiosk-1")
+    kiosk.write("checkin", barcode="unknown-7")
+    ingest.take([kiosk.batch()])
+    (entry,) = board.reviews()
+
+    desk.decision(entry["key"], "noted")
+    desk.hand_over(ingest)
+
+    assert entry["rule"] == "item_unknown"
+    assert board.reviews() == []

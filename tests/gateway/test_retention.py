@@ -1,0 +1,109 @@
+"""Readers are forgotten, counts are not."""
+
+import pytest
+import sqlalchemy as sa
+
+from gateway import schema
+from gateway.board import Desk
+from gateway.catalogue import upsert_patrons
+from gateway.holdings import item_fold
+from gateway.ingest import Ingest
+from gateway.retention import DAY_MS, forget_readers, move_keep_from
+from gateway.retention import keep_from as first_kept
+from tests.gateway.conftest import LIBRARY, START_MS, Station
+
+DUE_AT = START_MS + 14 * DAY_MS
+
+
+@pytest.fixture
+def closed(ingest, books, readers):
+    """A kiosk whose one loan was returned."""
+    kiosk = Station("kiosk-1")
+    loan = kiosk.write("checkout", item=books["1001"], patron=readers[0], due_at=DUE_AT, reach=3)
+    kiosk.write("checkin", item=books["1001"], saw=[loan])
+    ingest.take([kiosk.batch()])
+    return kiosk
+
+
+def facts(store):
+    """Return the facts in order."""
+    with store.read() as connection:
+        return connection.execute(sa.select(schema.FACT).order_by(schema.FACT.c.seq)).all()
+
+
+def test_a_closed_loan_is_forgotten_after_ninety_days(store, clock, closed):
+    """Salt and id go; body, hash and count stay."""
+    before = facts(store)
+    clock.now_ms += 91 * DAY_MS
+
+    forgotten = forget_readers(store, LIBRARY)
+
+    after = facts(store)
+    assert forgotten == 1
+    assert [(fact.salt, fact.patron_id) for fact in after] == [(None, None), (None, None)]
+    assert [fact.body for fact in after] == [fact.body for fact in before]
+    assert Desk(store, LIBRARY).board().totals.applied == 2
+
+
+def test_a_loan_is_kept_until_then(store, clock, closed):
+    """Until the day, staff can still answer a reader's question."""
+    clock.now_ms += 89 * DAY_MS
+
+    assert forget_readers(store, LIBRARY) == 0
+
+
+def test_an_open_loan_is_never_forgotten(store, clock, ingest, books, readers):
+    """Who has a book is known for as long as it takes."""
+    kiosk = Station("kiosk-1")
+    kiosk.write("checkout", item=books["1001"], patron=readers[0], due_at=DUE_AT, reach=3)
+    ingest.take([kiosk.batch()])
+    clock.now_ms += 1_000 * DAY_MS
+
+    assert forget_readers(store, LIBRARY) == 0
+    assert facts(store)[0].patron_id == readers[0]
+
+
+def test_a_reader_with_a_debt_is_not_forgotten(store, clock, closed, readers):
+    """What is owed must be explained."""
+    with store.write(LIBRARY) as write:
+        upsert_patrons(write, [{"patron_id": readers[0], "fee_cents": 100}])
+    clock.now_ms += 91 * DAY_MS
+
+    assert forget_readers(store, LIBRARY) == 0
+
+
+def test_a_forgotten_reader_leaves_the_holding_as_it_was(store, clock, closed, books):
+    """Folding the blanked facts again gives the same place for the book."""
+    with store.read() as connection:
+        before = item_fold(connection, LIBRARY, books["1001"]).holding
+    clock.now_ms += 91 * DAY_MS
+    forget_readers(store, LIBRARY)
+
+    with store.read() as connection:
+        after = item_fold(connection, LIBRARY, books["1001"])
+    assert after.holding == before
+
+
+def test_a_kiosk_sending_again_does_not_bring_a_reader_back(store, clock, closed, ingest):
+    """A restored station's journal repeats ids, which are applied once for ever."""
+    clock.now_ms += 91 * DAY_MS
+    forget_readers(store, LIBRARY)
+    closed.journal.open_epoch(0, "00000000000000f9", 2)
+
+    Ingest(store, LIBRARY).take([closed.batch()])
+
+    assert [fact.patron_id for fact in facts(store)] == [None, None]
+
+
+def test_stations_keep_what_an_old_backup_may_lack(store, clock, closed):
+    """Only what is older than our oldest useful backup may be pruned, by our clock."""
+    epoch = closed.journal.epoch.id
+    with store.read() as connection:
+        fresh = first_kept(connection, LIBRARY, "kiosk-1", epoch, 2)
+    clock.now_ms += 31 * DAY_MS
+    move_keep_from(store, LIBRARY)
+    with store.read() as connection:
+        old = first_kept(connection, LIBRARY, "kiosk-1", epoch, 2)
+        other = first_kept(connection, LIBRARY, "kiosk-1", "00000000000000aa", 2)
+
+    assert (fresh, old, other) == (1, 3, 1)
