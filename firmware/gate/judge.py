@@ -1,9 +1,8 @@
 """Which tag went through with which passage, and when enough is known to decide.
 
 Laws:
-- A tag belongs to a passage if it was read within 2 s of it. Of several passages those in the
-  lane that read it count first, then the lane that read it most often; a draw between in and
-  out is a direction unknown.
+- A tag belongs to a passage if it was read within 2 s of it. Of several passages the one in the
+  lane that read it most often counts; a draw between in and out is a direction unknown.
 - A tag is judged once per passage, and not again for a passage that begins within 5 s: the
   next person is not blamed for the book before.
 - A tag that came in is not judged again during that visit to the field; a standing one never.
@@ -86,11 +85,10 @@ class Judge:
             if not self._portal.lanes[lane].has_beams and tag.judged_ms is None:
                 return _Match(UNKNOWN, lane, tag.first_ms)
         fitting = [p for p in self._portal.passages if _fits(tag, p)]
-        own = [p for p in fitting if p.lane in tag.reads] or fitting
-        if not own:
+        if not fitting:
             return None
-        most = max([tag.count(p.lane) for p in own])
-        best = [p for p in own if tag.count(p.lane) == most]
+        most = max([tag.count(p.lane) for p in fitting])
+        best = [p for p in fitting if tag.count(p.lane) == most]
         return _Match(_direction_of(best), best[0].lane, best[0].start_ms)
 
     def _is_ready(self, tag: "Tag", now_ms: int) -> bool:

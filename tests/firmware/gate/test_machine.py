@@ -156,6 +156,15 @@ def test_stopping_in_an_alarm_stops_the_siren():
     assert [type(c) for c in machine.stop(1)][:1] == [commands.StopSiren]
 
 
+def test_a_staff_pass_ends_on_time():
+    """At 60 s the pass is over, also for a tag that is told in the same moment."""
+    machine = start(NO_BEAMS)
+    tell(machine, ["StaffCard"], 0)
+
+    done = tell(machine, ["TagsRead", "lane-1", [tag()]], 60_000)
+    assert kinds(done) == ["alarm", "tally"]
+
+
 def test_an_answer_that_names_nothing_is_ignored():
     """No title, a wrong mac, or an alarm nobody remembers: nothing is recorded."""
     machine = start(NO_BEAMS)

@@ -153,7 +153,7 @@ def test_a_late_off_stays_late_after_its_winner_is_covered(overlay):
 
 def test_a_newer_epoch_is_another_count(overlay):
     """A mark of a newer epoch covers no entry of the older one; its copy is the same fact."""
-    overlay.hear(loan(90, "on", fact=7))
+    overlay.hear(loan(2, "on", fact=7))
     overlay.applied(10, {"kiosk-1": [2, 3]}, 10)
     assert state(overlay) == "on"
 
