@@ -8,12 +8,13 @@ import logging
 import signal
 import sys
 import threading
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from circulation.config import read_config
+from circulation.config import Section, read_config
 from circulation.errors import CirculationError, ConfigInvalid
 from circulation.journal import open_reader
 from circulation.policy import Policy, PolicyInvalid
@@ -110,13 +111,17 @@ def _say_where(address: str) -> None:
 
 
 def _read(file: Path) -> KioskConfig:
+    """Read all but [devices], whose options belong to whoever makes them."""
     try:
-        section = read_config(file)
-        if section.has("devices"):
-            section.section("devices").text("factory")
-        return read_kiosk_config(section)
+        if not read_config(file).has("devices"):
+            raise ConfigInvalid(f"{file}: section [devices] is missing")
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        section = Section({k: v for k, v in values.items() if k != "devices"}, file=str(file))
+        config = read_kiosk_config(section)
+        section.close()
     except ConfigInvalid as error:
         raise click.ClickException(str(error)) from error
+    return config
 
 
 def _ask(config: KioskConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from circulation.wire.fact import decode_body
 from kiosk.store import Store
 from tests.project import ROOT
 
-KILLS = 6
+KILLS = 4
 TICKS_MAX = 12
 
 
@@ -33,7 +33,7 @@ def run_until_killed(folder, seed, ticks):
 
 
 def test_nothing_that_was_ticked_is_lost_by_a_kill(tmp_path, seed):
-    """Six kills at random moments over one database; every tick any screen showed is there."""
+    """Four kills at random moments over one database; every tick any screen showed is there."""
     chance = random.Random(seed)
     ticked = []
     for run in range(1, KILLS + 1):

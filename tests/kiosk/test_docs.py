@@ -1,0 +1,173 @@
+"""What docs/kiosk.md says is what the kiosk does."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from circulation.config import read_config
+from kiosk.__main__ import main
+from kiosk.config import TEMPLATE, read_kiosk_config
+from kiosk.diagram import draw
+from kiosk.web.actions import NAMES
+from kiosk.wording import texts
+from tests.kiosk.library import SITE_KEY, Kiosk
+from tests.project import ROOT
+
+PAGE = (ROOT / "docs/kiosk.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_of_the_session_is_drawn_from_its_table():
+    """The file is what the table draws now."""
+    assert (ROOT / "docs/kiosk-session.svg").read_text(encoding="utf-8") == draw()
+
+
+@pytest.mark.parametrize(
+    "name", ["finish", "return_books", "renew", "more_time", "stopped", "again", "refused",
+             "unswitched_lend", "clock_unsure"],
+)  # fmt: skip
+def test_buttons_and_messages_are_named_as_they_are_shown(name):
+    """A reader finds the card's words on the screen."""
+    assert texts("en")[name] in PAGE
+
+
+def test_the_badge_is_quoted_as_it_is_drawn():
+    """Staff recognise it."""
+    assert texts("en")["waiting"].replace("{n}", "12") in PAGE
+
+
+def test_every_action_of_the_interface_is_on_the_page():
+    """A program finds all buttons there."""
+    documented = re.findall(r"POST /session/([a-z]+)` ?(?:`([a-z]+)`)? ?(?:`([a-z]+)`)?", PAGE)
+
+    assert {name for row in documented for name in row if name} == set(NAMES)
+
+
+def test_every_command_is_on_the_page():
+    """No command is a secret, and none named there is gone."""
+    named = set(re.findall(r"lendgate-kiosk ([a-z-]+)", PAGE))
+
+    assert named == set(main.commands)
+
+
+def test_options_on_the_page_exist():
+    """What is to be changed can be changed."""
+    section = PAGE.partition("Options people change most")[2].partition("\n\n")[0]
+    for option in re.findall(r"`([a-z_]+)(?: = \w+)?`", section):
+        assert re.search(rf"^{option} = ", TEMPLATE, re.M), option
+
+
+def test_fields_of_the_state_on_the_page_are_in_the_state(tmp_path):
+    """A program finds the fields it was promised."""
+    row = next(line for line in PAGE.splitlines() if "GET /api/state" in line)
+    promised = set(re.findall(r"`([a-z]+)`", row.partition("JSON:")[2]))
+
+    assert promised <= set(Kiosk(tmp_path).load().run(200).view)
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_the_template_is_a_working_configuration(tmp_path):
+    """Pasted as it is, it is accepted."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text(run("template").output)
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 0
+    assert "kiosk-1 at main, library school: all right" in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("quiet_s = 60", "quite_s = 60"),
+        ('station = "kiosk-1"', 'station = "Kiosk One"'),
+        ('gateway_url = "http://127.0.0.1:18080"', 'gateway_url = "ftp://x"'),
+        ('languages = ["en", "de", "zh"]', 'languages = ["en", "tlh"]'),
+        ('languages = ["en", "de", "zh"]', "languages = []"),
+        ("port = 1883", "port = 0"),
+        ("port = 18081", 'port = "many"'),
+        ("lends = true", "lends = 1"),
+        ("[web]", "[web"),
+        ("countdown_s = 20", "countdown_s = 1"),
+        (f'site_key = "{"0" * 32}"', 'site_key = "secret"'),
+    ],
+)
+def test_a_hostile_configuration_is_one_clear_line(tmp_path, line, words):
+    """Each mistake names its option; none shows a traceback."""
+    assert line in TEMPLATE
+    file = tmp_path / "kiosk.toml"
+    file.write_text(TEMPLATE.replace(line, words))
+
+    result = run("run", str(file))
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"x" * 300_000, b"[[[["])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, content):
+    """Whatever the file holds, the message names it."""
+    file = tmp_path / "kiosk.toml"
+    file.write_bytes(content)
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("factory", ["nothing", "no.such:thing", "kiosk.devices:missing"])
+def test_devices_that_cannot_be_made_are_named(tmp_path, factory):
+    """A typing mistake in the factory is told before anything starts."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text(TEMPLATE.replace("kiosk.devices:no_devices", factory))
+
+    result = run("run", str(file))
+
+    assert result.exit_code == 1
+    assert f"devices.factory: {factory} cannot be found" in result.output
+
+
+def test_a_kiosk_that_does_not_run_says_so(tmp_path):
+    """Status of nothing is a sentence."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text(TEMPLATE.replace("port = 18081", "port = 1"))
+
+    result = run("status", str(file))
+
+    assert result.exit_code == 1
+    assert "kiosk-1 is not running" in result.output
+
+
+def test_the_barcode_tester_explains_every_pattern(tmp_path):
+    """Staff see what the kiosk makes of a label, by the rules it decided by last."""
+    kiosk = Kiosk(tmp_path).load()
+    file = tmp_path / "kiosk.toml"
+    file.write_text(TEMPLATE.replace("/var/lib/lendgate/station.db", str(tmp_path / "kiosk-1.db")))
+    result = run("test-barcode", "30000001", "--config", str(file))
+
+    kiosk.engine.store.close()
+    assert result.output.splitlines()[-1] == "verdict: item"
+    assert "patron 2#{6} (none): position 1" in result.output
+
+
+def test_the_barcode_tester_needs_no_kiosk():
+    """A cover's barcode is known anywhere."""
+    assert "publisher's barcode" in run("test-barcode", "9780131103627").output
+
+
+def test_secrets_are_never_printed(tmp_path):
+    """A configuration that is shown or complained about keeps its keys."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text(TEMPLATE.replace("0" * 32, SITE_KEY).replace("quiet_s", "quiet_x"))
+
+    result = run("check", str(file))
+
+    assert "quiet_x" in result.output
+    assert SITE_KEY not in result.output
+    assert read_kiosk_config(read_config(file)).site_key == bytes.fromhex(SITE_KEY)
