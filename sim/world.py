@@ -137,10 +137,12 @@ class World:
 
     def at(self, place: str) -> list[SimThing]:
         """Return the things in a place, in the order they were added to the world."""
+        self.settle()
         return [thing for thing in self.things.values() if thing.place == place]
 
     def thing(self, key: str) -> SimThing:
         """Return the book or card with that label; raises `WorldError` if there is none."""
+        self.settle()
         try:
             return self.things[key]
         except KeyError:
