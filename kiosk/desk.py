@@ -9,6 +9,7 @@ The desk has one owner, the engine's thread, and never blocks: a tag is tried on
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from circulation.checkin import Route
 from circulation.patrons import BY_CARD, Identity
 from circulation.reasons import Reason, Refused
 from circulation.wire import kinds
+from hardware.errors import HardwareError
 from hardware.ports import Security
 from kiosk.identify import Identifier, Thing, is_random_uid
 from kiosk.ledger import Ledger, Reader, Reading, Recorded, has_loan
@@ -344,7 +346,8 @@ class Desk:
         devices = self.table.devices
         output = devices.sound_ok if kind == "done" else devices.sound_problem
         if output is not None:
-            output.pulse(SOUND_MS)
+            with contextlib.suppress(HardwareError):  # the screen has said it already
+                output.pulse(SOUND_MS)
 
     def _reader(self) -> Reader | None:
         patron = self.session.patron

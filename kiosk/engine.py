@@ -26,7 +26,7 @@ from typing import Any
 from circulation.errors import JournalError
 from circulation.link import Connected, Disconnected, NotConnected, Received
 from circulation.wire.messages import Telemetry
-from hardware.errors import PrinterError
+from hardware.errors import HardwareError
 from kiosk.board import Board
 from kiosk.config import KioskConfig
 from kiosk.desk import Desk
@@ -304,7 +304,7 @@ class Engine:
         )
         try:
             self.devices.printer.print_lines(lines)
-        except PrinterError as error:
+        except HardwareError as error:
             _log.warning("printer: %s", error)
 
 

@@ -217,7 +217,7 @@ class Session:
             self._moved_ms = now_ms
         handler: Callable[[Session, Any, State], list[Command]] | None
         handler = _HANDLERS.get(type(event))
-        if isinstance(event, CardRefused | PinRefused):
+        if isinstance(event, CardRefused | PinRefused | ItemNoticed):
             self._noticed_ms = now_ms
         commands = handler(self, event, before) if handler else []
         return commands + self._leave(before)
@@ -376,6 +376,8 @@ class Session:
         return self._change(event.key, state=TileState.HELD, due_at=event.due_at)
 
     def _noticed(self, event: ItemNoticed, before: State) -> list[Command]:
+        if self.state not in VISITS and self.state is not State.OFFERED:
+            self.notice = event.notice  # these screens show no tiles
         if event.key not in self._tiles:
             self._tiles[event.key] = Tile(event.key, "", "", TileState.NOTICE, True)
         self._change(event.key, state=TileState.NOTICE, notice=event.notice)

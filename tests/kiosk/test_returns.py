@@ -97,8 +97,13 @@ def test_a_tag_that_is_not_ours_is_handed_to_staff(kiosk):
     kiosk.run(800)
 
     assert kiosk.facts() == []
+    assert kiosk.view["notice"] == "We do not know this book. Please hand it to the staff."
+
+    kiosk.show_card()
     (tile,) = kiosk.view["items"]
-    assert tile["notice"] == "We do not know this book. Please hand it to the staff."
+    assert (tile["state"], tile["notice"]) == (
+        "notice", "We do not know this book. Please hand it to the staff."
+    )  # fmt: skip
 
 
 def test_a_return_station_takes_books_back_at_once(tmp_path):

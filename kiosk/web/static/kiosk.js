@@ -51,7 +51,7 @@ function button(kind, words, action) {
 function day(view, iso) {
   if (!iso) return "";
   const [year, month, date] = iso.slice(0, 10).split("-").map(Number);
-  const style = { weekday: "short", day: "numeric", month: "long", timeZone: "UTC" };
+  const style = { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" };
   return new Intl.DateTimeFormat(view.language, style).format(Date.UTC(year, month - 1, date));
 }
 
