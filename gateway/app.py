@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ import uvicorn
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
 from circulation.link import Endpoint, Link
-from circulation.wire.topics import client_id
+from circulation.wire.errors import TopicInvalid
+from circulation.wire.topics import Topics, client_id
 from gateway.board import Desk
 from gateway.desk import DeskJournal
 from gateway.hub import Hub
@@ -26,7 +28,7 @@ from gateway.web.live import Pulse
 
 CLIENT = "gateway"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-WEB_START_S = 10.0
+WEB_STOP_S = 10.0
 _log = logging.getLogger(__name__)
 
 EXAMPLE = """\
@@ -81,7 +83,7 @@ def read_settings(config: Section, folder: Path) -> Settings:
     """
     broker, web = config.section("broker"), config.section("web")
     settings = Settings(
-        library=config.text("library", chars_max=32),
+        library=_library(config),
         name=config.text("name", default="", chars_max=120, empty=True),
         database=folder / config.text("database", default="gateway.db"),
         zone=config.text("zone", default="UTC"),
@@ -94,6 +96,16 @@ def read_settings(config: Section, folder: Path) -> Settings:
     )
     config.close()
     return settings
+
+
+def _library(config: Section) -> str:
+    """Return the library's name; it goes into every topic."""
+    name = config.text("library", chars_max=32)
+    try:
+        Topics(name)
+    except TopicInvalid as error:
+        raise ConfigInvalid(f"{error}; a library's name is made of a-z, 0-9 and -") from None
+    return name
 
 
 def _endpoint(section: Section, folder: Path) -> Endpoint:
@@ -139,25 +151,27 @@ class Gateway:
         desk = DeskJournal(self.store, settings.library, settings.desk)
         desk.hand_over(self.hub.ingest)
         self.service = Service(self.hub, desk, beat=self.pulse.beat)
-        self.web = self._make_web()
-        self._web_thread = threading.Thread(target=self.web.run, name="gateway web", daemon=True)
+        self._socket: socket.socket | None = None
+        self._web: uvicorn.Server | None = None
+        self._web_thread: threading.Thread | None = None
 
-    def _make_web(self) -> uvicorn.Server:
+    def _serve_web(self) -> None:
+        """Serve the pages in a thread of their own, on a socket that is ours already."""
+        self._socket = _listening(self.settings.web_host, self.settings.web_port)
         app = create_app(
             Desk(self.store, self.settings.library), self.snapshots, self.pulse, self.service
         )
-        config = uvicorn.Config(
-            app,
-            host=self.settings.web_host,
-            port=self.settings.web_port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
+        self._web = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
         )
-        return _Server(config)
+        self._web_thread = threading.Thread(
+            target=self._web.run, args=([self._socket],), name="gateway web", daemon=True
+        )
+        self._web_thread.start()
 
     def start(self) -> Gateway:
-        """Start every part; return once the pages are served. Raise ConfigInvalid if not."""
+        """Start every part; the pages are served when this returns, or `ConfigInvalid` raised."""
+        self._serve_web()
         for kind in self.snapshots.due():
             self.snapshots.build(kind)
         link = Link(
@@ -166,35 +180,20 @@ class Gateway:
             will=self.hub.will(),
             deliver=self.service.deliver,
         )
-        self._web_thread.start()
-        self._wait_for_web()
         self.service.start(link)
         return self
-
-    def _wait_for_web(self) -> None:
-        pause = threading.Event()
-        for _ in range(int(WEB_START_S / 0.02)):
-            if self.web.started:
-                return
-            if not self._web_thread.is_alive():
-                break
-            pause.wait(0.02)
-        raise ConfigInvalid(
-            f"web: cannot serve {self.settings.web_host}:{self.settings.web_port}; "
-            "is the port in use? Set another one under [web]"
-        )
 
     @property
     def web_port(self) -> int:
         """The port the pages are served on."""
-        sockets = self.web.servers[0].sockets
-        return int(sockets[0].getsockname()[1])
+        return int(self._socket.getsockname()[1]) if self._socket is not None else 0
 
     def stop(self) -> None:
-        """Stop every part in order; harmless when stopped."""
-        self.web.should_exit = True
-        self.service.stop()
-        self._web_thread.join(WEB_START_S)
+        """Stop every part in order; harmless when stopped or never started."""
+        if self._web is not None and self._web_thread is not None:
+            self._web.should_exit = True
+            self.service.stop()
+            self._web_thread.join(WEB_STOP_S)
         self.store.close()
 
     def __enter__(self) -> Gateway:
@@ -204,15 +203,21 @@ class Gateway:
         self.stop()
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the program it is part of."""
-
-    def run(self, sockets: object = None) -> None:
-        """Serve until told to exit; a port in use ends the thread and is reported there."""
-        try:
-            super().run()
-        except SystemExit:
-            _log.error("the pages cannot be served")
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise ConfigInvalid if the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise ConfigInvalid(
+            f"web: cannot serve {host}:{port} ({error.strerror}); "
+            "is the port in use? Set another one under [web]"
+        ) from None
+    return listening
 
 
 def run(config: Section, *, folder: Path, stop: threading.Event) -> None:

@@ -11,12 +11,15 @@ import asyncio
 import ipaddress
 import logging
 import threading
+import weakref
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.errors import BrokerRefused
 
 DEFAULT_PORT = 18830
 START_TIMEOUT_S = 10.0
+GOODBYE_S = 0.5
 CONNECTIONS_MAX = 2_000  # amqtt looks at every filter for every message: slow beyond this
 _AUTHENTICATION = "amqtt.plugins.authentication.AnonymousAuthPlugin"
 
@@ -67,11 +70,11 @@ class SmallBroker:
             self._ready.set()
 
     async def _serve(self) -> None:
-        from amqtt.broker import Broker
         from amqtt.errors import BrokerError
 
         _quiet()
-        broker = Broker(_settings(self.host, self.port))
+        writers: weakref.WeakSet[asyncio.StreamWriter] = weakref.WeakSet()
+        broker = _tracking(_settings(self.host, self.port), writers)
         try:
             await broker.start()
         except (BrokerError, OSError) as error:
@@ -81,6 +84,31 @@ class SmallBroker:
         self._ready.set()
         await self._stop.wait()
         await broker.shutdown()
+        await _let_go(writers)
+
+
+def _tracking(settings: dict[str, Any], writers: weakref.WeakSet[Any]) -> Any:
+    """Return amqtt's broker, which also notes its connections: it leaves some open at the end."""
+    from amqtt.broker import Broker
+
+    class TrackingBroker(Broker):  # type: ignore[misc]  # amqtt has no types for us
+        async def stream_connected(self, reader: Any, writer: Any, listener_name: str) -> None:
+            writers.add(writer)
+            await super().stream_connected(reader, writer, listener_name)
+
+    return TrackingBroker(settings)
+
+
+async def _let_go(writers: Iterable[asyncio.StreamWriter]) -> None:
+    """Close what is still open, and let everything that was ending end."""
+    for writer in list(writers):
+        writer.transport.abort()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        _, stuck = await asyncio.wait(others, timeout=GOODBYE_S)
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
 
 
 def _settings(host: str, port: int) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-from circulation.wire.errors import MessageInvalid
-from circulation.wire.fact import decode_body
 
 
 def read_fields(body: bytes) -> dict[str, Any]:
-    """Return a body's fields, or nothing if it is unreadable (then it is parked)."""
+    """Return a body's fields, or nothing if it is unreadable."""
     try:
-        return dict(decode_body(body))
-    except MessageInvalid:
+        fields = json.loads(body)
+    except ValueError:
         return {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,0 +1,257 @@
+"""The program itself: configuration, threads, a real broker and a real link."""
+
+import json
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from circulation.config import read_config
+from circulation.errors import ConfigInvalid
+from circulation.link import Connected, Endpoint, Link, Received
+from circulation.sync.uploader import Uploader
+from circulation.wire.messages import Head, Journal, Status, decode, decode_reply, encode
+from circulation.wire.topics import Topics, client_id
+from gateway.__main__ import main
+from gateway.app import Gateway, read_settings
+from gateway.broker import SmallBroker
+from gateway.catalogue import upsert_items
+from tests.gateway.conftest import Station
+
+TOPICS = Topics("main")
+TIMEOUT_S = 20
+
+
+def write_config(folder, **changes):
+    """Return a configuration file for a gateway on ports of its own."""
+    values = {"broker": 18830, "web": 0, "host": "127.0.0.1"} | changes
+    path = folder / "gateway.toml"
+    path.write_text(
+        f"""
+library = "main"
+name = "Test"
+site_key = "{"0" * 32}"
+card_key = "{"1" * 32}"
+[broker]
+port = {values["broker"]}
+[web]
+host = "{values["host"]}"
+port = {values["web"]}
+"""
+    )
+    return path
+
+
+def settings_of(path):
+    """Return the checked settings of a file."""
+    return read_settings(read_config(path), path.parent)
+
+
+def get(gateway, path):
+    """Return what the gateway's web server answers."""
+    url = f"http://127.0.0.1:{gateway.web_port}{path}"
+    with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+        return json.load(answer)
+
+
+class LiveStation:
+    """A station with a real link: its uploader's effects are carried out."""
+
+    def __init__(self, name, port):
+        self.station = Station(name)
+        self.events = queue.Queue()
+        self.heads = []
+        journal = self.station.journal
+        self.uploader = Uploader(
+            journal,
+            station=name,
+            clock=lambda _: {"mono": 0, "wall": 0, "sure": False, "boot": self.station.boot},
+            random_below=lambda _: 0,
+        )
+        self.link = Link(
+            Endpoint("127.0.0.1", port),
+            client_id=client_id("main", name),
+            will=(TOPICS.status(name), self.status(on=False)),
+            deliver=self.events.put,
+        )
+        self.link.subscribe([TOPICS.reply(name), TOPICS.head()])
+
+    def status(self, *, on):
+        journal = self.station.journal
+        message = Status(
+            self.station.name, on, self.station.boot, journal.epoch.id, journal.epoch.n,
+            journal.last_seq, journal.acked, {}, journal.lineage, "1", "sure", "kiosk", "main",
+            0, "Kiosk", None, None,
+        )  # fmt: skip
+        return encode(message)
+
+    def play(self, until):
+        """Carry out what the uploader says until a condition holds."""
+        started = time.monotonic()
+        while not until():
+            now_ms = int((time.monotonic() - started) * 1000)
+            assert now_ms < TIMEOUT_S * 1000, "nothing more happened"
+            try:
+                self._handle(self.events.get(timeout=0.1), now_ms)
+            except queue.Empty:
+                self._do(self.uploader.tick(now_ms))
+
+    def _handle(self, event, now_ms):
+        if isinstance(event, Connected):
+            self._do(self.uploader.on_connected(now_ms))
+        if isinstance(event, Received) and event.topic == TOPICS.head():
+            self.heads.append(decode(Head, event.payload))
+        elif isinstance(event, Received):
+            self._do(self.uploader.on_reply(decode_reply(event.payload), now_ms))
+
+    def _do(self, effects):
+        name = self.station.name
+        for effect in effects:
+            if type(effect).__name__ == "SendStatus":
+                self.link.publish(TOPICS.status(name), self.status(on=True), retained=True)
+            elif isinstance(getattr(effect, "message", None), Journal):
+                self.link.publish(TOPICS.journal(name), encode(effect.message))
+
+
+def test_facts_travel_over_a_real_broker(tmp_path):
+    """A kiosk with 120 facts connects; all of them are applied, acknowledged and shown."""
+    with (
+        SmallBroker() as broker,
+        Gateway(settings_of(write_config(tmp_path, broker=broker.port))) as gateway,
+    ):
+        with gateway.store.write("main") as write:
+            upsert_items(write, [{"barcode": "1001"}])
+        live = LiveStation("kiosk-1", broker.port)
+        for _ in range(120):
+            live.station.write("seen", barcode="1001")
+        live.link.start()
+
+        live.play(lambda: live.uploader.waiting == 0 and live.heads)
+
+        assert get(gateway, "/api/items/1001")["state"] == "available"
+        (view,) = [v for v in get(gateway, "/api/stations") if v["station"] == "kiosk-1"]
+        assert (view["facts"], view["waiting"], view["state"]) == (120, 0, "connected")
+        live.link.stop()
+
+
+def test_a_decision_on_a_running_gateway_is_applied_before_it_is_answered(tmp_path):
+    """Whoever clicks sees the result on the next page."""
+    with (
+        SmallBroker() as broker,
+        Gateway(settings_of(write_config(tmp_path, broker=broker.port))) as gateway,
+    ):
+        live = LiveStation("kiosk-1", broker.port)
+        live.station.write("checkin", barcode="unknown")
+        live.link.start()
+        live.play(lambda: live.uploader.waiting == 0)
+        (entry,) = get(gateway, "/api/review")
+
+        gateway.service.decide(entry["key"], "noted")
+
+        assert get(gateway, "/api/review") == []
+        live.link.stop()
+
+
+def test_a_gateway_without_a_broker_serves_its_pages(tmp_path):
+    """The network may be down; what was known is shown all the same."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with Gateway(settings_of(write_config(tmp_path, broker=port))) as gateway:
+            assert get(gateway, "/healthz")["status"] == "ok"
+
+
+def test_a_port_in_use_is_a_clear_message(tmp_path):
+    """The message names the address and where to change it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        gateway = Gateway(settings_of(write_config(tmp_path, web=taken.getsockname()[1])))
+        with pytest.raises(ConfigInvalid, match=r"\[web\]"):
+            gateway.start()
+        gateway.store.close()
+
+
+def test_an_address_others_could_reach_is_refused(tmp_path):
+    """There is no login yet, so the pages stay on this machine."""
+    with pytest.raises(ConfigInvalid, match=r"127\.0\.0\.1"):
+        settings_of(write_config(tmp_path, host="0.0.0.0"))
+
+
+def test_a_typing_mistake_in_the_file_is_named(tmp_path):
+    """An option nobody reads never silently becomes a default."""
+    path = write_config(tmp_path)
+    path.write_text("libary = 'x'\n" + path.read_text())
+
+    with pytest.raises(ConfigInvalid, match="libary"):
+        settings_of(path)
+
+
+def test_init_writes_a_file_that_runs(tmp_path):
+    """The first command leaves a configuration only its owner can read, and ready tables."""
+    path = tmp_path / "new" / "gateway.toml"
+
+    first = CliRunner().invoke(main, ["init", "-c", str(path)])
+    again = CliRunner().invoke(main, ["init", "-c", str(path)])
+
+    assert (first.exit_code, again.exit_code) == (0, 0), first.output
+    assert path.stat().st_mode & 0o077 == 0
+    assert (path.parent / "gateway.db").exists()
+    assert "wrote" not in again.output
+
+
+def test_init_refuses_a_name_that_no_topic_could_hold(tmp_path):
+    """A library's name goes into every topic."""
+    path = write_config(tmp_path)
+    path.write_text(path.read_text().replace('"main"', '"Main Library"'))
+
+    result = CliRunner().invoke(main, ["init", "-c", str(path)])
+
+    assert result.exit_code == 1
+    assert "Main Library" in result.output
+
+
+def test_status_says_what_waits(tmp_path):
+    """A script can ask whether staff have something to do."""
+    path = write_config(tmp_path)
+    CliRunner().invoke(main, ["init", "-c", str(path)])
+
+    result = CliRunner().invoke(main, ["status", "-c", str(path)])
+
+    assert result.exit_code == 0
+    assert "0 recorded, 0 applied, 0 waiting" in result.output
+
+
+def test_a_restored_backup_takes_a_new_lineage(tmp_path):
+    """Stations then send again what the backup lacks."""
+    path = write_config(tmp_path)
+    CliRunner().invoke(main, ["init", "-c", str(path)])
+
+    result = CliRunner().invoke(main, ["restored", "-c", str(path)])
+
+    assert "new lineage" in result.output
+
+
+def test_the_command_stops_cleanly(tmp_path):
+    """SIGTERM ends the gateway within seconds, and says so."""
+    path = write_config(tmp_path)
+    command = [sys.executable, "-m", "gateway", "run", "-c", str(path)]
+    folder = Path(__file__).parent.parent.parent
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        killer = threading.Timer(TIMEOUT_S, process.kill)
+        killer.start()
+        assert "starting" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        output = process.stdout.read()
+        killer.cancel()
+
+    assert process.returncode == 0
+    assert "stopped" in output

@@ -1,0 +1,266 @@
+"""Pages that work without JavaScript, an API, and files in ranges."""
+
+import asyncio
+import doctest
+import hashlib
+import importlib
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from circulation.wire.topics import Topics
+from gateway import wording
+from gateway.board import Desk
+from gateway.desk import DeskJournal
+from gateway.snapshots import Snapshots
+from gateway.web.app import create_app
+from gateway.web.live import Pulse
+from gateway.web.pages import render_part
+from tests.gateway.conftest import LIBRARY, START_MS, Station
+
+DUE_AT = START_MS + 14 * 86_400_000
+
+
+class Decides:
+    """The service's decision path, without its threads."""
+
+    def __init__(self, desk, ingest):
+        self.desk, self.ingest = desk, ingest
+
+    def decide(self, entry, state):
+        fact_id = self.desk.decision(entry, state)
+        self.desk.hand_over(self.ingest)
+        return fact_id
+
+
+class Browser:
+    """Asks the application without a socket."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def get(self, path, **options):
+        return asyncio.run(self._ask("GET", path, options))
+
+    def post(self, path, **options):
+        return asyncio.run(self._ask("POST", path, options))
+
+    async def _ask(self, method, path, options):
+        transport = ASGITransport(self.app)
+        async with AsyncClient(
+            transport=transport, base_url="http://testserver", follow_redirects=True
+        ) as client:
+            return await client.request(method, path, **options)
+
+
+@pytest.fixture
+def snapshots(store, tmp_path):
+    """The offered files."""
+    return Snapshots(store, LIBRARY, tmp_path / "snapshots")
+
+
+@pytest.fixture
+def client(store, ingest, snapshots, tmp_path):
+    """A browser."""
+    decides = Decides(DeskJournal(store, LIBRARY, tmp_path / "desk.db"), ingest)
+    app = create_app(Desk(store, LIBRARY), snapshots, Pulse(), decides)
+    return Browser(app)
+
+
+@pytest.fixture
+def lent(ingest, books, readers):
+    """A book that two kiosks lent to two readers."""
+    for name, reader in (("kiosk-1", readers[0]), ("kiosk-2", readers[1])):
+        kiosk = Station(name)
+        kiosk.write("checkout", item=books["1001"], patron=reader, due_at=DUE_AT, reach=3)
+        ingest.take([kiosk.batch()])
+    return books["1001"]
+
+
+def test_an_empty_library_has_a_page(client):
+    """The first minute shows what will be here, and never a blank."""
+    page = client.get("/")
+
+    assert page.status_code == 200
+    assert "The test library" in page.text
+    assert "Nothing waits for you" in page.text
+
+
+def test_the_page_tells_stations_doubts_and_totals_without_javascript(client, lent):
+    """The first paint has everything; following it live is an extra."""
+    text = client.get("/").text
+
+    assert "kiosk-1" in text
+    assert "Momo" in text
+    assert wording.rule("uncertain") in text
+    assert "Everything that was recorded has arrived" in text
+
+
+def test_an_item_is_found_by_id_and_by_number(client, lent):
+    """Staff type what is on the label."""
+    found = client.get("/item", params={"number": " 1001 "})
+    by_id = client.get(f"/item/{lent}")
+
+    assert found.status_code == by_id.status_code == 200
+    assert "Checked out" in found.text
+    assert "decides" in found.text
+
+
+@pytest.mark.parametrize("path", ["/item/none", "/station/none"])
+def test_what_is_not_there_says_what_to_do(client, path):
+    """A wrong number is an answer, not an error page of the machine."""
+    page = client.get(path)
+
+    assert page.status_code == 404
+    assert "To the overview" in page.text
+
+
+def test_names_from_outside_are_only_text(client, store, ingest):
+    """A book called like a script is shown, never run."""
+    kiosk = Station("kiosk-1")
+    kiosk.write("levitated", note="<script>")
+    ingest.take([kiosk.batch()])
+
+    page = client.get("/station/kiosk-1")
+
+    assert "levitated" in page.text
+    assert "<script>alert" not in page.text
+
+
+def test_a_decision_is_taken_on_the_page(client, lent):
+    """One click, and the entry is gone."""
+    (entry,) = client.get("/api/review").json()
+
+    page = client.post("/review", data={"entry": entry["key"], "state": "available"})
+
+    assert page.status_code == 200
+    assert client.get("/api/review").json() == []
+    assert client.get("/api/items/1001").json()["state"] == "available"
+
+
+def test_a_decision_that_cannot_be_taken_is_refused(client, lent):
+    """The answer says why and nothing has changed."""
+    answer = client.post("/api/decide", json={"entry": "none:1", "state": "available"})
+
+    assert answer.status_code == 409
+    assert "no entry" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"host": "evil.example"}, 400),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "http://testserver"}, 409),
+    ],
+)
+def test_other_sites_change_nothing_here(client, headers, status):
+    """A page from elsewhere cannot talk to the gateway through a librarian's browser."""
+    answer = client.post("/api/decide", json={"entry": "x:1", "state": "lost"}, headers=headers)
+
+    assert answer.status_code == status
+
+
+def test_every_page_forbids_foreign_scripts(client):
+    """Nothing is loaded from anywhere else, so it works with the cable pulled."""
+    policy = client.get("/").headers["content-security-policy"]
+
+    assert policy.startswith("default-src 'self'")
+    assert "unsafe" not in policy
+
+
+def test_the_api_never_names_a_reader(client, lent, readers):
+    """Facts are shown without who it was; only an item's own page says who has it."""
+    for path in ("/api/facts?station=kiosk-1", "/api/board", "/api/stations", "/api/review"):
+        assert readers[0] not in client.get(path).text
+    assert '"patron"' not in client.get("/api/facts?station=kiosk-1").text
+
+
+def test_the_api_describes_itself(client):
+    """Integrators read /openapi.json."""
+    paths = client.get("/openapi.json").json()["paths"]
+
+    assert {"/api/stations", "/api/items/{number}", "/api/alarms", "/api/review"} <= set(paths)
+    assert all("summary" in path["get"] for path in paths.values() if "get" in path)
+
+
+def test_a_list_is_downloaded_whole_and_in_ranges(client, snapshots, books):
+    """A broken download goes on where it stopped, and the hash tells that it is right."""
+    offered = snapshots.build("catalogue")
+    whole = client.get(offered.path)
+    rest = client.get("/snapshot/catalogue/sqlite-1", headers={"Range": "bytes=100-"})
+
+    assert hashlib.sha256(whole.content).hexdigest() == offered.sha256
+    assert rest.status_code == 206
+    assert rest.headers["content-range"] == f"bytes 100-{offered.size_bytes - 1}/" + str(
+        offered.size_bytes
+    )
+    assert whole.content[100:] == rest.content
+    assert whole.headers["etag"] == f'"{offered.sha256}"'
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/snapshot/catalogue/sqlite-1",
+        "/snapshot/catalogue/sqlite-9",
+        "/snapshot/secrets/json-1/1",
+        "/snapshot/may_leave/json-1/7",
+    ],
+)
+def test_a_list_that_is_not_offered_is_named(client, path):
+    """A wrong kind, format or version has an answer."""
+    answer = client.get(path)
+
+    assert answer.status_code == 404
+    assert "no" in answer.json()["detail"]
+
+
+def test_health_says_whose(client):
+    """What watches the gateway learns that it answers, and for which library."""
+    assert client.get("/healthz").json() == {"status": "ok", "library": LIBRARY}
+
+
+def test_a_page_hears_of_news_at_once():
+    """Whoever waits is woken by the next beat, and never misses the last one."""
+
+    async def play():
+        pulse = Pulse()
+        waiting = asyncio.create_task(pulse.after(0, timeout_s=10))
+        await asyncio.sleep(0)
+        pulse.beat()
+        woken = await waiting
+        pulse.beat()
+        return woken, await pulse.after(1, timeout_s=10), await pulse.after(2, timeout_s=0.01)
+
+    assert asyncio.run(play()) == (1, 2, 2)
+
+
+def test_each_part_of_the_page_stands_alone(store, lent):
+    """The live page replaces a part; each is made from the board and nothing else."""
+    board = Desk(store, LIBRARY).board()
+
+    for name in ("totals", "stations", "review", "diary"):
+        assert render_part(name, board).strip()
+
+
+def test_every_event_and_rule_has_words():
+    """No code of ours is ever shown bare."""
+    told = {"born", "caught_up", "gone", "forked", "parked", "lost", "twin", "alarm", "lineage"}
+
+    assert told <= set(wording.EVENTS)
+    for code in wording.EVENTS:
+        assert "{" not in wording.event({"code": code, "station": "kiosk-1", "detail": {}})
+
+
+@pytest.mark.parametrize("name", ["wording", "docs", "views", "web.api"])
+def test_the_examples_in_docstrings_are_true(name):
+    """What a docstring shows is what happens."""
+    module = importlib.import_module(f"gateway.{name}")
+
+    assert doctest.testmod(module).failed == 0
+
+
+def test_topics_of_the_library_are_well_formed():
+    """The library's name is safe in a topic; `init` would refuse another."""
+    assert Topics(LIBRARY).head() == "lg/1/main/gateway/head"
