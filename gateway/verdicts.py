@@ -6,7 +6,7 @@ A batch is judged in its own order: a loan earlier in it counts for the limit of
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,8 @@ class Bench:
     policy: Policy
     items: dict[str, Doc]
     patrons: dict[str, Patron]
-    loans: dict[str, list[LoanView]]
+    loans: dict[str, dict[str, LoanView]]  # by reader, then by item
+    holder: dict[str, str]  # by item, the reader who has it
     stale: bool
 
     def judge(self, fact: Fact, received_ms: int) -> list[tuple[str, Any]]:
@@ -58,16 +59,17 @@ class Bench:
             policy=self.policy,
             patron=self.patrons.get(fact.patron or ""),
             item=item_of(doc) if doc is not None else None,
-            open_loans=tuple(self.loans.get(fact.patron or "", ())),
+            open_loans=tuple(self.loans.get(fact.patron or "", {}).values()),
             stale=self.stale,
         )
 
     def _count(self, fact: Fact) -> None:
-        if fact.kind == kinds.CHECKOUT and fact.patron and fact.item_id:
-            self.loans.setdefault(fact.patron, []).append(self._as_loan(fact))
-        if fact.kind in ENDING:
-            for loans in self.loans.values():
-                loans[:] = [loan for loan in loans if loan.item_id != fact.item_id]
+        item_id = fact.item_id or ""
+        if fact.kind == kinds.CHECKOUT or fact.kind in ENDING:
+            self.loans.get(self.holder.pop(item_id, ""), {}).pop(item_id, None)
+        if fact.kind == kinds.CHECKOUT and fact.patron and item_id:
+            self.holder[item_id] = fact.patron
+            self.loans.setdefault(fact.patron, {})[item_id] = self._as_loan(fact)
 
     def _as_loan(self, fact: Fact) -> LoanView:
         doc = self.items.get(fact.item_id or "", {})
@@ -118,16 +120,17 @@ def _bench(write: Write, judged: list[Fact]) -> Bench:
     wanted = {fact.item_id for fact in judged if fact.item_id} | held
     docs = item_docs(write.connection, write.library_id, wanted)
     patrons = patron_docs(write.connection, write.library_id, patron_ids)
-    loans: dict[str, list[LoanView]] = {}
+    loans: dict[str, dict[str, LoanView]] = {}
     for item_id in held:
         loan = loan_of(docs[item_id]) if item_id in docs else None
         if loan is not None:
-            loans.setdefault(loan.patron, []).append(loan)
+            loans.setdefault(loan.patron, {})[item_id] = loan
     return Bench(
         policy=newest_policy(write.connection, write.library_id),
         items=docs,
         patrons={patron_id: patron_of(doc) for patron_id, doc in patrons.items()},
         loans=loans,
+        holder={item: reader for reader, items in loans.items() for item in items},
         stale=_is_stale(write),
     )
 
@@ -183,11 +186,3 @@ def _now(fact: Fact, received_ms: int) -> Now:
         pass
     received = instant(received_ms)
     return Now(received or dt.datetime.now(dt.UTC), sure=False)
-
-
-def by_fact(verdicts: Iterable[tuple[Fact, str, Any]]) -> Mapping[str, list[str]]:
-    """Return the rules by fact id."""
-    found: dict[str, list[str]] = {}
-    for fact, rule, _detail in verdicts:
-        found.setdefault(fact.id, []).append(rule)
-    return found
