@@ -16,13 +16,14 @@ from sim.demo import Demo, ports_from
 from sim.errors import DemoFailed
 from sim.http import HttpFailed, get_json, post_json
 
-WITHIN_S = 12.0
+WITHIN_S = 40.0
+"""A link that was cut waits up to 30 s before it tries again, see `circulation.link`."""
 SILENCE_S = 2.0
 LOOK_EVERY_S = 0.05
 
 MOMO, KRABAT = "30715000000015", "30715000000023"
 EMIL, PIPPI = "30715000000031", "30715000000049"
-DUNE, SOLARIS = "30715000000262", "30715000000288"
+HEIDI, DUNE, SOLARIS = "30715000000171", "30715000000262", "30715000000288"
 LENA, YUSUF, AMARA = "20715000000017", "20715000000025", "20715000000041"
 PORT_OPTIONS = ("broker_port", "gateway_port", "kiosk_1_port", "kiosk_2_port", "bench_port")
 
@@ -199,6 +200,21 @@ def lend_while_the_gateway_is_away(player: Player) -> None:
     player.done("gateway unplugged: Solaris lent and carried out in silence; then all arrives")
 
 
+def leave_a_book_at_the_gate(player: Player) -> None:
+    """A book is put down in a gate; nobody walks."""
+    player.move("gate-2/lane-1", HEIDI)
+    player.done("Heidi left standing in gate-2")
+
+
+def see_the_amber_lamp(player: Player) -> None:
+    """After some seconds the gate shows that a book lies there, without a siren."""
+    player.expect("the amber lamp is on", lambda: player.gate("gate-2")["lamp_amber"], True)
+    if player.gate("gate-2")["siren"] or "Heidi" in player.alarms():
+        raise Surprise("a standing book sounds no siren\n    seen: an alarm at gate-2")
+    player.move("shelf", HEIDI)
+    player.done("the amber lamp of gate-2 says that a book lies there; no siren")
+
+
 def carry_a_lent_book_out(player: Player) -> None:
     """A lent book passes the gate in silence."""
     _walk_in_silence(player, "gate-1", "out", MOMO)
@@ -233,8 +249,10 @@ STEPS = (
     lend_and_return_offline,
     restore_the_network,
     lend_while_the_gateway_is_away,
+    leave_a_book_at_the_gate,
     carry_a_lent_book_out,
     carry_an_unlent_book_out,
+    see_the_amber_lamp,
     bring_both_back,
 )
 

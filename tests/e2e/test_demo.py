@@ -58,7 +58,7 @@ def test_the_script_finds_no_surprise(tmp_path):
     )
 
     assert played.returncode == 0, played.stdout + played.stderr
-    assert played.stdout.count("✓") == 9
+    assert played.stdout.count("✓") == 11
     assert "everything as it should be" in played.stdout
 
 
