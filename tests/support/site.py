@@ -15,6 +15,7 @@ and leaving the context ends every process that was started.
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ LENA, YUSUF, AMARA, IDA = (f"2071500000{n}" for n in ("0017", "0025", "0041", "0
 KIOSKS = ("kiosk-1", "kiosk-2")
 GATES = {"gate-1": ("lane-1", "lane-2"), "gate-2": ("lane-1",)}
 STREET, BUILDING, ROOM = 3, 2, 1
+DISTANCE_S = 3.5
+"""From one walk to the next: a gate takes a tag for whoever passed two seconds before or after."""
+AGAIN_S = 7.0
+"""Before a book passes again: read within five seconds it would be the same visit to the gate."""
+HAND_S = 0.5
+"""A card or book comes back no sooner: a kiosk misses it only after three rounds of its reader."""
 SETTLED_S = 0.4
 """After a walk a gate has long decided (five milliseconds); this is for the slowest machine."""
 
@@ -75,6 +82,8 @@ class Site:
         self._boundaries = boundaries or {}
         self._programs = Programs(folder)
         self._running: dict[str, Program] = {}
+        self._walked: dict[str, float] = {}
+        self._carried: dict[str, float] = {}
         self._rings: dict[str, int] = dict.fromkeys(GATES, 0)
         self._write_files()
 
@@ -91,6 +100,8 @@ class Site:
     def start(self, *names: str) -> None:
         """Start programs and wait until each is of use."""
         for name in names:
+            if name in GATES:
+                (self.folder / f"{name}-status.json").unlink(missing_ok=True)
             self._running[name] = self._programs.start(name, *self._command(name))
         for name in names:
             self.wait(f"{name} is ready", self._ready(name), within_s=40)
@@ -163,6 +174,8 @@ class Site:
         if card:
             self.place("cards", card)
         self.wait("the screen is free", lambda: self._goes_idle(kiosk))
+        spots = [f"{kiosk}/pad", f"{kiosk}/card"]
+        stays("hands off", lambda: any(map(self.world.at, spots)), False, for_s=HAND_S)
 
     def lend(self, kiosk: str, card: str, *books: str) -> dict[str, dict[str, Any]]:
         """Borrow books from card to tick; return the ticked tiles by the book's key."""
@@ -211,6 +224,17 @@ class Site:
     def gate(self, name: str) -> SimGate:
         """Return a gate's lamps, siren and beams."""
         return self.world.gates[name]
+
+    def face(self, gate: str) -> dict[str, Any]:
+        """Return what a running gate shows of itself, as `lendgate-gate status` reads it."""
+        try:
+            return dict(json.loads((self.folder / f"{gate}-status.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def has_list(self, gate: str) -> bool:
+        """Whether a gate has a list of what may leave."""
+        return self.face(gate).get("list") in ("STALE", "FRESH")
 
     def rang(self, gate: str) -> bool:
         """Whether the siren has begun to sound since this was last asked."""
@@ -298,6 +322,13 @@ class Site:
         return state == "idle"
 
     def _walk(self, gate: str, lane: str, direction: str, books: tuple[str, ...]) -> None:
+        if self.gate(gate).siren.state:
+            self.world.press(gate)
+            self.wait("the siren is quiet", lambda: self.gate(gate).siren.state, False)
+        last = max([self._walked.get(gate, 0.0), *(self._carried.get(key, 0.0) for key in books)])
+        self.wait("people keep their distance", lambda: time.monotonic() >= last)
+        self._walked[gate] = time.monotonic() + DISTANCE_S
+        self._carried |= dict.fromkeys(books, time.monotonic() + AGAIN_S)
         self.rang(gate)
         held = [thing.key for thing in self.world.at("hand") if thing.key not in books]
         self.place("shelf", *held)
@@ -316,8 +347,8 @@ class Site:
         if name == "gateway":
             return lambda: self.api("board") is not None
         if name in KIOSKS:
-            return lambda: "catalogue" in self.screen(name).get("versions", {})
-        return lambda: self.station(name).get("list_state") in ("STALE", "FRESH")
+            return lambda: set(self.screen(name).get("versions", {})) >= {"catalogue", "patrons"}
+        return lambda: self.face(name).get("connected") is True and self.has_list(name)
 
     def _command(self, name: str) -> tuple[str, ...]:
         config = str(self.config(name))
