@@ -145,6 +145,15 @@ class TagReaderContract:
         rig.reader.set_security(UID, Security.ON_LOAN)
         assert rig.reader.get_security(UID) is Security.ON_LOAN
 
+    def test_a_block_write_that_did_nothing_raises_write_failed(self, rig):
+        """Also memory is read back: a block that did not take is no success."""
+        rig.place(UID, None, Security.IN_STOCK)
+        rig.weaken(UID, 1)
+
+        with pytest.raises(WriteFailed, match=UID):
+            rig.reader.write(UID, 0, b"book")
+        assert rig.reader.read(UID, 0, 1) == bytes(4)
+
     def test_blocks_written_are_blocks_read(self, rig):
         """Memory holds what was written, and the content follows it."""
         rig.place(UID, None, Security.IN_STOCK)
