@@ -152,7 +152,7 @@ class Engine:
         if isinstance(event, Pressed):
             self._answer(event, now_ms)
         elif isinstance(event, SnapshotReady):
-            self.lists.on_ready(event)
+            self.lists.on_ready(event, now_ms)
         elif isinstance(event, SnapshotFailed):
             self.lists.on_failed(event, now_ms)
         else:

@@ -104,7 +104,7 @@ class Lists:
             effects = [FetchSnapshot(pointer.kind)]
         return self._carry_out(effects, now_ms)
 
-    def on_ready(self, ready: SnapshotReady) -> None:
+    def on_ready(self, ready: SnapshotReady, now_ms: int) -> None:
         """A snapshot is here: open it, then let go of the old one."""
         pointer = ready.pointer
         kind = pointer.kind
@@ -117,7 +117,8 @@ class Lists:
         try:
             self._open(kind, ready.file)
         except SnapshotInvalid as error:
-            self._note(kind, str(error))
+            ready.file.unlink(missing_ok=True)
+            self.on_failed(SnapshotFailed(kind, str(error)), now_ms)
             return
         state = ListState(kind, pointer.lineage, pointer.version, str(ready.file))
         changed = self.lineage not in (None, pointer.lineage) and kind == "catalogue"
@@ -126,8 +127,7 @@ class Lists:
             self.store.uncover()
         follower.on_loaded(pointer.lineage, pointer.version)
         self._retry.pop(kind, None)
-        keep = {Path(state.file) for state in self.store.list_states().values()}
-        self.fetcher.shelf.forget_others(keep)
+        self.fetcher.shelf.forget_others(kind, ready.file)
 
     def on_failed(self, failed: SnapshotFailed, now_ms: int) -> None:
         """A snapshot could not be fetched: try again, later each time."""

@@ -91,10 +91,10 @@ class Shelf:
         _sync_folder(self.folder)
         return target
 
-    def forget_others(self, keep: set[Path]) -> None:
-        """Delete files no list stands on any more, half-fetched ones of old versions included."""
-        for file in self.folder.glob("*"):
-            if file.suffix in (".db", ".json", ".part") and file not in keep:
+    def forget_others(self, kind: str, keep: Path) -> None:
+        """Delete the files of this list but one; another list may be on its way just now."""
+        for file in self.folder.glob(f"{kind}-*"):
+            if file.suffix in (".db", ".json", ".part") and file != keep:
                 file.unlink(missing_ok=True)
 
     def _check_room(self, pointer: Pointer) -> None:

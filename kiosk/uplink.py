@@ -208,7 +208,7 @@ class Uplink:
         if isinstance(reply, TimeReply):
             self._carry_out(self._clock.on_reply(reply, now_ms))
         elif isinstance(reply, Change):
-            self._carry_out(self.lists.on_change(reply, now_ms))
+            self._take_change(reply, now_ms)
         elif isinstance(reply, Pointer):
             self._carry_out(self.lists.on_pointer(reply, now_ms))
         elif isinstance(reply, Command):
@@ -216,8 +216,7 @@ class Uplink:
 
     def _on_command(self, command: Command) -> None:
         """An order of the gateway's; only genuine, only once, only what is known."""
-        if not is_sealed(command, self.site_key):
-            self.rejected += 1
+        if not self._is_genuine(command):
             return
         if command.n <= int(self.store.recall("command_n", "0")):
             return
@@ -229,6 +228,8 @@ class Uplink:
 
     def _on_head(self, event: Received, now_ms: int) -> None:
         head = decode(Head, event.payload)
+        if not self._is_genuine(head):
+            return
         if not self._heads.on_head(head, now_ms, is_retained=event.retained):
             return
         self._births.on_head(head)
@@ -251,8 +252,7 @@ class Uplink:
         self._carry_out(self.lists.on_pointer(decode(Pointer, event.payload), now_ms))
 
     def _on_change(self, event: Received, now_ms: int) -> None:
-        self._carry_out(self.lists.on_change(decode(Change, event.payload), now_ms))
-        self._settle_news()
+        self._take_change(decode(Change, event.payload), now_ms)
 
     def _on_site_loan(self, event: Received, now_ms: int) -> None:
         self.site.on_loan(decode(SiteLoan, event.payload))
@@ -262,6 +262,19 @@ class Uplink:
 
     def _on_site_alarm(self, event: Received, now_ms: int) -> None:
         self.site.on_alarm(decode(SiteAlarm, event.payload), now_ms)
+
+    def _take_change(self, change: Change, now_ms: int) -> None:
+        if self._is_genuine(change):
+            self._carry_out(self.lists.on_change(change, now_ms))
+            self._settle_news()
+
+    def _is_genuine(self, message: Head | Change | Command) -> bool:
+        """Whether the gateway made it: what acts carries a mac; anything else is counted."""
+        if is_sealed(message, self.site_key):
+            return True
+        self.rejected += 1
+        _log.warning("a %s without a right mac", type(message).__name__)
+        return False
 
     def _settle_news(self) -> None:
         version = self.lists.version("catalogue")

@@ -9,7 +9,7 @@ from circulation.config import Section
 from circulation.link import Connected, Disconnected, Received
 from circulation.patrons import card_key
 from circulation.wire.fact import decode_body
-from circulation.wire.messages import Head, Pointer, SiteLoan, decode, encode
+from circulation.wire.messages import Head, Pointer, SiteLoan, decode, encode, sealed
 from circulation.wire.topics import Topics
 from gateway.snapshots import CATALOGUE_SQL, PATRONS_SQL
 from hardware.chips.tag_data import new_content
@@ -223,20 +223,23 @@ class Kiosk:
         self.load_catalogue(version=version, items=items, uids=uids)
         file = self.folder / f"{self.station}-patrons-{version}.db"
         write_patrons(file, version=version, patrons=patrons, cards=cards)
-        self.engine.lists.on_ready(SnapshotReady(pointer("patrons", version), file))
+        self.ready(pointer("patrons", version), file)
         self.load_policy(policy or POLICY, version=version)
         return self
 
     def load_catalogue(self, *, version, items=(), uids=None, lineage=LINEAGE):
         file = self.folder / f"{self.station}-catalogue-{lineage}-{version}.db"
         write_catalogue(file, version=version, items=items, uids=uids, lineage=lineage)
-        ready = SnapshotReady(pointer("catalogue", version, lineage=lineage), file)
-        self.engine.lists.on_ready(ready)
+        self.ready(pointer("catalogue", version, lineage=lineage), file)
+
+    def ready(self, found, file):
+        """A list was fetched."""
+        self.engine.lists.on_ready(SnapshotReady(found, file), self.engine.time.mono_ms)
 
     def load_policy(self, policy, *, version=1):
         file = self.folder / f"{self.station}-policy-{version}.json"
         file.write_text(json.dumps({"policies": [policy]}))
-        self.engine.lists.on_ready(SnapshotReady(pointer("policy", version), file))
+        self.ready(pointer("policy", version), file)
 
     def run(self, ms=1_000):
         """Let the kiosk work for that long."""
@@ -298,8 +301,8 @@ class Kiosk:
         return self.run(100)
 
     def hear_head(self, *, n=1, lineage=LINEAGE, **versions):
-        head = Head(lineage, n, WALL_START_MS, versions, 1, True, "0" * 32)
-        return self.hear(self.topics.head(), head)
+        head = Head(lineage, n, WALL_START_MS, versions, 1, True, "")
+        return self.hear(self.topics.head(), sealed(head, bytes.fromhex(SITE_KEY)))
 
     @property
     def view(self):

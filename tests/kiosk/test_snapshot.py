@@ -10,7 +10,7 @@ import pytest
 from kiosk.errors import SnapshotInvalid, SnapshotUnreachable
 from kiosk.fetching import Fetcher, SnapshotFailed, SnapshotReady
 from kiosk.snapshot import Shelf, check_pointer, open_snapshot, read_policies
-from tests.kiosk.library import GOOSE, Kiosk, pointer, write_catalogue
+from tests.kiosk.library import GOOSE, Kiosk, pointer, write_catalogue, write_patrons
 
 BODY = bytes(range(256)) * 4_000
 
@@ -216,12 +216,30 @@ def test_a_bad_new_list_leaves_the_old_one_in_use(tmp_path):
     kiosk = Kiosk(tmp_path).load(version=5)
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"nothing")
-    kiosk.engine.lists.on_ready(SnapshotReady(pointer("catalogue", 6), broken))
+    kiosk.ready(pointer("catalogue", 6), broken)
 
     assert kiosk.engine.lists.beliefs.item(GOOSE) is not None
     assert kiosk.engine.lists.version("catalogue") == 5
     assert "catalogue" in kiosk.engine.lists.trouble
     assert "list catalogue" in kiosk.engine.feelings().health
+
+
+def test_a_list_that_was_just_fetched_survives_the_adoption_of_another(tmp_path):
+    """Two lists arrive together; taking the first into use must not delete the second."""
+    kiosk = Kiosk(tmp_path)
+    folder = kiosk.engine.lists.fetcher.shelf.folder
+    folder.mkdir()
+    catalogue, patrons = folder / "catalogue-x-1.db", folder / "patrons-x-1.db"
+    older = folder / "catalogue-x-0.db"
+    older.write_bytes(b"old")
+    write_catalogue(catalogue, version=1)
+    write_patrons(patrons)
+
+    kiosk.ready(pointer("catalogue", 1), catalogue)
+    kiosk.ready(pointer("patrons", 1), patrons)
+
+    assert kiosk.engine.lists.versions() == {"catalogue": 1, "patrons": 1}
+    assert not older.exists()
 
 
 def test_a_failed_fetch_is_tried_again_later_each_time(tmp_path):

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from circulation.wire.errors import MessageInvalid
-from circulation.wire.messages import Change, Command, Status, decode, sealed
+from circulation.wire.messages import Change, Command, Head, Status, decode, sealed
 from circulation.wire.topics import JOURNAL, REQUEST, STATUS, parse
 from sim.clock import VirtualClock
 from tests.circulation.sync.pipe import Gateway
@@ -72,10 +72,10 @@ def test_every_fact_of_two_kiosks_arrives_exactly_once_over_a_bad_link(tmp_path,
     for kiosk, item_id, card in zip(kiosks, (GOOSE, MOMO), (ANNAS_CARD, BENS_CARD), strict=True):
         lend_and_return(kiosk, item_id, card)
 
-    for _ in range(40):
+    for n in range(40):
         for wire in wires:
             wire.carry()
-            wire.kiosk.hear(wire.kiosk.topics.head(), wire.gateway.head(1))
+            wire.kiosk.hear_head(n=n + 1, lineage=wire.gateway.lineage)
             wire.kiosk.run(5_000)
     for wire in wires:
         wire.loss = 0.0
@@ -137,7 +137,7 @@ def test_the_birth_says_who_the_kiosk_is_and_the_will_that_it_is_gone(tmp_path):
 
 
 def change(kiosk, kind, start, end, rows):
-    message = Change(kind, LINEAGE, start, end, rows, "0" * 32)
+    message = sealed(Change(kind, LINEAGE, start, end, rows, ""), bytes.fromhex(SITE_KEY))
     return kiosk.hear(kiosk.topics.change(kind), message)
 
 
@@ -180,6 +180,19 @@ def test_a_delta_with_a_gap_is_not_applied_but_asked_for(tmp_path):
     assert kiosk.engine.lists.beliefs.item(GOOSE) is not None
     assert kiosk.engine.lists.version("catalogue") == 5
     assert any(b'"since"' in payload for _, payload in kiosk.link.sent)
+
+
+def test_a_forged_change_or_head_is_counted_and_changes_nothing(tmp_path):
+    """Only the gateway tells what the lists say."""
+    kiosk = Kiosk(tmp_path).load(version=5).connect()
+    forged = Change("catalogue", LINEAGE, 5, 6, [{"key": GOOSE, "doc": None}], "0" * 32)
+    kiosk.hear(kiosk.topics.change("catalogue"), forged)
+    kiosk.hear(kiosk.topics.reply("kiosk-1"), forged)
+    kiosk.hear(kiosk.topics.head(), Head(LINEAGE, 1, 0, {"catalogue": 5}, 1, True, "0" * 32))
+
+    assert kiosk.engine.lists.version("catalogue") == 5
+    assert kiosk.view["online"] is False
+    assert kiosk.engine.uplink.rejected == 3
 
 
 def test_a_lost_card_is_refused_as_soon_as_the_delta_is_there(tmp_path):
