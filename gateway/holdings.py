@@ -66,12 +66,13 @@ def fold_in(
     for fact in moving:
         item = held[str(fact.item_id)]
         interval = known.get(fact.id, UNKNOWN)
-        if item.item_id in again or not may_step(
-            item.last, fact, floor_ms=item.floor_ms, interval=interval
+        is_first = not item.last  # one fact alone has nothing to be in order with
+        if item.item_id not in again and (
+            is_first or may_step(item.last, fact, floor_ms=item.floor_ms, interval=interval)
         ):
-            again.add(item.item_id)
-        else:
             item.step(fact, interval)
+        else:
+            again.add(item.item_id)
     _fold_again(write, held, again)
     moved = {item_id: item for item_id, item in held.items() if item.moved}
     _save(write, moved)
@@ -104,6 +105,9 @@ def _load(write: Write, item_ids: set[str]) -> dict[str, Held]:
                 row.floor_ms,
                 bool(row.doubted),
             )
+    new = [item_id for item_id in item_ids if not held[item_id].last]
+    for item_id, start in _starts(write.connection, write.library_id, new).items():
+        held[item_id].holding = start
     return held
 
 
