@@ -230,6 +230,7 @@ def is_start(name):
     path = Path(name)
     return (
         path.stem in ("__main__", "__init__")
+        or 'if __name__ == "__main__":' in read(name)
         or path.parts[0] not in PROGRAMS
         or "migrations" in path.parts  # Alembic finds these by their place
         or path.parts[:2] == ("firmware", "mcu")  # frozen into the board's image by its manifest
