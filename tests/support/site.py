@@ -50,7 +50,7 @@ LENA, YUSUF, AMARA, IDA = (f"2071500000{n}" for n in ("0017", "0025", "0041", "0
 KIOSKS = ("kiosk-1", "kiosk-2")
 GATES = {"gate-1": ("lane-1", "lane-2"), "gate-2": ("lane-1",)}
 STREET, BUILDING, ROOM = 3, 2, 1
-DISTANCE_S = 3.5
+DISTANCE_S = 3.0
 """From one walk to the next: a gate takes a tag for whoever passed two seconds before or after."""
 AGAIN_S = 7.0
 """Before a book passes again: read within five seconds it would be the same visit to the gate."""
