@@ -82,6 +82,19 @@ def test_a_snapshot_built_before_my_last_acks_does_not_unlend_my_books(tmp_path)
     assert kiosk.facts("checkin", "used_in_house")[-1]["saw"] == ["9" * 16]
 
 
+def test_a_loan_the_gateway_has_not_applied_outlives_one_it_has(tmp_path):
+    """Story 12: letting go of the covered loan must not let go of the next one."""
+    kiosk = Kiosk(tmp_path).load(version=5).connect()
+    lend(kiosk, GOOSE)
+    lend(kiosk, MOMO)
+    kiosk.hear(kiosk.topics.applied("main"), Applied(6, {"kiosk-1": [1, 1]}, LINEAGE))
+    kiosk.load_catalogue(version=6)
+    kiosk.hear_head(catalogue=6)
+
+    assert kiosk.loan(GOOSE) is None
+    assert kiosk.loan(MOMO) == ANNA
+
+
 def test_the_pad_dies_and_lending_goes_on_by_barcode(tmp_path):
     """Story 18: tags stay in stock, so the gates are told the tags the list knows."""
     scanner_only = Kiosk(tmp_path, station="spare")
