@@ -30,7 +30,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sim.bench.plugs import Plugs
+from sim.bench.plugs import GATEWAY, Plugs
 from sim.bench.view import view
 from sim.errors import SimError, WorldError
 from sim.faults import Faulty
@@ -167,8 +167,9 @@ def _plug(bench: Bench, body: Body) -> None:
     if bench.plugs is None:
         raise WorldError("this bench has no network: start it with the demo")
     plug = bench.plugs.set(body.text("plug"), body.text("state"))
-    words = {"up": "plugged in", "cut": "unplugged", "stalled": "silent: nothing passes"}
-    bench.world.note(plug.name, f"network of {plug.label}: {words[plug.state.value]}")
+    words = {"up": "plugged in", "cut": "unplugged", "stalled": "stalled: nothing passes"}
+    whose = "gateway's network" if plug.name == GATEWAY else "network"
+    bench.world.note(plug.name, f"{whose} {words[plug.state.value]}")
 
 
 def _fault(bench: Bench, body: Body) -> None:

@@ -162,12 +162,14 @@ def test_a_plug_is_pulled_and_put_back(web, plugs):
 
     do(web, "plug", plug="kiosk-1", state="stalled")
     do(web, "plug", plug="kiosk-1", state="up")
+    do(web, "plug", plug="gateway", state="cut")
 
-    assert [plug["state"] for plug in seen(web)["plugs"]] == ["up", "up"]
+    assert [plug["state"] for plug in seen(web)["plugs"]] == ["cut", "up"]
     assert [line["text"] for line in seen(web)["log"]] == [
-        "network of Door: unplugged",
-        "network of Door: silent: nothing passes",
-        "network of Door: plugged in",
+        "network unplugged",
+        "network stalled: nothing passes",
+        "network plugged in",
+        "gateway's network unplugged",
     ]
 
 
