@@ -142,6 +142,32 @@ def test_facts_travel_over_a_real_broker(tmp_path):
         live.link.stop()
 
 
+def test_an_open_page_follows_the_gateway(tmp_path):
+    """The page gets each of its parts at once, and a part again when it has changed."""
+    with (
+        SmallBroker() as broker,
+        Gateway(settings_of(write_config(tmp_path, broker=broker.port))) as gateway,
+    ):
+        url = f"http://127.0.0.1:{gateway.web_port}/live"
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as page:
+            first = read_until(page, b"event: beat")
+            live = LiveStation("kiosk-7", broker.port)
+            live.link.start()
+            live.play(lambda: live.heads)
+            read_until(page, b"kiosk-7")
+        live.link.stop()
+
+    assert {b"event: totals\n", b"event: stations\n", b"event: diary\n"} <= set(first)
+
+
+def read_until(page, wanted):
+    """Return the lines of a stream up to one that holds something."""
+    lines = [page.readline()]
+    while wanted not in lines[-1]:
+        lines.append(page.readline())
+    return lines
+
+
 def test_a_decision_on_a_running_gateway_is_applied_before_it_is_answered(tmp_path):
     """Whoever clicks sees the result on the next page."""
     with (
