@@ -9,7 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from circulation.reasons import Reason, say
+
 Doc = dict[str, Any]
+_REASONS = {reason.value: reason for reason in Reason}
 
 STATES = {
     "available": "on the shelf",
@@ -68,27 +71,29 @@ KINDS = {
 RULES = {
     "uncertain": "Two stations disagree, and nobody can say which was last.",
     "order_unclear": "The order is unclear, but every order ends the same way.",
-    "implicit_return": "Lent to the next reader without a return; the first loan was ended.",
-    "returned_while_missing": "It was missing and has turned up.",
-    "returned_while_lost": "It was lost and has turned up; is there a fee to pay back?",
-    "returned_while_claimed_returned": "The reader had said so: it was returned.",
-    "renewal_of_ended_loan": "Renewed after the loan had ended; the renewal counts for nothing.",
-    "return_proposed": "Seen on the shelf while on loan. Was it returned?",
     "unseen_by_decision": "Something arrived that a decision did not know of.",
     "not_shown": "A loan was taken back because the reader never saw it.",
-    "over_limit": "Lent beyond the reader's limit.",
-    "patron_blocked": "Lent to a blocked reader.",
-    "patron_expired": "Lent on an expired card.",
-    "reference_lent": "A reference item was lent.",
-    "held_for_other": "Lent although another reader waits for it.",
+    "implicit_return": "Lent to the next reader without a return; the first loan was ended.",
+    "return_proposed": "Seen in the house while on loan. Was it returned?",
+    "returned_while_missing": "It was missing and has turned up.",
+    "returned_while_lost": "It was lost and has turned up; is there a fee to pay back?",
+    "returned_while_claimed": "The reader had said so: it was returned.",
+    "returned_while_in_transit": "It was on its way and is here.",
+    "back_from_repair": "It was out for repair and is here.",
+    "part_missing": "Returned without one of its parts.",
+    "renewal_of_ended_loan": "Renewed after the loan had ended; the renewal counts for nothing.",
+    "renewal_while_gone": "Renewed while it is missing or lost.",
+    "renewal_while_uncertain": "Renewed while nobody knows who has it.",
+    "hold_shelf_left": "Taken from the hold shelf and brought back.",
+    "hold_of_absent_item": "Kept for a reader, but it is not here.",
+    "damaged_item_lent": "Lent although it is marked as damaged.",
+    "withdrawn_item_lent": "Lent although it was withdrawn.",
+    "withdrawn_item_seen": "Withdrawn, and seen in the house.",
+    "withdrawn_while_on_loan": "Withdrawn while a reader has it.",
+    "reference_left": "A reference item was lent to be carried out of the house.",
     "item_unknown": "Nobody knows this item yet.",
-    "patron_unknown": "Nobody knows this reader.",
     "tag_elsewhere": "This tag is known from another item.",
     "facts_lost": "A station lost facts that nobody else has.",
-    "journal_forked": "A station's card was rolled back; its facts were sent again.",
-    "twin": "Two programs answer to one station name.",
-    "parked": "A fact could not be understood and is kept as it came.",
-    "unsecured_full": "More tags stand open than a gate can remember.",
 }
 
 EVENTS = {
@@ -132,8 +137,13 @@ def kind(code: str) -> str:
 
 
 def rule(code: str) -> str:
-    """Return why an entry waits for staff."""
-    return RULES.get(code, code.replace("_", " "))
+    """Return why an entry waits for staff; a verdict quotes what the reader would be told."""
+    if code in RULES:
+        return RULES[code]
+    reason = _REASONS.get(code)
+    if reason is not None:
+        return f"Lent although the rules say: “{say(reason, 'en').what}”"
+    return code.replace("_", " ")
 
 
 def event(entry: Doc) -> str:

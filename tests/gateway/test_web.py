@@ -8,6 +8,8 @@ import importlib
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from circulation.fold.holding import Rule
+from circulation.reasons import Reason
 from circulation.wire.topics import Topics
 from gateway import wording
 from gateway.board import Desk
@@ -251,6 +253,14 @@ def test_every_event_and_rule_has_words():
     assert told <= set(wording.EVENTS)
     for code in wording.EVENTS:
         assert "{" not in wording.event({"code": code, "station": "kiosk-1", "detail": {}})
+
+
+def test_every_rule_has_a_sentence():
+    """Whatever staff are asked to look at, they are told why in words."""
+    codes = [rule.value for rule in Rule] + [reason.value for reason in Reason]
+    codes += ["item_unknown", "tag_elsewhere", "facts_lost", "reference_left"]
+
+    assert [code for code in codes if wording.rule(code) == code.replace("_", " ")] == []
 
 
 @pytest.mark.parametrize("name", ["wording", "docs", "views", "web.api"])
