@@ -92,7 +92,7 @@ def test_the_readme_fits_on_two_screens():
 
 
 def test_every_folder_says_what_it_is_for():
-    """Each top-level folder has a short README: its purpose, what it may import, where to start."""
+    """Each top-level folder has a short README: its purpose, its imports, where to start."""
     folders = sorted(path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != ".")
     folders = [path for path in folders if path.name not in ("build", "docs", "dist")]
     sizes = {
