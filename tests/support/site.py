@@ -112,6 +112,28 @@ class Site:
         self._running[kiosk] = self._programs.start(kiosk, *command, str(wall_ms))
         self.wait(f"{kiosk} is ready", lambda: self.screen(kiosk).get("state"), "idle")
 
+    def start_limited(self, name: str, file_bytes_max: int) -> None:
+        """Start a program whose files cannot grow beyond a size, as on a disk that is full."""
+        limit = ("--file-bytes-max", str(file_bytes_max))
+        program = self._programs.start(f"{name}-limited", *limit, *self._command(name))
+        self._running[name] = program
+        self.wait(f"{name} is ready", self._ready(name), within_s=40)
+
+    def program(self, name: str, *arguments: str) -> Program:
+        """Start `python -m ARGUMENTS`, which is expected to end by itself."""
+        return self._programs.start(f"{name}-alone", *arguments)
+
+    @contextlib.contextmanager
+    def config_changed(self, name: str, first_line: str) -> Iterator[Program]:
+        """Start a program once more, from its configuration with a line put before it."""
+        changed = self.folder / f"{name}-changed.toml"
+        changed.write_text(first_line + self.config(name).read_text(encoding="utf-8"))
+        command = [
+            str(changed) if part == str(self.config(name)) else part
+            for part in self._command(name)
+        ]
+        yield self._programs.start(f"{name}-changed", *command)
+
     def kill9(self, name: str) -> None:
         """End a program, or the broker, at once and without a word."""
         if name == "broker":
@@ -177,10 +199,12 @@ class Site:
         spots = [f"{kiosk}/pad", f"{kiosk}/card"]
         stays("hands off", lambda: any(map(self.world.at, spots)), False, for_s=HAND_S)
 
-    def lend(self, kiosk: str, card: str, *books: str) -> dict[str, dict[str, Any]]:
+    def lend(
+        self, kiosk: str, card: str, *books: str, within_s: float = 20.0
+    ) -> dict[str, dict[str, Any]]:
         """Borrow books from card to tick; return the ticked tiles by the book's key."""
         self.show_card(kiosk, card)
-        tiles = self._lay(kiosk, books, "done")
+        tiles = self._lay(kiosk, books, within_s)
         self.finish(kiosk, card)
         return tiles
 
@@ -189,7 +213,7 @@ class Site:
         self.place(f"{kiosk}/pad", *books)
         self.wait("books lie there", lambda: self.screen(kiosk).get("state"), "offered")
         self.press(kiosk, "mode", mode="return")
-        self._lay(kiosk, books, "done")
+        self._lay(kiosk, books)
         self.finish(kiosk)
 
     def walk_out(self, gate: str, *books: str, lane: str = "lane-1") -> None:
@@ -289,6 +313,10 @@ class Site:
         finally:
             store.close()
 
+    def port(self, name: str) -> int:
+        """Return where a kiosk's screen or the gateway's page is served."""
+        return self._ports[name]
+
     def config(self, name: str) -> Path:
         """Return a program's configuration file."""
         return self.folder / f"{name}.toml"
@@ -302,14 +330,17 @@ class Site:
         finally:
             self.restore(name)
 
-    def _lay(self, kiosk: str, books: tuple[str, ...], state: str) -> dict[str, dict[str, Any]]:
+    def _lay(
+        self, kiosk: str, books: tuple[str, ...], within_s: float = 20.0
+    ) -> dict[str, dict[str, Any]]:
         self.place(f"{kiosk}/pad", *books)
 
         def states() -> dict[str, str]:
             tiles = self.tiles(kiosk)
             return {book: tiles.get(book, {}).get("state", "not shown") for book in books}
 
-        self.wait(f"{kiosk} ticks them", states, dict.fromkeys(books, state))
+        ticked = dict.fromkeys(books, "done")
+        self.wait(f"{kiosk} ticks them", states, ticked, within_s=within_s)
         tiles = self.tiles(kiosk)
         return {book: tiles[book] for book in books}
 
