@@ -45,13 +45,17 @@ class HeadWatch:
     ) -> str:
         """Return FRESH, STALE or BLIND for a list of this lineage and version, or of none.
 
-        The version must be the head's own: the *last* delta may be the one that was lost.
+        The version must not be behind the head's: the *last* delta may be the one that was
+        lost. It may be ahead of it for as long as the next head takes, since changes go out at
+        once and heads every 15 s; without another head it is stale soon enough.
         """
         if version is None:
             return BLIND
         if not self.heard_within(FRESH_MS, now_ms) or self._head.lineage != lineage:
             return STALE
-        return FRESH if self._head.versions.get(kind) == version else STALE
+        announced = self._head.versions.get(kind)
+        is_behind = announced is None or version < announced
+        return STALE if is_behind else FRESH
 
     def _is_newer(self, head: "Any") -> bool:
         # Another lineage counts anew: a restored gateway has forgotten how far it was.

@@ -57,6 +57,16 @@ def test_the_last_delta_that_was_lost_is_noticed():
     assert state_of(watch, 0, version=8) == "FRESH"
 
 
+def test_a_delta_ahead_of_the_head_is_no_doubt():
+    """A loan sent at once makes no gate stale until the next head, a quarter of a minute on."""
+    watch = HeadWatch()
+    watch.on_head(head(1, version=7), 0)
+
+    assert state_of(watch, 15_000, version=8) == "FRESH"
+    assert state_of(watch, 60_001, version=8) == "STALE"
+    assert watch.state(kind="catalogue", lineage=LINEAGE, version=1, now_ms=0) == "STALE"
+
+
 def test_versions_compare_only_within_a_lineage():
     """Two histories both say 7 and mean different lists."""
     watch = HeadWatch()
