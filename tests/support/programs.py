@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,17 +58,19 @@ def stays(what: str, probe: Callable[[], Any], wanted: Any, *, for_s: float) -> 
 class Program:
     """One child process; what it says goes into a file of its own."""
 
-    def __init__(self, name: str, arguments: tuple[str, ...], log: Path, cwd: Path) -> None:
+    def __init__(
+        self, name: str, arguments: tuple[str, ...], folder: Path, more_env: Mapping[str, str]
+    ) -> None:
         self.name = name
-        self.log = log
+        self.log = log = folder / f"{name}.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, str(LAUNCHER), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd=cwd,
-                env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)},
+                cwd=folder,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **more_env},
             )
 
     @property
@@ -123,9 +125,9 @@ class Programs:
     def __exit__(self, *_error: object) -> None:
         self.kill_all()
 
-    def start(self, name: str, *arguments: str) -> Program:
+    def start(self, name: str, *arguments: str, **more_env: str) -> Program:
         """Start `python -m ARGUMENTS`; see `launch.py` for options before the module."""
-        program = Program(name, arguments, self.folder / f"{name}.log", self.folder)
+        program = Program(name, arguments, self.folder, more_env)
         self._all.append(program)
         return program
 
