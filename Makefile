@@ -41,6 +41,10 @@ demo: $(READY)  ## a whole library on simulated hardware; Ctrl-C stops it
 demo-check: $(READY)  ## the demo played by a script: offline loan, link back, alarm, return
 	@exec $(BIN)/python -m sim demo-check
 
+.PHONY: bench
+bench: $(READY)  ## measure what is promised, each number beside its floor; four minutes
+	@exec $(BIN)/python -m sim measure
+
 .PHONY: test
 test: $(READY) system-for-tests coverage  ## every test; the browser's come last
 	@$(BIN)/pytest $(REST)
@@ -48,11 +52,11 @@ test: $(READY) system-for-tests coverage  ## every test; the browser's come last
 
 .PHONY: test-unit
 test-unit: $(READY)  ## the quick tests alone
-	@$(BIN)/pytest $(UNIT)
+	@$(BIN)/pytest -n auto $(UNIT)
 
 .PHONY: coverage
 coverage: $(READY)  ## the quick tests, which cover every branch of the rules and the gate
-	@$(BIN)/pytest $(UNIT) --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
+	@$(BIN)/pytest -n auto $(UNIT) --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 .PHONY: lint
 lint: $(READY)  ## formatter, linter, strict types, tidiness

@@ -9,6 +9,8 @@ import shutil
 
 import pytest
 
+LEFT_OUT = pytest.StashKey[list[str]]()
+
 
 def program_path(program: str) -> str | None:
     """Return where the program is; daemons lie outside the path of an ordinary user."""
@@ -26,6 +28,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 pytest.skip(f"{program} is not installed; make system installs it")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of data that nobody can be expected to have; the summary names them."""
+    absent = [
+        item for item in items for marker in item.iter_markers("outside") if _is_absent(marker)
+    ]
+    if absent:
+        config.hook.pytest_deselected(items=absent)
+        config.stash[LEFT_OUT] = [item.nodeid for item in absent]
+        items[:] = [item for item in items if item not in absent]
+
+
+def _is_absent(marker: pytest.Mark) -> bool:
+    return not marker.args[0].exists()
+
+
 def _skipped_in_ci(config: pytest.Config) -> int:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     counted = len(reporter.stats.get("skipped", ())) if reporter else 0
@@ -40,6 +57,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    for nodeid in config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left out, its data is not here: {nodeid}")
     if skipped := _skipped_in_ci(config):
         terminalreporter.write_line(f"{skipped} skipped: in continuous integration, a failure")
 

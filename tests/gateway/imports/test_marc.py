@@ -11,10 +11,6 @@ from gateway.imports.rows import Problem, TitleRow
 
 REAL_FILES = Path(os.environ.get("LENDGATE_MARC", Path(__file__).parents[4] / "shared/data/marc"))
 
-needs_real_files = pytest.mark.skipif(
-    not REAL_FILES.exists(), reason=f"no real catalogue at {REAL_FILES}; set LENDGATE_MARC"
-)
-
 
 def marc(**fields: str) -> bytes:
     """Return a UTF-8 record with a control field or one subfield a per name (f245="Momo")."""
@@ -202,7 +198,7 @@ def test_prices_are_read_as_people_write_them(text: str, cents: int | None):
     assert price_cents(text) == cents
 
 
-@needs_real_files
+@pytest.mark.outside(REAL_FILES)
 def test_the_real_jazz_catalogue_is_read_whole():
     """1,000 MARC-8 records with 1,238 labelled copies, accents included, nothing refused."""
     rows = list(read_marc(REAL_FILES / "jazz_1k.mrc"))
@@ -214,7 +210,7 @@ def test_the_real_jazz_catalogue_is_read_whole():
     assert titles[997].copies[0]["price_cents"] == 1724
 
 
-@needs_real_files
+@pytest.mark.outside(REAL_FILES)
 def test_the_real_open_source_catalogue_loses_one_record_only():
     """41 of 42 go in; record 28 is named with its stray byte."""
     rows = list(read_marc(REAL_FILES / "oss.marc"))
