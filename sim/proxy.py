@@ -208,12 +208,17 @@ class Connection:
                 self._passing.wait()
                 sink.sendall(chunk)
             self._passing.wait()
-            sink.shutdown(socket.SHUT_WR)
+            self._end(sink, socket.SHUT_WR)
         except OSError:
             # One side is gone; the other one must hear of it, or its half would hang for ever.
             for side in (source, sink):
-                with contextlib.suppress(OSError):
-                    side.shutdown(socket.SHUT_RDWR)
+                self._end(side, socket.SHUT_RDWR)
+
+    def _end(self, side: socket.socket, how: int) -> None:
+        """Pass an end on; a cut ends both sides itself, and as a reset, not as a goodbye."""
+        if not self._cut:
+            with contextlib.suppress(OSError):
+                side.shutdown(how)
 
 
 def _reset(side: socket.socket) -> None:
