@@ -16,6 +16,7 @@ from sim.errors import SimError
 LIBRARY_DEFAULT = Path(__file__).parent.parent / "examples" / "demo"
 FOLDER_DEFAULT = Path("build/demo")
 CHECK_FOLDER_DEFAULT = Path("build/demo-check")
+MEASURE_FOLDER_DEFAULT = Path("build/bench")
 BENCH_PORT_DEFAULT = 18090
 
 PORT = click.IntRange(0, 65_535)
@@ -165,6 +166,51 @@ def gate(config: Path, device_port: int, lanes: tuple[str, ...]) -> None:
         section = read_config(config)
         devices = gate_devices(section.text("station"), lanes, device_port, clock)
         run(section, devices, clock=clock, stop=stop)
+
+    _run(play)
+
+
+@main.command()
+@click.option("--only", "only", multiple=True, metavar="NAME", help="One benchmark; repeatable.")
+@click.option(
+    "--items",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(200, 2_000_000),
+    help="How many items the catalogue has, where that matters.",
+)
+@click.option("--quick", is_flag=True, help="Prove that it runs; the numbers mean nothing.")
+@click.option(
+    "--folder",
+    default=MEASURE_FOLDER_DEFAULT,
+    show_default=True,
+    type=A_FOLDER,
+    help="Where results go, and the disk that is measured.",
+)
+@click.option("--write-docs", is_flag=True, help="Put the table into docs/performance.md.")
+def measure(
+    only: tuple[str, ...], items: int, quick: bool, folder: Path, write_docs: bool
+) -> None:
+    """Measure what the design promises, each number beside its floor in the same run.
+
+    \b
+    kiosk    a label under the scanner, to the decision on the disk
+    ingest   facts through memory into the gateway's tables, beside bare SQL
+    broker   facts through Mosquitto and the whole gateway; the dashboard meanwhile
+    cold     a kiosk without a catalogue, to the first item found
+    site     a loan, to the gates of the building, no gateway anywhere
+    gate     tag and beam, to the siren; decisions a second; memory of the list
+    fold     facts a second into the state of an item
+    demo     the demo, to ready; memory of its programs
+
+    Everything together takes about four minutes on two idle cores. On a busy machine look at
+    the ratio: the floor is slowed just as much. `broker` and `site` need Mosquitto.
+    """
+    from sim.measure.run import Wanted, page_of, run
+
+    def play() -> None:
+        page = page_of(only, quick=quick) if write_docs else None
+        run(Wanted(folder, only, items, quick, page), _say)
 
     _run(play)
 

@@ -1,0 +1,1 @@
+"""The benchmarks: what the design promises in numbers, each beside its floor in the same run."""
