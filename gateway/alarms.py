@@ -13,7 +13,7 @@ from circulation.wire.limits import TITLE_CHARS_MAX
 from circulation.wire.messages import SiteAlarm, sealed
 from gateway import diary, schema
 from gateway.effects import title_line
-from gateway.ingest import ensure_station
+from gateway.stations import ensure_station
 from gateway.store import Store, Write
 
 OWN_NAME = "gateway"

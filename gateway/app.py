@@ -150,6 +150,7 @@ class Gateway:
         )
         desk = DeskJournal(self.store, settings.library, settings.desk)
         desk.hand_over(self.hub.ingest)
+        self.hub.ingest.retry_parked()
         self.service = Service(self.hub, desk, beat=self.pulse.beat)
         self._socket: socket.socket | None = None
         self._web: uvicorn.Server | None = None

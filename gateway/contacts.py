@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from circulation.wire.messages import Status, Telemetry
 from gateway import diary, schema
-from gateway.ingest import ensure_station
+from gateway.stations import ensure_station
 from gateway.store import Store, Write
 from gateway.wording import span
 

@@ -22,7 +22,8 @@ from circulation.wire.limits import BATCH_FACTS_MAX
 from gateway import schema
 from gateway.errors import DecisionInvalid
 from gateway.holdings import item_fold
-from gateway.ingest import Batch, Ingest, ensure_station
+from gateway.ingest import Batch, Ingest
+from gateway.stations import ensure_station
 from gateway.store import Store, new_id
 
 STATION = "desk"

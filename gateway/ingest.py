@@ -14,15 +14,19 @@ Laws of this file:
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any
 
 import sqlalchemy as sa
 
 from circulation.facts import Fact
-from circulation.sync.intake import Accept, judge
+from circulation.sync.intake import Accept, IntakeRow, judge
 from circulation.wire import kinds
+from circulation.wire.errors import FactInvalid
+from circulation.wire.fact import decode_body
 from gateway import diary, schema
 from gateway.docs import chunks
 from gateway.effects import apply_effects
@@ -31,10 +35,12 @@ from gateway.holdings import fold_in, open_loans
 from gateway.marks import Marks
 from gateway.resolve import Resolver
 from gateway.review import ReviewEntry, add_entries
+from gateway.stations import save_progress
 from gateway.store import Store, Write
 from gateway.verdicts import judge_batch, keep_verdicts
 
-PROGRAM = "lendgate 0.1"  # what parked rows were last tried with
+PROGRAM = f"lendgate {version('lendgate')}"  # what parked rows were last tried with
+RETRIED_MAX = 1_000
 Place = tuple[str, str, int]  # station, epoch id, seq
 _log = logging.getLogger(__name__)
 
@@ -76,6 +82,17 @@ class _Row:
     detail: str = ""
     is_copy: bool = False  # its id was applied before, from another place
 
+    @classmethod
+    def parked(cls, row: Any) -> _Row:
+        """Return a row of the table of parked ones, read again."""
+        fields, poison = None, None
+        try:
+            fields = decode_body(row.body)
+        except FactInvalid as error:
+            poison = str(error)
+        intake = IntakeRow(row.seq, row.hash, row.body, row.salt, row.patron_id, poison, fields)
+        return cls(row.station, row.epoch_id, row.epoch_n, intake)
+
     @property
     def fields(self) -> dict[str, Any]:
         fields: dict[str, Any] = self.intake.fields or {}
@@ -104,6 +121,41 @@ class Ingest:
                 return self._take_carefully(batches[0])
         half = len(batches) // 2
         return self.take(batches[:half]) + self.take(batches[half:])
+
+    def retry_parked(self, program: str = PROGRAM) -> int:
+        """Apply what an older version of this program had to park; return how many facts.
+
+        Each alone, so that one that fails again only stays where it is.
+        """
+        with self.store.read() as connection:
+            table = schema.PARKED
+            query = sa.select(table).where(
+                table.c.library_id == self.library_id,
+                table.c.applied_at.is_(None),
+                table.c.tried_with != program,
+            )
+            order = (table.c.station, table.c.epoch_n, table.c.seq)
+            parked = list(connection.execute(query.order_by(*order).limit(RETRIED_MAX)))
+        return sum(self._retry(_Row.parked(row), program) for row in parked)
+
+    def _retry(self, row: _Row, program: str) -> bool:
+        _park_poison([row], frozenset())
+        try:
+            with self.store.write(self.library_id) as write:
+                if row.why is None:
+                    facts = _first_of_each_id(write, [row])
+                    resolver = Resolver(write, (one.fields for one in facts))
+                    fresh = _insert_facts(write, facts, resolver)
+                    add_entries(write, _let_happen(write, fresh, resolver))
+                _unpark(write, row, program)
+        except sa.exc.OperationalError:
+            raise
+        except Exception:
+            _log.exception("%s: a parked row fails again", row.station)
+            row.why = "failed"
+            with self.store.write(self.library_id) as write:
+                _unpark(write, row, program)
+        return row.why is None
 
     def _take_carefully(self, batch: Batch) -> list[Answer]:
         """Apply a batch that failed as a whole, in ever smaller pieces; park the offenders."""
@@ -332,6 +384,20 @@ def _park(write: Write, rows: list[_Row]) -> None:
         diary.note(write, "parked", row.station, why=row.detail or row.why)
 
 
+def _unpark(write: Write, row: _Row, program: str) -> None:
+    """Note that a parked row was tried again, and whether it is a fact now."""
+    place = {"station": row.station, "epoch_id": row.epoch, "seq": row.intake.seq}
+    applied_at = write.now_ms if row.why is None else None
+    statement = write.update(schema.PARKED, **place)
+    write.execute(statement.values(tried_with=program, applied_at=applied_at))
+    if row.why is None:
+        statement = write.update(schema.POSITION, **place)
+        write.execute(statement.values(fact_id=row.fields["id"]))
+        table = schema.STATION_TABLE
+        statement = write.update(table, station=row.station)
+        write.execute(statement.values(facts=table.c.facts + 1, parked=table.c.parked - 1))
+
+
 def _instant(write: Write, fact: Fact, known: Mapping[str, Any]) -> int:
     """Return the best single instant for a fact, for showing and for retention only."""
     interval = known.get(fact.id)
@@ -358,35 +424,7 @@ def _unknown_items(facts: Iterable[Fact]) -> list[ReviewEntry]:
 
 
 def _save_stations(write: Write, marks: Marks, rows: list[_Row]) -> None:
-    """Write the marks, and what the sync page tells of each station that moved."""
-    parked: dict[str, int] = {}
-    applied: dict[str, int] = {}
-    for row in rows:
-        if row.is_copy:
-            continue
-        counts = applied if row.why is None else parked
-        counts[row.station] = counts.get(row.station, 0) + 1
-    table = schema.STATION_TABLE
-    for station, progress in marks.save(write).items():
-        ensure_station(write, station)
-        statement = write.update(table, station=station).values(
-            epoch_n=progress.n,
-            epoch_id=progress.epoch,
-            hw=progress.hw,
-            hash=progress.tip,
-            seq_last=sa.case(
-                (table.c.epoch_n != progress.n, progress.hw),
-                (table.c.seq_last > progress.hw, table.c.seq_last),
-                else_=progress.hw,
-            ),
-            facts=table.c.facts + applied.get(station, 0),
-            parked=table.c.parked + parked.get(station, 0),
-            last_fact_at=write.now_ms,
-        )
-        write.execute(statement)
-
-
-def ensure_station(write: Write, station: str, **values: Any) -> None:
-    """Make the station's row if it is its first time."""
-    row = {"station": station, "first_contact_at": write.now_ms, **values}
-    write.upsert(schema.STATION_TABLE, [row], replace=False)
+    own = [row for row in rows if not row.is_copy]
+    applied = Counter(row.station for row in own if row.why is None)
+    parked = Counter(row.station for row in own if row.why is not None)
+    save_progress(write, marks, applied=applied, parked=parked)

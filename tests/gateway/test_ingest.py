@@ -266,3 +266,52 @@ def test_a_batch_after_its_offender_was_parked_is_a_duplicate(store, ingest, boo
 
     assert isinstance(answer.verdict, Duplicate)
     assert answer.tip == kiosk.journal.hash_at(2)
+
+
+def park_as_unknown(store, kiosk, ingest, books):
+    """Have a checkin parked, as an older program that did not know the kind would have."""
+    fact_id = kiosk.write("checkin", item=books["1001"])
+    ingest.take([kiosk.batch()])
+    row = kiosk.journal.rows(1, 1, 9999)[0]
+    with store.write(LIBRARY) as write:
+        for table in (schema.FACT, schema.HOLDING):
+            write.execute(sa.delete(table))
+        write.execute(write.update(schema.POSITION).values(fact_id=None))
+        write.execute(write.update(schema.STATION_TABLE).values(facts=0, parked=1))
+        parked = {
+            "station": "kiosk-1",
+            "epoch_id": kiosk.journal.epoch.id,
+            "seq": 1,
+            "epoch_n": 1,
+            "hash": row.hash,
+            "body": row.body,
+            "why": "unknown_kind",
+            "received_at": START_MS,
+            "tried_with": "lendgate 0.0",
+        }
+        write.insert(schema.PARKED, [parked])
+    return fact_id
+
+
+def test_a_newer_program_applies_what_an_older_one_parked(store, ingest, kiosk, desk, books):
+    """What was not understood is a fact once it is, at its old place in the journal."""
+    fact_id = park_as_unknown(store, kiosk, ingest, books)
+
+    applied = ingest.retry_parked()
+
+    view = desk.station("kiosk-1")
+    assert (applied, view.facts, view.parked) == (1, 1, 0)
+    assert desk.item("1001")["state"] == "to_be_shelved"
+    assert rows(store, schema.POSITION)[0]["fact_id"] == fact_id
+    assert desk.parked() == []
+    assert ingest.retry_parked() == 0
+
+
+def test_what_is_still_unknown_stays_parked_and_is_tried_once_a_version(ingest, kiosk, desk):
+    """The same program does not try for ever; the next one does."""
+    kiosk.write("levitated")
+    ingest.take([kiosk.batch()])
+
+    assert ingest.retry_parked() == 0
+    assert ingest.retry_parked("lendgate 99") == 0
+    assert desk.parked()[0]["tried_with"] == "lendgate 99"
