@@ -18,6 +18,9 @@ SYNC = "tests/circulation/sync/"
 WIRE = "tests/circulation/wire/"
 GATE = "tests/firmware/gate/"
 SCENE = "tests/scenarios/gate/"
+KIOSK = "tests/kiosk/test_stories.py::"
+GATEWAY = "tests/gateway/"
+SITE = "tests/e2e/test_main_story.py::"
 
 STORIES = {
     "1: the later midpoint of two intervals gives a state that depends on the order of arrival": [
@@ -32,6 +35,7 @@ STORIES = {
         f"{FOLD}test_stories.py::"
         "test_a_journal_sent_again_to_a_restored_gateway_gives_the_same_intervals",
         f"{FOLD}test_properties.py::test_a_copied_journal_changes_nothing",
+        f"{SYNC}test_upload.py::test_a_restored_gateway_is_sent_again_what_it_forgot",
     ],
     "3: out to two readers and one return has two orders with two borrowers": [
         f"{FOLD}test_stories.py::test_out_to_two_readers_and_one_return_bills_neither",
@@ -44,6 +48,9 @@ STORIES = {
         f"{FOLD}test_stories.py::"
         "test_a_renewal_that_arrives_late_does_not_extend_a_strangers_loan",
         "tests/firmware/gate/test_overlay.py::test_a_tag_moved_to_another_item",
+        f"{GATEWAY}test_lists.py::test_a_written_tag_moves",
+        f"{GATEWAY}test_lists.py::test_a_tag_known_from_another_book_is_for_staff",
+        f"{GATEWAY}test_desk.py::test_a_fact_the_decision_did_not_see_opens_a_new_entry",
     ],
     "5: on a power-cut morning a clock without a battery refuses forty-five children": [
         f"{RULES}test_stories.py::"
@@ -54,14 +61,23 @@ STORIES = {
         "tests/kiosk/test_timekeeping.py::"
         "test_a_clock_that_fell_back_never_undercuts_what_was_known",
         "tests/kiosk/test_timekeeping.py::test_a_clock_that_jumped_to_2106_is_not_believed",
+        f"{KIOSK}test_a_power_cut_morning_refuses_nobody_for_the_clocks_sake",
+        f"{SITE}test_on_a_power_cut_morning_a_kiosk_with_a_wrong_clock_lends",
     ],
     "6: a verdict on three loans and five depends on which kiosk is heard first": [
         f"{RULES}test_judge.py::"
         "test_three_loans_monday_and_five_tuesday_are_judged_once_and_stay_judged",
         f"{FOLD}test_stories.py::test_an_entry_that_staff_decided_keeps_its_name",
+        f"{GATEWAY}test_verdicts.py::test_a_verdict_is_never_withdrawn",
+        f"{GATEWAY}test_verdicts.py::test_a_loan_over_the_limit_stands_with_an_entry",
     ],
     "10: two workers fold one item, and a crash between commit and publish drops a change": [
         "tests/circulation/test_journal.py::test_a_transaction_takes_the_write_lock_at_its_begin",
+        f"{GATEWAY}test_store.py::test_two_writers_wait_for_each_other",
+        f"{GATEWAY}test_order.py::test_two_stations_and_one_item_are_folded_together",
+        f"{GATEWAY}test_order.py::test_every_interleaving_gives_the_fold",
+        f"{GATEWAY}test_outbox.py::test_a_crash_between_commit_and_publish_loses_no_change",
+        f"{GATEWAY}test_outbox.py::test_changes_are_sent_once_and_in_order",
     ],
     "11: bytes that are legal JSON abort a whole set of facts, or are sent again for ever": [
         f"{WIRE}test_fact.py::test_an_unreadable_body_says_why",
@@ -70,6 +86,9 @@ STORIES = {
         f"{SYNC}test_upload.py::"
         "test_a_batch_nobody_can_read_is_halved_until_only_the_offender_is_parked",
         f"{SYNC}test_upload.py::test_a_row_that_is_no_fact_keeps_its_place_and_is_parked",
+        f"{GATEWAY}test_ingest.py::test_a_hostile_body_is_parked_alone",
+        f"{GATEWAY}test_ingest.py::test_a_set_whose_sql_fails_parks_only_the_offender",
+        "tests/e2e/test_bad_days.py::test_messages_nobody_can_read_end_nothing_and_are_named",
     ],
     "12: SQLite with two files, a deferred lock or synchronous off loses what was ticked": [
         "tests/circulation/test_journal.py::test_the_writing_connection_is_durable",
@@ -77,6 +96,10 @@ STORIES = {
         "test_a_fact_and_its_loan_are_written_together_or_not_at_all",
         "tests/circulation/test_journal.py::test_a_locked_database_is_a_named_error",
         "tests/circulation/test_journal.py::test_a_reader_cannot_write",
+        f"{KIOSK}test_a_snapshot_built_before_my_last_acks_does_not_unlend_my_books",
+        "tests/e2e/test_power_cut.py::test_a_cut_leaves_the_kiosk_every_loan_it_committed",
+        "tests/e2e/test_power_cut.py::test_a_cut_leaves_the_gateway_every_fact_it_acknowledged",
+        "tests/e2e/test_kill_nine.py::test_twenty_kills_lose_no_tick_and_repeat_no_fact",
     ],
     "15: a book lent on site only walks out, and a courier's crate sets off forty alarms": [
         f"{SCENE}reference-in-stock.json",
@@ -88,6 +111,12 @@ STORIES = {
         f"{FOLD}test_stories.py::test_a_book_lent_on_site_only_may_not_leave_the_building",
         f"{FOLD}test_stories.py::test_a_crate_and_a_box_are_no_loans",
         f"{RULES}test_stories.py::test_a_crate_a_class_box_and_withdrawn_books_bring_no_alarm",
+        f"{GATEWAY}test_lists.py::test_a_book_lent_on_site_stays_in_the_building",
+        f"{GATEWAY}test_lists.py::test_what_is_no_loan_may_leave_too",
+        f"{SITE}test_a_reference_book_is_lent_for_today_and_stays_inside",
+        f"{SITE}test_a_gate_off_the_network_stops_the_reference_book_too",
+        f"{SITE}test_a_reference_book_with_a_wrongly_released_tag_is_stopped",
+        f"{SITE}test_a_crate_a_class_box_and_a_withdrawn_book_leave_in_silence",
     ],
     "16: every other library's book, and every bank card, sounds the siren": [
         f"{SCENE}foreign-book.json",
@@ -95,6 +124,7 @@ STORIES = {
         f"{SCENE}cards.json",
         f"{GATE}test_decision.py::test_row_3_a_foreign_owner_is_only_counted",
         "tests/firmware/pi/test_loop.py::test_another_librarys_book_is_silent",
+        f"{SITE}test_another_librarys_book_leaves_in_silence_and_unnamed",
     ],
     "17: a returns cart beside the antenna, new books wheeled in, two lanes on one pedestal": [
         f"{SCENE}returns-cart.json",
@@ -103,11 +133,18 @@ STORIES = {
         f"{SCENE}two-lanes-one-portal.json",
         f"{GATE}test_lanes.py::test_one_body_in_two_lanes_is_one",
         f"{GATE}test_tags.py::test_ten_seconds_in_the_field_is_standing",
+        f"{SITE}test_a_returns_cart_beside_the_antenna_lights_the_amber_lamp",
+        f"{SITE}test_a_book_carried_in_never_sounds",
+        f"{SITE}test_two_lanes_are_one_portal_with_one_alarm_and_one_count",
     ],
     "18: nobody knows the tags' numbers, and the pad is dead": [
         f"{SCENE}dead-pad.json",
         f"{SCENE}named.json",
         f"{GATE}test_overlay.py::test_a_barcode_stands_in_for_an_unknown_tag",
+        f"{KIOSK}test_the_pad_dies_and_lending_goes_on_by_barcode",
+        f"{GATEWAY}test_lists.py::test_a_book_without_a_known_tag_is_listed_by_its_number",
+        f"{SITE}test_a_book_whose_tag_nobody_knew_leaves_in_silence_when_it_is_lent",
+        f"{SITE}test_the_pad_is_dead_and_a_book_lent_by_its_label_leaves_in_silence",
     ],
     "19: the gateway goes off at five, the kiosk lends till six, and the gate hears of nothing": [
         f"{SCENE}stale-list.json",
@@ -115,21 +152,30 @@ STORIES = {
         f"{SCENE}late-off.json",
         f"{GATE}test_overlay.py::test_side_by_side_on_wins_and_unsecured_over_off",
         f"{GATE}test_overlay.py::test_the_same_message_again_changes_nothing",
+        f"{KIOSK}test_on_reconnect_the_gates_hear_again_what_no_list_has",
+        f"{KIOSK}test_a_gate_that_asks_is_told_what_its_list_lacks",
+        f"{SITE}test_while_the_gateway_is_away_an_honest_reader_hears_nothing",
     ],
     "20: returned with a failed write and lent again, a book is unsecured and may leave": [
         f"{SCENE}unsecured-return.json",
         f"{SCENE}unsecured-lent-again.json",
         f"{RULES}test_may_leave.py::test_lent_again_after_a_failed_return_is_not_unsecured",
         f"{GATE}test_lists.py::test_the_unsecured_set_is_bounded",
+        f"{KIOSK}test_returned_with_a_failed_write_then_lent_again",
+        f"{GATEWAY}test_lists.py::"
+        "test_a_tag_that_could_not_be_switched_is_unsecured_until_it_is_lent",
     ],
     "22: children lift the book when the screen says OK before the tag is switched": [
         "tests/kiosk/test_checkout.py::test_nothing_is_ticked_before_the_tag_is_switched",
         "tests/kiosk/test_checkout.py::test_a_book_lifted_too_early_is_asked_for_again",
         "tests/kiosk/test_session.py::test_the_tick_follows_only_the_finished_event",
+        f"{KIOSK}test_a_child_that_lifts_the_book_early_gets_no_tick",
     ],
     "23: a power cut after the commit and before the tick leaves a loan nobody saw": [
         f"{FOLD}test_stories.py::test_a_power_cut_before_the_tick_leaves_no_loan_behind",
         f"{FOLD}test_fold.py::test_it_undoes_exactly_its_checkout",
+        f"{KIOSK}test_a_cut_after_the_commit_undoes_the_loan_whose_book_still_lies_there",
+        f"{KIOSK}test_a_cut_after_the_commit_keeps_the_loan_whose_book_is_gone",
     ],
 }
 

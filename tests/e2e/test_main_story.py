@@ -33,6 +33,7 @@ from tests.support.site import (
 
 SILENT_SPRING, ALICE, HEIDI = "30715000000338", "30715000000072", "30715000000171"
 TREASURE, ANNE, PRINCE = "30715000000106", "30715000000114", "30715000000080"
+BIRDS, KNOTS = "30715000000395", "30715000000403"  # tagged, but no tag is in the catalogue
 FOREIGN = "91990000000017"
 BACK_S = 45  # a station that was cut off tries again after thirty seconds at the latest
 STANDING_S = 12  # ten seconds in the field, and what a slow machine needs
@@ -194,6 +195,34 @@ def test_a_gate_off_the_network_stops_the_reference_book_too(site):
         rang = site.rang("gate-1")
 
     assert rang
+
+
+def test_a_book_whose_tag_nobody_knew_leaves_in_silence_when_it_is_lent(site):
+    """The catalogue came without tag numbers: the loan is known by what the pad read."""
+    assert site.item(KNOTS)["uids"] == []
+
+    ticked_and_known(site, "kiosk-1", LENA, KNOTS)
+    site.walk_out("gate-1", KNOTS)
+
+    assert not site.rang("gate-1")
+    uid = site.world.thing(KNOTS).tag.uid
+    site.wait("the gateway knows the tag", lambda: site.item(KNOTS)["uids"], [uid])
+
+
+def test_the_pad_is_dead_and_a_book_lent_by_its_label_leaves_in_silence(site):
+    """Without a pad the tag stays "in stock", and the reader is let out all the same."""
+    pad = site.world.kiosks["kiosk-1"].pad
+    pad.fail("off")
+    site.show_card("kiosk-1", AMARA)
+    site.world.scan("kiosk-1", BIRDS)
+    site.wait("the gateway lends it", lambda: site.state(BIRDS), "on_loan")
+    site.finish("kiosk-1", AMARA)
+    pad.mend()
+
+    site.walk_out("gate-1", BIRDS)
+
+    assert site.tag(BIRDS) == "in_stock"
+    assert not site.rang("gate-1")
 
 
 def test_while_the_gateway_is_away_an_honest_reader_hears_nothing(site):
