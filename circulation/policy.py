@@ -26,9 +26,11 @@ from circulation.terms import READER_WIDE, Terms, read_settings, settings_to_doc
 ANY = "*"
 VERSIONS_MAX = 200
 RULES_MAX = 2_000
+CASES_KEPT_MAX = 4_096
 __all__ = ["ANY", "Category", "Policy", "PolicyInvalid", "Rule", "Terms", "Version"]
 
 Found = TypeVar("Found")
+Case = tuple[str, str, str, str]  # a reader's category, an item's type and member, the site
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Version:
     since: dt.date
     rules: tuple[Rule, ...]
     _settings: Mapping[Scope, Mapping[str, Any]] = field(init=False, repr=False, compare=False)
+    _known: dict[Case, Terms] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Index the rules by scope: a cluster has thousands, a case matches sixteen at most."""
@@ -103,9 +106,21 @@ class Version:
         object.__setattr__(self, "_settings", by_scope)
 
     def terms(self, *, category: str, item_type: str, member: str, site: str) -> Terms:
-        """Return what applies to this reader, item and site."""
+        """Return what applies to this reader, item and site.
+
+        The answer is kept: one loan asks eight times, and a gateway judges thousands a second.
+        """
+        case = (category, item_type, member, site)
+        known = self._known.get(case)
+        if known is None:
+            if len(self._known) >= CASES_KEPT_MAX:
+                self._known.clear()
+            known = self._known[case] = self._stated(Scope(*case))
+        return known
+
+    def _stated(self, case: Scope) -> Terms:
         stated: dict[str, Any] = {}
-        for scope in Scope(category, item_type, member, site).widened():
+        for scope in case.widened():
             stated = dict(self._settings.get(scope, {})) | stated
         return Terms(**stated)
 

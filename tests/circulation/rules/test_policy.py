@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from circulation.doc import Doc
 from circulation.due import Length, Unit
 from circulation.errors import CirculationError
-from circulation.policy import Policy, PolicyInvalid
+from circulation.policy import CASES_KEPT_MAX, Policy, PolicyInvalid
 from circulation.terms import READER_WIDE, READERS, Terms
 
 FULL = {
@@ -32,6 +32,25 @@ def test_without_rules_the_built_in_terms_hold(school):
     assert found == Terms()
     assert found.loan == Length(Unit.DAYS, 28)
     assert (found.late.fee_per_day_cents, found.late.suspension_days_per_day) == (0, 0)
+
+
+def test_answers_are_kept_and_not_for_ever(school):
+    """The same case is answered without looking again; endless invented cases fill no memory."""
+    version = school.policy({"site": "main", "renewals": 5}).versions[0]
+
+    def ask(site):
+        return version.terms(category="pupil", item_type="book", member="DE-1", site=site)
+
+    first = ask("main")
+    again = ask("main")
+    for number in range(CASES_KEPT_MAX):
+        ask(f"invented-{number}")
+    later = ask("main")
+
+    assert again is first
+    assert later is not first
+    assert later == first
+    assert first.renewals == 5
 
 
 SCOPES = [
