@@ -172,7 +172,7 @@ class BusyStation:
         self.journal = MemoryJournal(self.random.randbytes(8).hex())
 
     def work(self, facts: int, items: list[str]) -> None:
-        """Lend and take back these items, at random, until so many facts are written.
+        """Lend and take back some of these items until so many facts are written.
 
         No other station may have the same items: then what it saw is true.
         """
@@ -181,7 +181,7 @@ class BusyStation:
             if self.is_online and done % CLOCK_EVERY == 0:
                 self._ask_time()
             else:
-                self._turn_over(self.random.choice(items))
+                self._turn_over(self._next_item(items))
 
     def batches(self) -> Iterator[Batch]:
         """Yield the journal as a kiosk sends it: 50 facts a batch."""
@@ -193,6 +193,11 @@ class BusyStation:
             )
             yield Batch(self.name, message)
             first = last + 1
+
+    def _next_item(self, items: list[str]) -> str:
+        """Return a lent item as often as any: as many come back as go out."""
+        lent = list(self._loan)
+        return self.random.choice(lent if lent and self.random.random() < 0.5 else items)
 
     def _body(self) -> dict[str, Any]:
         return {
