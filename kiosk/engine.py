@@ -218,7 +218,10 @@ class Engine:
     def _upkeep(self, now_ms: int) -> None:
         """Look at devices' health and at the disk; keep the time over a power cut."""
         health = self.devices.health()
-        self._health = tuple((name, h.detail or "ok") for name, h in sorted(health.items()))
+        feels = tuple((name, h.detail or "ok") for name, h in sorted(health.items()))
+        if feels != self._health:
+            self._health = feels
+            self.uplink.telling.feel_again()
         self._pad_ok = "pad" in health and health["pad"].ok
         self._scanner_ok = "scanner" in health and health["scanner"].ok
         self._watch_disk(now_ms)

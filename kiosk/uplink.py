@@ -50,8 +50,8 @@ from kiosk.drafting import FactWriter
 from kiosk.lists import Lists
 from kiosk.site import SiteVoice
 from kiosk.store import Store
+from kiosk.telling import Telling
 
-TELEMETRY_MS = 60_000
 ONLINE_MS = 60_000
 FIRMWARE = "lendgate-kiosk 0.1.0"
 NOTICES_MAX = 20
@@ -90,8 +90,7 @@ class Uplink:
     _births: Births = field(init=False)
     _clock: ClockSync = field(init=False)
     _heads: HeadWatch = field(default_factory=HeadWatch)
-    _marks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    _telemetry_ms: int = 0
+    telling: Telling = field(default_factory=Telling)
 
     def __post_init__(self) -> None:
         self.uploader = Uploader(
@@ -132,7 +131,7 @@ class Uplink:
 
     def will(self) -> tuple[str, bytes]:
         """The last will: that this kiosk is gone."""
-        return self.topics.status(self.place.station), encode(self._status(on=False))
+        return self.topics.status(self.place.station), encode(self.status(on=False))
 
     def farewell(self) -> None:
         """Say that this kiosk leaves in good order."""
@@ -160,18 +159,25 @@ class Uplink:
         if self.connected:
             effects += self._clock.tick(now_ms) + self.lists.tick(now_ms)
         self._carry_out(effects)
-        if self.telemetry is not None and self.connected:
-            self._send_telemetry(self.telemetry, now_ms)
+        if self.connected:
+            self._tell_again(now_ms)
 
-    def _send_telemetry(self, telemetry: Callable[[], Telemetry], now_ms: int) -> None:
-        if now_ms - self._telemetry_ms >= TELEMETRY_MS:
-            self._telemetry_ms = now_ms
-            payload = encode(telemetry())
+    def _tell_again(self, now_ms: int) -> None:
+        """Say who and how we are when that changed, or when it is time."""
+        if self.telling.may_ask(now_ms) and self.telling.is_status_due(self.status(), now_ms):
+            self._send_status(now_ms)
+        if self.telemetry is not None and self.telling.take_telemetry_turn(now_ms):
+            payload = encode(self.telemetry())
             self._publish(self.topics.telemetry(self.place.station), payload, qos=0)
+
+    def _send_status(self, now_ms: int) -> None:
+        status = self.status()
+        self.telling.on_status(status, now_ms)
+        self._publish(self.topics.status(self.place.station), encode(status), retained=True)
 
     def _on_connected(self, now_ms: int) -> None:
         self.connected = True
-        self._telemetry_ms = now_ms - TELEMETRY_MS
+        self.telling.on_connected()
         self._carry_out(self._clock.on_connected(now_ms))
         self._carry_out(self.uploader.on_connected(now_ms))
         self.site.on_connected()
@@ -242,10 +248,9 @@ class Uplink:
         if applied.lineage != self.lists.lineage:
             return
         marks = {station: (mark[0], mark[1]) for station, mark in applied.stations.items()}
-        moved = {s: mark for s, mark in marks.items() if self._marks.get(s) != mark}
-        self._marks.update(moved)
-        if moved:
-            self.store.cover(moved, applied.version)
+        covered = [station for station in marks if self.store.is_coverable(station, marks[station])]
+        if covered:
+            self.store.cover({name: marks[name] for name in covered}, applied.version)
         self._settle_news()
 
     def _on_snapshot(self, event: Received, now_ms: int) -> None:
@@ -289,9 +294,7 @@ class Uplink:
             elif isinstance(effect, SendRequest):
                 self._publish(self.topics.request(station), encode(effect.message))
             elif isinstance(effect, SendStatus):
-                self._publish(
-                    self.topics.status(station), encode(self._status(on=True)), retained=True
-                )
+                self._send_status(self.writer.time.mono_ms)
             elif isinstance(effect, Reconnect) and self.link is not None:
                 self.link.reconnect(effect.why)
             elif isinstance(effect, StaffNotice):
@@ -333,12 +336,14 @@ class Uplink:
             "boot": self.writer.boot,
         }
 
-    def _status(self, *, on: bool) -> Status:
+    def status(self, *, on: bool = True) -> Status:
+        """Who this kiosk is now."""
         journal, time = self.store.journal, self.writer.time
+        lineage = journal.lineage or self.lists.lineage
         return Status(
             self.place.station, on, self.writer.boot, journal.epoch.id, journal.epoch.n,
-            journal.last_seq, journal.acked, self.lists.versions(),
-            journal.lineage or self.lists.lineage, FIRMWARE, "sure" if time.sure else "unsure",
+            journal.last_seq, journal.acked, self.lists.versions_in(lineage),
+            lineage, FIRMWARE, "sure" if time.sure else "unsure",
             "kiosk", self.place.site, 0, self.place.name, None, self.store.oldest_waiting_wall(),
         )  # fmt: skip
 

@@ -9,7 +9,18 @@ from circulation.config import Section
 from circulation.link import Connected, Disconnected, Received
 from circulation.patrons import card_key
 from circulation.wire.fact import decode_body
-from circulation.wire.messages import Head, Pointer, SiteLoan, decode, encode, sealed
+from circulation.wire.messages import (
+    Head,
+    Pointer,
+    Request,
+    SiteLoan,
+    Status,
+    Telemetry,
+    TimeReply,
+    decode,
+    encode,
+    sealed,
+)
 from circulation.wire.topics import Topics
 from gateway.snapshots import CATALOGUE_SQL, PATRONS_SQL
 from hardware.chips.tag_data import new_content
@@ -323,6 +334,24 @@ class Kiosk:
         """What the gates of the site were told, oldest first."""
         topic = self.topics.site_loan("main")
         return [decode(SiteLoan, payload) for name, payload in self.link.sent if name == topic]
+
+    def statuses(self):
+        """What the kiosk said of itself, oldest first."""
+        topic = self.topics.status(self.station)
+        return [decode(Status, payload) for name, payload in self.link.sent if name == topic]
+
+    def telemetry(self):
+        """What the kiosk said of its feelings, oldest first."""
+        topic = self.topics.telemetry(self.station)
+        return [decode(Telemetry, payload) for name, payload in self.link.sent if name == topic]
+
+    def hear_time(self):
+        """The gateway answers what was asked for last."""
+        topic = self.topics.request(self.station)
+        asked = [decode(Request, payload) for name, payload in self.link.sent if name == topic]
+        ours = [request for request in asked if request.op == "time"][-1]
+        answer = TimeReply(ours.id, ours.mono_sent, WALL_START_MS)
+        return self.hear(self.topics.reply(self.station), answer)
 
     def loan(self, item_id):
         """Who has the item, as this kiosk believes."""

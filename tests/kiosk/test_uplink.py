@@ -126,10 +126,7 @@ def test_the_birth_says_who_the_kiosk_is_and_the_will_that_it_is_gone(tmp_path):
     """The gateway learns epoch, last row and lists from one message."""
     kiosk = Kiosk(tmp_path).load(version=5).connect()
 
-    births = [
-        decode(Status, payload) for topic, payload in kiosk.link.sent
-        if topic == kiosk.topics.status("kiosk-1")
-    ]  # fmt: skip
+    births = kiosk.statuses()
     will = decode(Status, kiosk.engine.uplink.will()[1])
     assert (births[0].on, births[0].role, births[0].seq_last) == (True, "kiosk", 0)
     assert births[0].versions == {"catalogue": 5, "patrons": 5, "policy": 5}
