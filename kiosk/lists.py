@@ -71,6 +71,11 @@ class Lists:
         """The version of every list that is here."""
         return {kind: self.version(kind) for kind in KINDS if self.version(kind)}
 
+    def versions_in(self, lineage: str | None) -> dict[str, int]:
+        """The versions of the lists of that history; of another one they would mean nothing."""
+        followers = self._followers
+        return {k: v for k, v in self.versions().items() if followers[k].lineage == lineage}
+
     @property
     def lineage(self) -> str | None:
         """The gateway's history the catalogue is of."""

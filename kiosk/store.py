@@ -182,6 +182,17 @@ class Store:
                     (version, station, epoch_n, epoch_n, seq),
                 )
 
+    def is_coverable(self, station: str, mark: tuple[int, int]) -> bool:
+        """Whether news of a station up to that mark are not noted as applied yet.
+
+        The mark need not have moved since: news may be told late, or again.
+        """
+        query = (
+            "SELECT 1 FROM news WHERE station=? AND covered IS NULL"
+            " AND (epoch_n, seq) <= (?, ?) LIMIT 1"
+        )
+        return self.reader.execute(query, (station, *mark)).fetchone() is not None
+
     def uncover(self) -> None:
         """Forget what an older history of the gateway had: it may have to be told again."""
         with transaction(self.connection) as connection:

@@ -127,8 +127,10 @@ class Courier:
     def status(self, *, on: bool) -> Status:
         """Return who this station is now."""
         journal = self._journal
-        version = self._following.version
         lineage = journal.lineage or self._following.lineage
+        # Of another history a version would mean nothing, and look like one we cannot have.
+        is_ours = self._following.lineage == lineage
+        version = self._following.version if is_ours else None
         _, is_sure = self._time.wall_ms(self._time.mono_ms())
         return Status(
             station=self.config.station,
