@@ -251,7 +251,6 @@ def reached_modules():
 WAITING = {
     "circulation/fees.py": "the gateway books fees that staff charge; it computes none itself",
     "circulation/retention.py": "the gateway forgets in SQL; other stores will need this",
-    "circulation/sync/memory.py": "the journal of a gate without a disk",
 }
 
 

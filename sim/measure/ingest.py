@@ -8,6 +8,7 @@ index and the same commits, and leaves out all thinking.
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ PATRONS = 2_000
 FACTS, FACTS_QUICK = 10_000, 400
 RATIO_TARGET = 0.5
 
-Table = tuple[str, list[tuple[Any, ...]]]
+Table = tuple[str, list[tuple[Any, ...]]]  # a name and its rows
+Share = Iterator[tuple[str, list[tuple[Any, ...]]]]  # statements and their rows
 
 
 def run(bench: Bench) -> list[Row]:
@@ -108,24 +110,23 @@ def write_bare(before: Path, tables: list[Table], *, transactions: int) -> Stopw
     """Write the rows into a copy of the database, and say how long that took."""
     target = before.with_name("bare.db")
     shutil.copy(before, target)
-    connection = sqlite3.connect(target, isolation_level=None)
-    try:
+    with closing(sqlite3.connect(target, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         with timed() as bare:
             for step in range(transactions):
-                connection.execute("BEGIN IMMEDIATE")
-                for statement, rows in _share(tables, step, transactions):
-                    connection.executemany(statement, rows)
-                connection.execute("COMMIT")
-    finally:
-        connection.close()
+                _write_share(connection, _share(tables, step, transactions))
     return bare
 
 
-def _share(
-    tables: list[Table], step: int, steps: int
-) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+def _write_share(connection: sqlite3.Connection, share: Share) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement, rows in share:
+        connection.executemany(statement, rows)
+    connection.execute("COMMIT")
+
+
+def _share(tables: list[Table], step: int, steps: int) -> Share:
     """Yield what one transaction writes: the same part of every table."""
     for name, rows in tables:
         part = rows[len(rows) * step // steps : len(rows) * (step + 1) // steps]

@@ -115,6 +115,19 @@ class _Stations:
         self.heard = threading.Event()
         self.trouble = ""
 
+    def begin(self, client: mqtt.Client) -> None:
+        """Send what a station may send before it has heard anything."""
+        for upload in self.uploads.values():
+            for payload in upload.allowed(1):
+                client.publish(upload.topic, payload, qos=1)
+
+    def await_all(self) -> None:
+        """Wait for the last ack; raises `SimError` when the gateway falls silent."""
+        while not self.finished.wait(QUIET_S_MAX):
+            if not self.heard.is_set():
+                raise SimError(f"the gateway has said nothing for {QUIET_S_MAX:.0f} s")
+            self.heard.clear()
+
     def on_message(self, client: mqtt.Client, _: object, message: mqtt.MQTTMessage) -> None:
         """Take a reply; called in the client's thread, where nobody sees an exception."""
         upload = self.uploads.get(message.topic)
@@ -143,13 +156,8 @@ def _send_all(port: int, uploads: dict[str, Upload]) -> Stopwatch:
         if not stations.there.wait(QUIET_S_MAX):
             raise SimError("the gateway did not come to the broker")
         with timed() as watch:
-            for upload in uploads.values():
-                for payload in upload.allowed(1):
-                    client.publish(upload.topic, payload, qos=1)
-            while not stations.finished.wait(QUIET_S_MAX):
-                if not stations.heard.is_set():
-                    raise SimError(f"the gateway has said nothing for {QUIET_S_MAX:.0f} s")
-                stations.heard.clear()
+            stations.begin(client)
+            stations.await_all()
     finally:
         _close(client)
     if stations.trouble:
@@ -172,16 +180,19 @@ def _bare(port: int, uploads: dict[str, Upload]) -> Stopwatch:
     try:
         with timed() as watch:
             for topic, payload in payloads:
-                if not under_way.acquire(timeout=QUIET_S_MAX):
-                    raise SimError("the broker lost a message")
+                _acquire(under_way)
                 sender.publish(topic, payload, qos=1)
             for _ in payloads:
-                if not arrived.acquire(timeout=QUIET_S_MAX):
-                    raise SimError("the broker lost a message")
+                _acquire(arrived)
     finally:
         _close(sender)
         _close(listener)
     return watch
+
+
+def _acquire(counted: threading.Semaphore) -> None:
+    if not counted.acquire(timeout=QUIET_S_MAX):
+        raise SimError("the broker lost a message")
 
 
 def _connected(port: int, topics: list[str], on_message: mqtt.CallbackOnMessage) -> mqtt.Client:
