@@ -71,14 +71,18 @@ class SiteVoice:
 
     def on_connected(self) -> None:
         """Tell again what the lists do not have yet, and ask the others what we missed."""
-        for row in self.store.own_news_after(_EVERYTHING_COVERED, REPUBLISH_MAX):
-            self._send_row(row)
+        self.tell_again()
         state = self.store.list_states().get("catalogue")
         ask = SiteAsk(
             self.place.station, "catalogue", state.lineage if state else None,
             state.version if state else 0, "",
         )  # fmt: skip
         self._send(self.topics.site_ask(self.place.site), ask)
+
+    def tell_again(self) -> None:
+        """Tell what the lists do not have yet, at the places where it is now."""
+        for row in self.store.own_news_after(_EVERYTHING_COVERED, REPUBLISH_MAX):
+            self._send_row(row)
 
     def on_loan(self, message: SiteLoan) -> None:
         """Another kiosk lent or took back an item."""

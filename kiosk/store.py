@@ -160,10 +160,17 @@ class Store:
         ]  # fmt: skip
 
     def hear(self, message: SiteLoan) -> bool:
-        """Keep what another kiosk of the site told; False when it was known already."""
+        """Keep what another kiosk of the site told; False when it was known already.
+
+        What was told before may have moved to a newer epoch of its station since.
+        """
         with transaction(self.connection) as connection:
             known = "SELECT 1 FROM news WHERE fact=?"
             if connection.execute(known, (message.fact,)).fetchone():
+                connection.execute(
+                    "UPDATE news SET epoch_n=?, seq=? WHERE fact=? AND own=0 AND epoch_n < ?",
+                    (message.epoch, message.seq, message.fact, message.epoch),
+                )
                 return False
             newer = "SELECT 1 FROM news WHERE station=? AND item_id=? AND (epoch_n, seq) > (?, ?)"
             place = (message.station, message.item, message.epoch, message.seq)

@@ -89,6 +89,7 @@ class Uplink:
     uploader: Uploader = field(init=False)
     _births: Births = field(init=False)
     _clock: ClockSync = field(init=False)
+    _epoch_n: int = 0
     _heads: HeadWatch = field(default_factory=HeadWatch)
     telling: Telling = field(default_factory=Telling)
 
@@ -207,10 +208,7 @@ class Uplink:
 
     def _on_reply(self, event: Received, now_ms: int) -> None:
         reply = decode_reply(event.payload)
-        epoch_n = self.store.journal.epoch.n
         self._carry_out(self.uploader.on_reply(reply, now_ms))
-        if self.store.journal.epoch.n != epoch_n:
-            self.store.reposition()
         if isinstance(reply, TimeReply):
             self._carry_out(self._clock.on_reply(reply, now_ms))
         elif isinstance(reply, Change):
@@ -248,7 +246,7 @@ class Uplink:
         if applied.lineage != self.lists.lineage:
             return
         marks = {station: (mark[0], mark[1]) for station, mark in applied.stations.items()}
-        covered = [station for station in marks if self.store.is_coverable(station, marks[station])]
+        covered = [name for name in marks if self.store.is_coverable(name, marks[name])]
         if covered:
             self.store.cover({name: marks[name] for name in covered}, applied.version)
         self._settle_news()
@@ -286,6 +284,20 @@ class Uplink:
         if self.store.has_settleable(version):
             self.store.settle_news(version)
 
+    def _follow_epoch(self) -> None:
+        """Let news name the places their facts have now; every new epoch begins with a birth.
+
+        A mark of the new epoch covers all of the older ones. The gates must hear the new places
+        too: no mark ever covers the old ones again.
+        """
+        n = self.store.journal.epoch.n
+        if n == self._epoch_n:
+            return
+        self.store.reposition()
+        if self._epoch_n:
+            self.site.tell_again()
+        self._epoch_n = n
+
     def _carry_out(self, effects: list[Any]) -> None:
         station = self.place.station
         for effect in effects:
@@ -294,6 +306,7 @@ class Uplink:
             elif isinstance(effect, SendRequest):
                 self._publish(self.topics.request(station), encode(effect.message))
             elif isinstance(effect, SendStatus):
+                self._follow_epoch()
                 self._send_status(self.writer.time.mono_ms)
             elif isinstance(effect, Reconnect) and self.link is not None:
                 self.link.reconnect(effect.why)
