@@ -120,6 +120,17 @@ def test_a_line_with_only_an_isbn_joins_the_catalogued_title(store: Store):
     assert rows == ["Title 1"]
 
 
+def test_two_records_with_one_isbn_stay_two_titles(store: Store):
+    """A set and its first volume may share an ISBN; each record has its own number."""
+    isbn = "9783522177504"
+
+    report = bring_in(store, title(1, isbn=isbn), title(2, isbn=isbn))
+    again = bring_in(store, title(2, isbn=isbn))
+
+    assert report.created["titles"] == 2
+    assert again.unchanged["titles"] == 1
+
+
 def patron(number: str, *cards: str) -> PatronRow:
     """Return a reader with these cards."""
     return PatronRow(f"line {number}", {"number": number, "short_name": number}, cards)

@@ -200,7 +200,7 @@ def test_a_date_that_could_be_read_two_ways_is_refused(text: str):
         cells.day("expires_on", text)
 
 
-@pytest.mark.parametrize("text", ["e00", "e004015", "nothex!!"])
+@pytest.mark.parametrize("text", ["e00", "e004015", "e00401503", "nothex!!"])
 def test_what_is_no_tag_is_refused(text: str):
     """A cut-off UID would name another book."""
     with pytest.raises(cells.CellInvalid, match="is not a tag's UID"):
