@@ -160,7 +160,7 @@ class Ledger:
         if unfinished.wanted == Security.IN_STOCK.value:
             news = News(
                 "off_unsecured", unfinished.item_id, _all_uids(known, unfinished.uids),
-                saw=_saw(known),
+                saw=_saw(known), barcode=_label(known),
             )  # fmt: skip
             if known and known.item.loan and known.patron_id:
                 news = self._still_lent(known, unfinished.uids)
@@ -179,7 +179,8 @@ class Ledger:
             loan=unfinished.loan or unfinished.fact,
             saw=_saw(known) or (unfinished.fact,),
         )
-        news = News("off", unfinished.item_id, uids, saw=_saw(known) or (unfinished.fact,))
+        saw = _saw(known) or (unfinished.fact,)
+        news = News("off", unfinished.item_id, uids, saw=saw, barcode=_label(known))
         again = Unfinished(
             draft.id, kinds.NOT_SHOWN, unfinished.item_id, unfinished.title, unfinished.uids,
             Security.IN_STOCK.value,
@@ -229,7 +230,7 @@ class Ledger:
         news = News(
             "on", known.item.item_id, _all_uids(known, reading.uids), decided.reach, _saw(known),
             reader.patron_id, draft.id, due_at, int(draft.fields["wall"]), decided.on_site, 0,
-            decided.policy_version, reader.session,
+            decided.policy_version, reader.session, _label(known, reading),
         )  # fmt: skip
         self._commit(draft, news, known, reading, wanted)
         return Recorded(draft.id, wanted, due_at, decided.on_site, warnings=decided.warnings)
@@ -252,7 +253,7 @@ class Ledger:
         news = News(
             "on", known.item.item_id, known.uids, decided.reach, _saw(known), reader.patron_id,
             loan.loan, due_at, _ms(loan.checked_out_at), loan.on_site, loan.renewals + 1,
-            decided.policy_version, reader.session,
+            decided.policy_version, reader.session, _label(known),
         )  # fmt: skip
         row = self.store.record(draft, news=news)
         self.announce(draft, news, row.seq)
@@ -278,7 +279,10 @@ class Ledger:
             counts_from=_ms(outcome.counts_from) if late_count else None,
         )
         uids = _all_uids(known, reading.uids)
-        news = News("off", item.item_id if item else None, uids, saw=_saw(known))
+        news = News(
+            "off", item.item_id if item else None, uids, saw=_saw(known),
+            barcode=_label(known, reading),
+        )  # fmt: skip
         self._commit(draft, news, known, reading, Security.IN_STOCK)
         return Recorded(
             draft.id,
@@ -301,13 +305,16 @@ class Ledger:
         self.announce(draft, news, row.seq)
 
     def _still_lent(self, known: Known, uids: tuple[str, ...]) -> News:
-        """An on-site loan whose tag would open the street door: it stays lent, and unsecured."""
+        """An on-site loan whose tag would open the street door: it stays lent, and unsecured.
+
+        It goes as far as it may, whatever its tag says: `reach` says how far.
+        """
         loan = known.item.loan
         assert loan is not None
         return News(
-            "off_unsecured", known.item.item_id, _all_uids(known, uids), saw=_saw(known),
-            patron_id=known.patron_id, loan=loan.loan, due_at=_ms(loan.due_at),
-            lent_at=_ms(loan.checked_out_at), on_site=True, session=loan.session,
+            "off_unsecured", known.item.item_id, _all_uids(known, uids), loan.reach, _saw(known),
+            known.patron_id, loan.loan, _ms(loan.due_at), _ms(loan.checked_out_at), loan.on_site,
+            loan.renewals, loan.policy_version, loan.session, _label(known),
         )  # fmt: skip
 
 
@@ -318,6 +325,11 @@ def _saw(known: Known | None) -> tuple[str, ...]:
 def _all_uids(known: Known | None, read: tuple[str, ...]) -> tuple[str, ...]:
     """The tags the gates may see: those the catalogue names and those read just now."""
     return tuple(dict.fromkeys((*(known.uids if known else ()), *read)))
+
+
+def _label(known: Known | None, reading: Reading | None = None) -> str | None:
+    """What the item's tag calls it, for gates that meet a tag whose UID nobody knows."""
+    return (known.item.barcode if known else "") or (reading.barcode if reading else None) or None
 
 
 def _ordinals(parts: frozenset[int] | None) -> tuple[int, ...] | None:
