@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from gateway import schema
 from gateway.docs import Doc, item_docs
+from gateway.review import is_open
 from gateway.store import Store
 
 CONTACT_MS = 150_000  # telemetry comes every 60 s: two may be lost
@@ -124,7 +125,7 @@ class Desk:
                 stations=stations,
                 totals=_totals(stations),
                 events=self._events(connection),
-                reviews=self._reviews(connection, schema.REVIEW.c.decided_at.is_(None)),
+                reviews=self._reviews(connection, is_open()),
             )
 
     def stations(self) -> list[StationView]:
@@ -134,9 +135,9 @@ class Desk:
 
     def reviews(self, *, decided: bool = False) -> list[Doc]:
         """Return the entries that wait for staff, or those they decided; newest first."""
-        column = schema.REVIEW.c.decided_at
+        wanted = schema.REVIEW.c.decided_at.is_not(None) if decided else is_open()
         with self.store.read() as connection:
-            return self._reviews(connection, column.is_not(None) if decided else column.is_(None))
+            return self._reviews(connection, wanted)
 
     def alarms(self, station: str | None = None) -> list[AlarmView]:
         """Return the newest alarms, of one gate or of all."""

@@ -23,6 +23,8 @@ from gateway import schema
 from gateway.docs import chunks
 from gateway.errors import CatalogueInvalid
 from gateway.store import Write, new_id
+from gateway.tags import set_uids
+from gateway.waiting import known_now, numbers_of
 
 Row = Mapping[str, Any]
 TEXT_LENGTH_MAX = 2_000
@@ -57,7 +59,7 @@ def upsert_items(write: Write, items: Sequence[Row]) -> Upserted:
     Fields: item_id, title_id, barcode, accession_no, item_type, owner, home, location,
     shelf_mark, reference, not_for_loan, parts_total, price_cents, initial (the state before any
     fact, e.g. ``withdrawn``), extra, and ``uids``: the tags in it. A tag that was known to lie in
-    another item moves.
+    another item moves. Facts that waited for such an item, number or tag happen now.
     """
     plain = [{name: row[name] for name in row if name != "uids"} for row in items]
     done, changed = _upsert(write, schema.ITEM, plain, own="item_id", source="barcode")
@@ -68,26 +70,17 @@ def upsert_items(write: Write, items: Sequence[Row]) -> Upserted:
         for uid in row.get("uids", ())
     }
     set_uids(write, pairs)
+    known_now(write, _numbers(items, done.ids))
     return done
 
 
-def set_uids(write: Write, pairs: Mapping[str, str], learned_from: str | None = None) -> None:
-    """Record which tag lies in which item; the item that loses a tag is changed too."""
-    table = schema.ITEM_UID
-    known: dict[str, str] = {}
-    for uids in chunks(sorted(pairs)):
-        query = write.select(table).where(table.c.uid.in_(uids))
-        known.update({row.uid: row.item_id for row in write.execute(query)})
-    moved = {uid: item for uid, item in pairs.items() if known.get(uid) != item}
-    write.upsert(
-        table,
-        [
-            {"uid": uid, "item_id": item, "learned_from": learned_from}
-            for uid, item in sorted(moved.items())
-        ],
-    )
-    write.changes.items.update(moved.values())
-    write.changes.items.update(known[uid] for uid in moved if uid in known)
+def _numbers(items: Sequence[Row], ids: Sequence[str]) -> set[str]:
+    """Return everything a fact may call these items."""
+    found: set[str] = set()
+    for row, item_id in zip(items, ids, strict=True):
+        called = {"item": item_id, "barcode": row.get("barcode"), "uids": row.get("uids")}
+        found.update(numbers_of(called))
+    return found
 
 
 def upsert_patrons(write: Write, patrons: Sequence[Row]) -> Upserted:

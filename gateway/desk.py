@@ -108,15 +108,7 @@ class DeskJournal:
         return found
 
     def _unsent(self, journal: SqliteJournal) -> Batch | None:
-        with self.store.read() as connection:
-            table = schema.EPOCH
-            query = table.select().where(
-                table.c.library_id == self.library_id,
-                table.c.station == STATION,
-                table.c.id == journal.epoch.id,
-            )
-            row = connection.execute(query).first()
-        hw = row.hw if row is not None else 0
+        hw = self._shared(journal)
         if journal.last_seq <= hw:
             return None
         clock = {"mono": 0, "wall": self.store.clock(), "sure": True, "boot": self._boot}
@@ -124,6 +116,27 @@ class DeskJournal:
             journal, first=hw + 1, facts_max=BATCH_FACTS_MAX, is_raw=False, clock=clock
         )
         return Batch(STATION, message)
+
+    def _shared(self, journal: SqliteJournal) -> int:
+        """Return up to where the library has this journal; where they differ, open an epoch.
+
+        The database and the journal are two files: a backup may bring back either without the
+        other, and then a place proves nothing. What the library knows already it knows by id.
+        """
+        with self.store.read() as connection:
+            table = schema.EPOCH
+            query = table.select().where(
+                table.c.library_id == self.library_id, table.c.station == STATION
+            )
+            epochs = {row.id: row for row in connection.execute(query)}
+        newest = max((row.n for row in epochs.values()), default=0)
+        own, mark = journal.epoch, epochs.get(journal.epoch.id)
+        if mark is None and newest < own.n:
+            return 0
+        if mark is not None and newest == own.n and journal.hash_at(mark.hw) == mark.hash:
+            return int(mark.hw)
+        journal.open_epoch(0, new_id(), max(newest, own.n) + 1)
+        return 0
 
     def _with_journal(self, action: Callable[[SqliteJournal], Any]) -> Any:
         """Open, act, close: a decision comes a few times a day, from any thread."""

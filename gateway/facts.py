@@ -41,6 +41,16 @@ def interval_of(row: sa.RowMapping) -> Interval:
     return Interval(row["earliest_ms"], row["latest_ms"], bool(row["flagged"]))
 
 
+def best_instant(fact: Fact, interval: Interval | None, now_ms: int) -> int:
+    """Return the best single instant for a fact, for showing and for retention only."""
+    earliest, latest = (interval.earliest_ms, interval.latest_ms) if interval else (None, None)
+    if earliest is not None and latest is not None:
+        return (earliest + latest) // 2
+    if fact.sure and fact.wall_ms is not None:
+        return fact.wall_ms
+    return now_ms
+
+
 def facts_of_items(
     connection: sa.Connection, library_id: str, item_ids: Iterable[str]
 ) -> dict[str, list[Stored]]:

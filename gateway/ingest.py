@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -30,7 +29,7 @@ from circulation.wire.fact import decode_body
 from gateway import diary, schema
 from gateway.docs import chunks
 from gateway.effects import apply_effects
-from gateway.facts import narrow_intervals
+from gateway.facts import best_instant, narrow_intervals
 from gateway.holdings import fold_in, open_loans
 from gateway.marks import Marks
 from gateway.resolve import Resolver
@@ -38,6 +37,7 @@ from gateway.review import ReviewEntry, add_entries
 from gateway.stations import save_progress
 from gateway.store import Store, Write
 from gateway.verdicts import judge_batch, keep_verdicts
+from gateway.waiting import keep_waiting, known_now
 
 PROGRAM = f"lendgate {version('lendgate')}"  # what parked rows were last tried with
 RETRIED_MAX = 1_000
@@ -284,11 +284,15 @@ def _let_happen(write: Write, facts: list[Fact], resolver: Resolver) -> list[Rev
         first_new[fact.station] = min(place, first_new.get(fact.station, place))
     narrowed = narrow_intervals(write, first_new)
     entries += keep_verdicts(write, judge_batch(write, facts, write.now_ms))
-    at_ms = {fact.id: _instant(write, fact, narrowed.by_fact) for fact in facts}
+    at_ms = {
+        fact.id: best_instant(fact, narrowed.by_fact.get(fact.id), write.now_ms) for fact in facts
+    }
     open_loans(write, facts, at_ms)
     entries += fold_in(write, facts, narrowed.by_fact, narrowed.items)
     entries += apply_effects(write, facts)
-    return entries + _unknown_items(facts)
+    entries += keep_waiting(write, facts)
+    known_now(write, (f"uid:{uid}" for uid in resolver.learned))
+    return entries
 
 
 def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:
@@ -317,10 +321,10 @@ def _insert_facts(write: Write, rows: list[_Row], resolver: Resolver) -> list[Fa
     facts: list[Fact] = []
     values: list[dict[str, Any]] = []
     for row in rows:
-        fields = dict(row.fields)
-        fields["item"] = resolver.item_of(fields)
-        intake = row.intake
-        facts.append(Fact.from_row(row.station, row.n, intake.seq, fields, intake.patron))
+        intake, fields = row.intake, row.fields
+        item_id = resolver.item_of(fields)
+        fact = Fact.from_row(row.station, row.n, intake.seq, fields, intake.patron)
+        facts.append(fact if fact.item_id == item_id else replace(fact, item_id=item_id))
         values.append(
             {
                 "id": fields["id"],
@@ -328,7 +332,7 @@ def _insert_facts(write: Write, rows: list[_Row], resolver: Resolver) -> list[Fa
                 "epoch_n": row.n,
                 "seq": intake.seq,
                 "kind": fields["kind"],
-                "item_id": fields["item"],
+                "item_id": item_id,
                 "body": intake.body,
                 "salt": intake.salt,
                 "patron_id": intake.patron,
@@ -396,31 +400,6 @@ def _unpark(write: Write, row: _Row, program: str) -> None:
         table = schema.STATION_TABLE
         statement = write.update(table, station=row.station)
         write.execute(statement.values(facts=table.c.facts + 1, parked=table.c.parked - 1))
-
-
-def _instant(write: Write, fact: Fact, known: Mapping[str, Any]) -> int:
-    """Return the best single instant for a fact, for showing and for retention only."""
-    interval = known.get(fact.id)
-    if interval is not None and None not in (interval.earliest_ms, interval.latest_ms):
-        return int((interval.earliest_ms + interval.latest_ms) // 2)
-    if fact.sure and fact.wall_ms is not None:
-        return fact.wall_ms
-    return write.now_ms
-
-
-def _unknown_items(facts: Iterable[Fact]) -> list[ReviewEntry]:
-    """Return an entry for each book that moved and that nobody knows."""
-    return [
-        ReviewEntry(
-            key=f"item_unknown:{fact.barcode or next(iter(fact.uids), fact.id)}",
-            rule="item_unknown",
-            station=fact.station,
-            facts=(fact.id,),
-            detail={"barcode": fact.barcode, "uids": list(fact.uids), "owner": fact.owner},
-        )
-        for fact in facts
-        if fact.item_id is None and fact.kind in kinds.MOVING and (fact.barcode or fact.uids)
-    ]
 
 
 def _save_stations(write: Write, marks: Marks, rows: list[_Row]) -> None:

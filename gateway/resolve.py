@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from circulation.wire import kinds
 from gateway import schema
-from gateway.catalogue import set_uids
 from gateway.docs import chunks
 from gateway.review import ReviewEntry
 from gateway.store import Write
+from gateway.tags import set_uids
 
 Fields = Mapping[str, Any]
 UIDS_PER_FACT_MAX = 64
@@ -31,6 +31,7 @@ class Resolver:
         barcodes = {fields["barcode"] for fields in batch if fields.get("barcode")}
         uids = {uid for fields in batch for uid in uids_of(fields)}
         self._write = write
+        self.learned: set[str] = set()  # tags whose item is known since `learn_tags`
         self._items = set(_column(write, schema.ITEM, "item_id", "item_id", items))
         self._barcodes = _column(write, schema.ITEM, "barcode", "item_id", barcodes)
         self._uids = _column(write, schema.ITEM_UID, "uid", "item_id", uids)
@@ -64,6 +65,7 @@ class Resolver:
                     entries.append(_elsewhere(fact_id, uid, item_id, str(other)))
         if pairs:
             set_uids(self._write, pairs)
+        self.learned.update(pairs)
         return entries
 
 

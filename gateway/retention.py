@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from gateway import schema
 from gateway.docs import chunks
 from gateway.policies import newest_policy
+from gateway.review import is_open
 from gateway.store import Store, Write
 
 DAY_MS = 24 * 3600 * 1000
@@ -79,7 +80,7 @@ def _forgettable(write: Write, before_ms: int) -> dict[str, tuple[str, str]]:
         sa.select(review.c.item_id)
         .where(
             review.c.library_id == write.library_id,
-            review.c.decided_at.is_(None),
+            is_open(),
             review.c.item_id == loan.c.item_id,
         )
         .exists()

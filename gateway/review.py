@@ -1,10 +1,16 @@
-"""What waits for staff: inserted once by a stable key, annotated, never withdrawn."""
+"""What waits for staff: inserted once by a stable key, annotated, never withdrawn.
+
+An entry ends in one of two ways: staff decide it, or later facts settle it. The first decision
+stands; what was settled waits again if it is found once more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import sqlalchemy as sa
 
 from gateway import schema
 from gateway.docs import chunks
@@ -59,10 +65,37 @@ def add_entries(write: Write, entries: Iterable[ReviewEntry]) -> int:
 
 def _annotate(write: Write, row: Any, detail: Any) -> None:
     notes = list(row.notes or [])
-    if detail in [note["detail"] for note in notes] or len(notes) >= NOTES_MAX:
+    if detail in [note.get("detail") for note in notes] or len(notes) >= NOTES_MAX:
         return
     notes.append({"at": write.now_ms, "detail": detail})
     write.execute(write.update(schema.REVIEW, key=row.key).values(notes=notes))
+
+
+def settle_entries(write: Write, settled: Mapping[str, tuple[str, ...]]) -> None:
+    """Note by key which facts settled an entry; what is decided or settled stays as it is."""
+    table = schema.REVIEW
+    for key, facts in settled.items():
+        write.execute(
+            write.update(table, key=key)
+            .where(table.c.decided_at.is_(None), table.c.settled_at.is_(None))
+            .values(settled_at=write.now_ms, settled_by=list(facts))
+        )
+
+
+def reopen_entries(write: Write, keys: Iterable[str]) -> None:
+    """Let settled entries wait again; a decided one stays decided."""
+    table = schema.REVIEW
+    for some in chunks(sorted(keys)):
+        write.execute(
+            write.update(table)
+            .where(table.c.key.in_(some), table.c.decided_at.is_(None))
+            .values(settled_at=None, settled_by=None)
+        )
+
+
+def is_open() -> Any:
+    """Return the condition for an entry that waits: neither decided nor settled."""
+    return sa.and_(schema.REVIEW.c.decided_at.is_(None), schema.REVIEW.c.settled_at.is_(None))
 
 
 def mark_decided(write: Write, key: str, fact_id: str) -> None:

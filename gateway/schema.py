@@ -184,6 +184,14 @@ PARKED = _table(
     sa.Column("applied_at", MS),
 )
 
+WAITING = _table(  # facts whose item nobody knows yet, under every number they give it
+    "waiting",
+    _key("number", sa.String(96)),
+    _key("fact_id"),
+    rowid=False,
+)
+sa.Index("waiting_by_fact", WAITING.c.library_id, WAITING.c.fact_id)
+
 # -------------------------------------------------------------------------------- the catalogue
 
 TITLE = _table(
@@ -340,10 +348,23 @@ REVIEW = _table(  # for staff: inserted and annotated, never withdrawn
     sa.Column("created_at", MS, nullable=False),
     sa.Column("decided_at", MS),
     sa.Column("decided_by", ID),  # the decision's fact id
+    sa.Column("settled_at", MS),  # when it ceased to matter without a decision
+    sa.Column("settled_by", DOC),  # the ids of the facts that did it; none: the order got known
     sa.Column("version", VERSION, nullable=False),
 )
-sa.Index("review_open", REVIEW.c.library_id, REVIEW.c.decided_at, REVIEW.c.created_at)
+sa.Index(
+    "review_open",
+    REVIEW.c.library_id,
+    REVIEW.c.created_at,
+    sqlite_where=sa.and_(REVIEW.c.decided_at.is_(None), REVIEW.c.settled_at.is_(None)),
+)
 sa.Index("review_by_item", REVIEW.c.library_id, REVIEW.c.item_id)
+sa.Index(
+    "review_open_by_item",
+    REVIEW.c.library_id,
+    REVIEW.c.item_id,
+    sqlite_where=sa.and_(REVIEW.c.decided_at.is_(None), REVIEW.c.settled_at.is_(None)),
+)
 
 ALARM = _table(
     "alarm",

@@ -30,6 +30,7 @@ from gateway.views import LAST_INSTANT, instant, item_of, loan_of, patron_of
 
 JUDGED = (kinds.CHECKOUT, kinds.RENEWAL)
 ENDING = (kinds.CHECKIN, kinds.NOT_SHOWN)
+ITEM_UNKNOWN = Reason.ITEM_UNKNOWN.value  # its entry is made where the fact waits
 _REASONS = {reason.value: reason for reason in Reason}
 
 
@@ -111,6 +112,7 @@ def keep_verdicts(write: Write, verdicts: list[tuple[Fact, str, Any]]) -> list[R
     return [
         ReviewEntry(f"{rule}:{fact.id}", rule, fact.item_id, fact.station, (fact.id,), detail)
         for fact, rule, detail in verdicts
+        if rule != ITEM_UNKNOWN
     ]
 
 

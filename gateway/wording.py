@@ -146,6 +146,20 @@ def rule(code: str) -> str:
     return code.replace("_", " ")
 
 
+def ending(entry: Doc, now_ms: int) -> str:
+    """Return how an entry ended, or that it waits.
+
+    >>> ending({"decided_at": None, "settled_at": 0, "settled_by": ["a1"]}, 60_000)
+    'settled by a later fact, 1 min ago'
+    """
+    if entry["decided_at"] is not None:
+        return f"decided {ago(entry['decided_at'], now_ms)}"
+    if entry["settled_at"] is None:
+        return "waits for a decision"
+    how = "settled by a later fact" if entry["settled_by"] else "settled: the order is known now"
+    return f"{how}, {ago(entry['settled_at'], now_ms)}"
+
+
 def event(entry: Doc) -> str:
     """Return a diary entry as a sentence; a field it lacks is shown as a dash.
 

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from gateway import schema
 from gateway.board import Desk
 from gateway.catalogue import (
-    set_uids,
     upsert_cards,
     upsert_items,
     upsert_patrons,
     upsert_titles,
 )
 from gateway.errors import CatalogueInvalid
+from gateway.tags import set_uids
 
 LIBRARY = "main"
 
