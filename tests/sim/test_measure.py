@@ -163,6 +163,7 @@ def test_measured_stations_write_what_kiosks_write(tmp_path):
     ids = {body["id"] for body in bodies}
     assert {body["loan"] for body in bodies if body["kind"] == "checkin"} <= ids
     assert {seen for body in bodies for seen in body.get("saw", [])} <= ids
+    assert [body for body in bodies if body["kind"] == "checkin" and "saw" not in body] == []
     offline_rows = offline[0].journal.rows(1, 1_000, 1 << 30)
     assert b'"clock"' not in b"".join(row.body for row in offline_rows)
 
