@@ -58,3 +58,9 @@ def _lists(db: Database) -> None:
     )
     db.table("delta_index").create_index(["kind", "key"])
     db.table("memo").create({"key": str, "value": str}, pk="key")
+
+
+@MIGRATIONS(name="0004_news_barcode")
+def _news_barcode(db: Database) -> None:
+    """By what a gate finds an item whose tag nobody knows."""
+    db.table("news").add_column("barcode", str)

@@ -65,7 +65,7 @@ class SiteVoice:
             SiteLoan(
                 self.place.station, self.store.journal.epoch.n, seq, news.item_id,
                 list(news.uids), news.state, news.reach, list(news.saw), draft.id,
-                draft.fields["wall"], "",
+                draft.fields["wall"], news.barcode, "",
             )
         )  # fmt: skip
 
@@ -89,7 +89,7 @@ class SiteVoice:
         if not self._is_genuine(message) or message.station == self.place.station:
             return
         if message.item is None:
-            known = next((k for k in map(self.beliefs.by_uid, message.uids) if k), None)
+            known = self._item_told(message)
             if known is None:
                 return
             message = message._replace(item=known.item.item_id)
@@ -149,6 +149,11 @@ class SiteVoice:
             shown.alarm, shown.gate, message.title, message.shelf_mark or "", shown.until_ms
         )
 
+    def _item_told(self, message: SiteLoan) -> Known | None:
+        found = (known for known in map(self.beliefs.by_uid, message.uids) if known)
+        by_label = self.beliefs.by_barcode(message.barcode) if message.barcode else None
+        return next(found, by_label)
+
     def _item_of(self, message: SiteAlarm) -> Known | None:
         if message.item is not None:
             found = self.beliefs.item(message.item)
@@ -170,7 +175,7 @@ class SiteVoice:
             SiteLoan(
                 row["station"], row["epoch_n"], row["seq"], row["item_id"],
                 json.loads(row["uids"]), row["state"], row["reach"] or 0,
-                json.loads(row["saw"]), row["fact"], row["wall"], "",
+                json.loads(row["saw"]), row["fact"], row["wall"], row["barcode"], "",
             )
         )  # fmt: skip
 

@@ -63,6 +63,7 @@ class News:
     renewals: int = 0
     policy: int = 0
     session: str = ""
+    barcode: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +181,17 @@ class Store:
         return True
 
     def cover(self, marks: Mapping[str, tuple[int, int]], version: int) -> None:
-        """Note at which version of the lists the gateway has applied each station's facts."""
+        """Note at which version of the lists the gateway has applied each station's facts.
+
+        A row of an older epoch may be among those copied into the newer one, at a place we have
+        not heard of yet: only the same epoch tells.
+        """
         with transaction(self.connection) as connection:
             for station, (epoch_n, seq) in marks.items():
                 connection.execute(
                     "UPDATE news SET covered=? WHERE station=? AND covered IS NULL"
-                    " AND (epoch_n < ? OR (epoch_n = ? AND seq <= ?))",
-                    (version, station, epoch_n, epoch_n, seq),
+                    " AND epoch_n=? AND seq<=?",
+                    (version, station, epoch_n, seq),
                 )
 
     def is_coverable(self, station: str, mark: tuple[int, int]) -> bool:
@@ -196,7 +201,7 @@ class Store:
         """
         query = (
             "SELECT 1 FROM news WHERE station=? AND covered IS NULL"
-            " AND (epoch_n, seq) <= (?, ?) LIMIT 1"
+            " AND epoch_n=? AND seq<=? LIMIT 1"
         )
         return self.reader.execute(query, (station, *mark)).fetchone() is not None
 
@@ -209,6 +214,7 @@ class Store:
         """Let go of news that our catalogue of this version has, and of the oldest of those."""
         with transaction(self.connection) as connection:
             connection.execute("UPDATE news SET done=1 WHERE done=0 AND covered<=?", (version,))
+            connection.execute(_OVERTAKEN_IS_DONE)
             connection.execute(
                 "DELETE FROM news WHERE done=1 AND n <= (SELECT max(n) FROM news) - ?",
                 (NEWS_KEPT,),
@@ -220,12 +226,20 @@ class Store:
         return self.reader.execute(query, (version,)).fetchone() is not None
 
     def reposition(self) -> None:
-        """After a fork our facts have new places in a new epoch; news must name those."""
+        """After a fork our facts have new places in a new epoch; news must name those.
+
+        What the gateway had before the fork was not copied; it has that at the latest when it has
+        the new epoch's first row.
+        """
         with transaction(self.connection) as connection:
             connection.execute(
                 "UPDATE news SET (epoch_n, seq) = (SELECT epoch_n, seq FROM journal"
                 " WHERE id=news.fact ORDER BY epoch_n DESC LIMIT 1)"
                 " WHERE own=1 AND fact IN (SELECT id FROM journal)"
+            )
+            epoch_n = self.journal.epoch.n
+            connection.execute(
+                "UPDATE news SET epoch_n=?, seq=1 WHERE own=1 AND epoch_n<?", (epoch_n, epoch_n)
             )
 
     def own_news_after(self, version: int, limit: int) -> list[sqlite3.Row]:
@@ -293,7 +307,7 @@ class Store:
             "saw": json.dumps(news.saw), "wall": draft.fields.get("wall", 0),
             "patron_id": news.patron_id, "loan": news.loan or draft.id, "due_at": news.due_at,
             "lent_at": news.lent_at, "on_site": int(news.on_site), "renewals": news.renewals,
-            "policy": news.policy, "session": news.session,
+            "policy": news.policy, "session": news.session, "barcode": news.barcode,
         }  # fmt: skip
         _insert(connection, "news", values)
 
@@ -310,6 +324,14 @@ def check_pragmas(connection: sqlite3.Connection) -> None:
             f"station.db: journal_mode {mode}, synchronous {synchronous}; a shown tick could be "
             "lost in a power cut, so nothing is lent. Put the file on a local disk"
         )
+
+
+_OVERTAKEN_IS_DONE = (
+    "UPDATE news SET done=1 WHERE done=0 AND EXISTS ("
+    " SELECT 1 FROM news AS later, json_each(later.saw) AS seen"
+    " WHERE later.item_id=news.item_id AND later.done=1 AND seen.value=news.fact)"
+)
+"""What a fact in the list had seen is behind that list, whoever told it and wherever it stands."""
 
 
 def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
@@ -333,7 +355,7 @@ def _heard_values(message: SiteLoan) -> dict[str, Any]:
         "fact": message.fact, "station": message.station, "own": 0, "epoch_n": message.epoch,
         "seq": message.seq, "item_id": message.item, "uids": json.dumps(list(message.uids)),
         "state": message.state, "reach": message.reach, "saw": json.dumps(list(message.saw)),
-        "wall": message.wall, "loan": message.fact,
+        "wall": message.wall, "loan": message.fact, "barcode": message.barcode,
     }  # fmt: skip
 
 

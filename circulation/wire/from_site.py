@@ -21,6 +21,7 @@ class SiteLoan(
             "saw",
             "fact",
             "wall",
+            "barcode",
             "mac",
         ],
     )
@@ -28,7 +29,9 @@ class SiteLoan(
     """What a kiosk tells the gates of its building. epoch: the number of the station's epoch.
 
     state: on (may leave as far as reach), off, off_unsecured (back, but its tag still opens
-    the gate). item: an item id, or None while only UIDs are known. fact: id of the fact.
+    the gate, or lent no farther than reach). item: an item id, or None while only UIDs are known.
+    fact: id of the fact. barcode: what its tag says it is, for a gate that meets a tag whose UID
+    nobody knows; None if unknown.
     """
 
     BYTES_MAX = GATE_MESSAGE_BYTES_MAX
@@ -43,6 +46,7 @@ class SiteLoan(
         ("saw", ListOf(ID, 64)),
         ("fact", ID),
         ("wall", SIGNED),
+        ("barcode", Optional(Text(64, 1))),
         ("mac", MAC),
     )
 

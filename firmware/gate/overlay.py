@@ -214,9 +214,8 @@ class Overlay:
 
 def _keys_of(message: "Any") -> "tuple[str, ...]":
     keys = list(message.uids[:KEYS_PER_ITEM_MAX])
-    barcode = getattr(message, "barcode", None)  # for an item whose UID nobody knows
-    if barcode:
-        keys.insert(0, f"item:{barcode}")
+    if message.barcode:  # for an item whose UID nobody knows
+        keys.insert(0, f"item:{message.barcode}")
     return tuple(keys)
 
 

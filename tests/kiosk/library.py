@@ -10,6 +10,7 @@ from circulation.link import Connected, Disconnected, Received
 from circulation.patrons import card_key
 from circulation.wire.fact import decode_body
 from circulation.wire.messages import (
+    Applied,
     Head,
     Pointer,
     Request,
@@ -314,6 +315,15 @@ class Kiosk:
     def hear_head(self, *, n=1, lineage=LINEAGE, **versions):
         head = Head(lineage, n, WALL_START_MS, versions, 1, True, "")
         return self.hear(self.topics.head(), sealed(head, bytes.fromhex(SITE_KEY)))
+
+    def hear_loan(self, told):
+        """Another kiosk of the site told this."""
+        message = sealed(told, bytes.fromhex(SITE_KEY))
+        return self.hear(self.topics.site_loan("main"), message)
+
+    def hear_applied(self, marks, *, version):
+        """The gateway says which rows of whom it has."""
+        return self.hear(self.topics.applied("main"), Applied(version, marks, LINEAGE))
 
     @property
     def view(self):

@@ -294,7 +294,7 @@ def test_a_message_without_the_sites_key_changes_nothing(kiosk):
     """A phone on the library's network cannot lend books."""
     kiosk.connect()
     forged = SiteLoan(
-        "kiosk-9", 1, 1, GOOSE, list(UIDS[GOOSE]), "on", 3, [], "f" * 16, 1, "0" * 32
+        "kiosk-9", 1, 1, GOOSE, list(UIDS[GOOSE]), "on", 3, [], "f" * 16, 1, None, "0" * 32
     )
     kiosk.hear(kiosk.topics.site_loan("main"), forged)
 

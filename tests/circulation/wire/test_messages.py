@@ -55,6 +55,7 @@ def loan(**fields) -> SiteLoan:
         "saw": [],
         "fact": "00112233445566aa",
         "wall": 0,
+        "barcode": None,
         "mac": MAC,
     }
     return SiteLoan(**{**values, **fields})

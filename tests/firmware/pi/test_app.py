@@ -135,7 +135,7 @@ def check_a_day_at_the_gate(gate, kiosk):
     assert (birth.role, birth.on, birth.list_state) == ("gate", True, "BLIND")
     assert kiosk.wait_for("site_ask", SiteAsk).version == 0
 
-    loan = SiteLoan("kiosk-1", 1, 1, None, [UID], "on", 3, [], "00000000000000f1", 0, "")
+    loan = SiteLoan("kiosk-1", 1, 1, None, [UID], "on", 3, [], "00000000000000f1", 0, None, "")
     kiosk.link.publish(TOPICS.site_loan("main"), encode(sealed(loan, SITE_KEY)))
     shown = gate.wait_for_overlay(1)
     assert shown["list"] == "BLIND"

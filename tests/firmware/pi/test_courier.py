@@ -225,7 +225,9 @@ def test_a_head_reaches_the_machine(station):
 
 def test_messages_of_the_site_reach_the_machine_unless_retained(station):
     """What a broker kept is no news; what a kiosk says now is."""
-    loan = messages.SiteLoan("kiosk-1", 1, 1, None, ["e001"], "on", 3, [], EPOCH, 0, "0" * 32)
+    loan = messages.SiteLoan(
+        "kiosk-1", 1, 1, None, ["e001"], "on", 3, [], EPOCH, 0, None, "0" * 32
+    )
     fields = ("kiosk-1", EPOCH, "gate-1", "lane-1", "out", 4, None, None, "Emma", "QA", 0)
     asked = messages.SiteAlarm(*fields, None, "0" * 32)
     answer = messages.SiteAlarm(*fields, EPOCH, "0" * 32)
