@@ -43,6 +43,7 @@ from circulation.wire.topics import Address, Topics, parse
 from gateway import lineage as history
 from gateway import schema
 from gateway.alarms import Alarms
+from gateway.announced import Announced, tell_loss
 from gateway.contacts import Contacts
 from gateway.ingest import Answer, Batch, Ingest
 from gateway.marks import Marks
@@ -84,6 +85,7 @@ class Hub:
         self.boot = boot
         self._beat = HeadBeat()
         self._nacks = NackLimiter()
+        self._announced = Announced()
         self._moved_sites: set[str] = set()
         self._told: dict[str, tuple[str, int]] = {}  # the lineage a station was told, and when
         self._names: dict[str, Callable[[Address, Heard, int], list[Send]]] = {
@@ -189,6 +191,7 @@ class Hub:
     def _remember(self, status: Status, now_ms: int) -> None:
         """Take from a kept status what it says; it is no sign of life, and may be old."""
         self.requests.births.setdefault(status.station, (status.epoch, status.n))
+        self._announced.remember(status)
         if status.on:
             self.contacts.told(status.station, **self.contacts.described(status))
         else:
@@ -205,6 +208,8 @@ class Hub:
             mark = marks.mark(station, status.epoch, status.n)
             moved = marks.moved_on(station, status.epoch, status.n, status.seq_last)
             newest = marks.newest(station)
+            before = self._announced.hear(status)
+            applied = marks.mark(station, before.epoch, before.n).hw if before is not None else 0
             verdicts = judge_birth(
                 status,
                 mark,
@@ -212,6 +217,9 @@ class Hub:
                 versions=versions_of(connection, self.library_id),
             )
         self.contacts.born(status, now_ms, mark.hw)
+        if before is not None:
+            with self.store.write(self.library_id) as write:
+                tell_loss(write, status, before, applied)
         n = max(newest.n if newest is not None else 0, status.n)
         sends: list[Send] = []
         for verdict in verdicts if moved is None else [moved]:

@@ -6,6 +6,8 @@ the id beside it makes the reader unknowable, and every count and hash stays as 
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from gateway import schema
@@ -36,21 +38,41 @@ def keep_from(
 
 def move_keep_from(store: Store, library_id: str) -> None:
     """Let every station prune what is older than our oldest useful backup."""
-    fact, station = schema.FACT, schema.STATION_TABLE
+    station = schema.STATION_TABLE
     with store.write(library_id) as write:
         before_ms = write.now_ms - KEEP_DAYS * DAY_MS
         rows = write.execute(write.select(station)).all()
         for row in rows:
-            query = sa.select(sa.func.min(fact.c.seq)).where(
-                fact.c.library_id == library_id,
-                fact.c.station == row.station,
-                fact.c.epoch_n == row.epoch_n,
-                fact.c.received_at >= before_ms,
-            )
-            first = write.execute(query).scalar()
+            first = write.execute(_first_since(library_id, row, before_ms)).scalar()
             keep = first if first is not None else row.hw + 1
             statement = write.update(station, station=row.station)
             write.execute(statement.values(keep_from=max(keep, 1)))
+
+
+def _first_since(library_id: str, station: Any, since_ms: int) -> sa.Select[Any]:
+    """Return the query for the first row of a station's epoch whose fact came since an instant.
+
+    A copy in a new epoch is as old as its fact, and what is parked counts too. What could go
+    before need not be looked at again.
+    """
+    position, fact, parked = schema.POSITION, schema.FACT, schema.PARKED
+    place = ("library_id", "station", "epoch_id", "seq")
+    joined = position.outerjoin(
+        fact,
+        sa.and_(fact.c.library_id == position.c.library_id, fact.c.id == position.c.fact_id),
+    ).outerjoin(parked, sa.and_(*(parked.c[name] == position.c[name] for name in place)))
+    received_at = sa.func.coalesce(fact.c.received_at, parked.c.received_at)
+    return (
+        sa.select(sa.func.min(position.c.seq))
+        .select_from(joined)
+        .where(
+            position.c.library_id == library_id,
+            position.c.station == station.station,
+            position.c.epoch_id == station.epoch_id,
+            position.c.seq >= station.keep_from,
+            received_at >= since_ms,
+        )
+    )
 
 
 def forget_readers(store: Store, library_id: str) -> int:

@@ -24,6 +24,7 @@ def save_progress(
             epoch_id=progress.epoch,
             hw=progress.hw,
             hash=progress.tip,
+            keep_from=sa.case((table.c.epoch_n != progress.n, 1), else_=table.c.keep_from),
             seq_last=sa.case(
                 (table.c.epoch_n != progress.n, progress.hw),
                 (table.c.seq_last > progress.hw, table.c.seq_last),
