@@ -22,7 +22,8 @@ from circulation.wire import kinds
 from gateway import schema
 from gateway.docs import chunks
 from gateway.facts import facts_of_items
-from gateway.review import ReviewEntry
+from gateway.review import ReviewEntry, add_entries, is_open, reopen_entries, settle_entries
+from gateway.standing import RULES, stands
 from gateway.store import Write
 
 
@@ -37,6 +38,7 @@ class Held:
     doubted: bool = False
     entries: list[Entry] = field(default_factory=list)
     moved: bool = False
+    folded: bool = False  # from all of its facts, so that `entries` are all there are
 
     def step(self, fact: Fact, interval: Interval) -> None:
         """Apply a fact that is after all others."""
@@ -53,8 +55,8 @@ def fold_in(
     fresh: Iterable[Fact],
     known: Mapping[str, Interval],
     narrowed: Iterable[str],
-) -> list[ReviewEntry]:
-    """Bring the holdings up to date; return what staff should see.
+) -> None:
+    """Bring the holdings up to date, and what staff should see of them.
 
     fresh: the facts just inserted, in the order they were. known: intervals of those and their
     neighbours. narrowed: items with a fact whose interval has changed.
@@ -78,7 +80,9 @@ def fold_in(
     _save(write, moved)
     _settle_loans(write, moved)
     write.changes.items |= moved.keys()
-    return [_as_review(entry) for item in moved.values() for entry in item.entries]
+    found = {name: [_as_review(one) for one in item.entries] for name, item in moved.items()}
+    add_entries(write, (entry for entries in found.values() for entry in entries))
+    _settle(write, moved, found)
 
 
 def item_fold(connection: sa.Connection, library_id: str, item_id: str) -> Any:
@@ -142,7 +146,7 @@ def _fold_again(write: Write, held: dict[str, Held], item_ids: set[str]) -> None
         item.floor_ms = folded.floor_ms
         item.entries = list(folded.entries)
         item.doubted = len([one for one in facts if moves(one.fact)]) > 1
-        item.moved = True
+        item.moved = item.folded = True
 
 
 def _save(write: Write, moved: Mapping[str, Held]) -> None:
@@ -203,6 +207,30 @@ def _settle_loans(write: Write, moved: Mapping[str, Held]) -> None:
         for some in chunks(loans):
             statement = write.update(table).where(table.c.loan.in_(some))
             write.execute(statement.values(closed_at=closed_at))
+
+
+def _settle(
+    write: Write, moved: Mapping[str, Held], found: Mapping[str, list[ReviewEntry]]
+) -> None:
+    """End the entries that have become history; open again those that a new order brings back."""
+    stand = {
+        entry.key
+        for item_id, entries in found.items()
+        for entry in entries
+        if stands(entry, moved[item_id].holding, moved[item_id].last)
+    }
+    table = schema.REVIEW
+    settled: dict[str, tuple[str, ...]] = {}
+    for ids in chunks(sorted(moved)):
+        query = write.select(table).where(table.c.item_id.in_(ids), is_open())
+        for row in write.execute(query.where(table.c.rule.in_(RULES))):
+            item = moved[row.item_id]
+            gone = item.folded and row.key not in stand
+            if gone or not stands(row, item.holding, item.last):
+                settled[row.key] = tuple(one for one in item.last if one not in row.facts)
+    settle_entries(write, settled)
+    folded = {entry.key for name in found if moved[name].folded for entry in found[name]}
+    reopen_entries(write, stand & folded)
 
 
 def _as_review(entry: Entry) -> ReviewEntry:

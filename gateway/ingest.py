@@ -288,7 +288,7 @@ def _let_happen(write: Write, facts: list[Fact], resolver: Resolver) -> list[Rev
         fact.id: best_instant(fact, narrowed.by_fact.get(fact.id), write.now_ms) for fact in facts
     }
     open_loans(write, facts, at_ms)
-    entries += fold_in(write, facts, narrowed.by_fact, narrowed.items)
+    fold_in(write, facts, narrowed.by_fact, narrowed.items)
     entries += apply_effects(write, facts)
     entries += keep_waiting(write, facts)
     known_now(write, (f"uid:{uid}" for uid in resolver.learned))

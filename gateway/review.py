@@ -88,7 +88,11 @@ def reopen_entries(write: Write, keys: Iterable[str]) -> None:
     for some in chunks(sorted(keys)):
         write.execute(
             write.update(table)
-            .where(table.c.key.in_(some), table.c.decided_at.is_(None))
+            .where(
+                table.c.key.in_(some),
+                table.c.decided_at.is_(None),
+                table.c.settled_at.is_not(None),
+            )
             .values(settled_at=None, settled_by=None)
         )
 
