@@ -11,7 +11,18 @@ from sim.demo_files import LIBRARY, SITE
 from tests.support.brokers import amqtt_broker
 from tests.support.journals import facts_in
 from tests.support.programs import NotSo, Program
-from tests.support.site import AMARA, DUNE, EMIL, IDA, LENA, MOMO, YUSUF, Site
+from tests.support.site import (
+    AMARA,
+    DUNE,
+    EMIL,
+    HOBBIT,
+    IDA,
+    LENA,
+    MATILDA,
+    MOMO,
+    YUSUF,
+    Site,
+)
 
 STRANGE_CARD, STRANGE_BOOK = "20999000000017", "39999000000017"
 BACK_S = 45  # a station that was cut off tries again after thirty seconds at the latest
@@ -72,14 +83,15 @@ def all_topics():
     return [*mine, *of_site, *lists, *changes, *gateway]
 
 
-def send(port, messages):
+def send(port, messages, *, retained=False):
     """Publish (topic, payload) pairs as a stranger at the broker, and wait until it has them."""
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="a-stranger")
     client.connect("127.0.0.1", port)
     client.loop_start()
     try:
         for topic, payload in messages:
-            client.publish(topic, payload, qos=1).wait_for_publish(20)
+            sent = client.publish(topic, payload, qos=1, retain=retained)
+            sent.wait_for_publish(20)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -130,6 +142,23 @@ def test_messages_nobody_can_read_end_nothing_and_are_named(site):
     } == {}
 
 
+def test_garbage_that_the_broker_keeps_stops_no_start(site):
+    """Retained garbage in place of every true word: kiosk and gate start from what they have."""
+    send(site.broker.port, [(topic, b"{") for topic in all_topics()], retained=True)
+    for name in ("kiosk-1", "gate-1"):
+        site.stop(name)
+        site.start(name)
+    site.lend("kiosk-1", IDA, HOBBIT)
+    site.walk_out("gate-1", MATILDA)
+    rang = site.rang("gate-1")
+    site.kill9("broker")
+    site.broker.start()
+
+    site.wait("everything has gone", lambda: site.drained("kiosk-1"), within_s=BACK_S)
+    assert rang
+    assert site.state(HOBBIT) == "on_loan"
+
+
 def largest(site, pattern):
     """Return the size of the largest file whose name is like that."""
     return max(file.stat().st_size for file in site.folder.glob(pattern))
@@ -151,6 +180,7 @@ def test_a_kiosk_whose_disk_takes_no_more_ticks_nothing(site):
     assert refused is not None, "the disk was never full"
     assert site.running("kiosk-1").code is None
     assert site.tiles("kiosk-1").get(refused, {}).get("state") != "done"
+    assert site.screen("kiosk-1")["state"] == "stopped"
     site.kill9("kiosk-1")
     site.place("shelf", refused)
     site.place("cards", AMARA)
@@ -237,4 +267,4 @@ def test_the_site_has_gone_on(site):
     """After all of this a reader borrows, and the gate stops a thief."""
     assert [site.running(name).code for name in PROGRAMS] == [None] * len(PROGRAMS)
     site.wait("nothing waits", lambda: site.drained("kiosk-1"), within_s=BACK_S)
-    goes_on(site, YUSUF, "30715000000056", "30715000000064")
+    goes_on(site, YUSUF, "30715000000072", "30715000000080")

@@ -44,3 +44,34 @@ def test_the_demo_leaves_no_process_and_no_file_outside_its_folder(programs, tmp
     assert files_below(home) == []
     assert files_below(temporary) == []
     assert sorted(path.name for path in work.iterdir()) == ["demo"]
+
+
+def test_the_programs_of_a_test_end_with_it(tmp_path):
+    """What a test started and did not stop is gone when its folder is closed."""
+    with Programs(tmp_path) as programs:
+        server = programs.start("server", "http.server", "0", "--bind", "127.0.0.1")
+        wait_until("it runs", lambda: "Serving" in server.said())
+
+    assert server.code is not None
+    assert not psutil.pid_exists(server.pid)
+
+
+def test_a_killed_test_run_takes_its_programs_with_it(tmp_path):
+    """Even when the run itself is killed, the kernel ends what it has started."""
+    script = tmp_path / "run_alone.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from tests.support.programs import Programs\n"
+        f"with Programs(Path({str(tmp_path)!r})) as programs:\n"
+        "    server = programs.start('server', 'http.server', '0', '--bind', '127.0.0.1')\n"
+        "    print(server.pid, flush=True)\n"
+        "    server.wait(60)\n"
+    )
+    with Programs(tmp_path) as programs:
+        run = programs.start("run", "run_alone")
+        wait_until("it has started one", lambda: run.said().strip().isdigit())
+        wait_until("it runs", lambda: "Serving" in (tmp_path / "server.log").read_text())
+        server = psutil.Process(int(run.said()))
+        run.kill()
+
+    assert psutil.wait_procs([server], timeout=5)[1] == []
