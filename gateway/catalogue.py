@@ -29,7 +29,7 @@ from gateway.waiting import known_now, numbers_of
 Row = Mapping[str, Any]
 TEXT_LENGTH_MAX = 2_000
 INT_MAX = 2**31 - 1
-_UID = re.compile(r"[0-9a-f]{2,64}")
+_UID = re.compile(r"(?:[0-9a-f]{2}){1,16}")  # what a fact, and a word to the gates, can carry
 _CARD_STATES = ("active", "lost", "void")
 
 
@@ -270,7 +270,7 @@ def _storable(text: str) -> bool:
 def _uid(uid: str) -> str:
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         raise CatalogueInvalid(
-            f"item: uid {str(uid)[:60]!r} must be 2 to 64 lower-case hex digits"
+            f"item: uid {str(uid)[:60]!r} must be 2 to 32 lower-case hex digits, two a byte"
         )
     return uid
 

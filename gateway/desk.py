@@ -61,6 +61,8 @@ class DeskJournal:
                 raise DecisionInvalid(f"no entry {entry[:80]!r}; look at the list again")
             if row.decided_at is not None:
                 raise DecisionInvalid("somebody has decided this already; look at the list again")
+            if row.settled_at is not None:
+                raise DecisionInvalid("later facts have settled this; look at the list again")
             if row.item_id is None or state == NOTED:
                 return {"kind": kinds.DECISION, "entry": entry, "saw": list(row.facts)[:64]}
             if state not in DECIDABLE:
@@ -74,14 +76,22 @@ class DeskJournal:
             "saw": list(folded.considered),
         }
 
+    def compare_clock(self) -> str:
+        """Write what the gateway's clock says now, so that decisions have their place in time."""
+        sent, now_ms = self._mono_ms(), self.store.clock()
+        sample = {"mono_sent": sent, "mono_received": self._mono_ms(), "gateway_now": now_ms}
+        return self.write({"kind": kinds.CLOCK, **sample})
+
+    def _mono_ms(self) -> int:
+        return int((time.monotonic() - self._started) * 1000)
+
     def write(self, fields: dict[str, Any]) -> str:
         """Append a fact of the desk; return its id."""
         fact_id = new_id()
-        mono = int((time.monotonic() - self._started) * 1000)
         body = {
             "id": fact_id,
             "boot": self._boot,
-            "mono": mono,
+            "mono": self._mono_ms(),
             "wall": self.store.clock(),
             "sure": True,
             **fields,

@@ -64,6 +64,7 @@ class Service:
         self._stopping = threading.Event()
         self._link: Publishes | None = None
         self._new_lists = threading.Event()
+        self._desk_wrote = threading.Event()
         self._threads = [
             threading.Thread(target=self._write, name="gateway writer", daemon=True),
             threading.Thread(target=self._build, name="gateway lists", daemon=True),
@@ -130,7 +131,8 @@ class Service:
             self._publish(self.hub.on_connected())
         self._publish(self.hub.take(heard, now_ms))
         asked = [event for event in events if isinstance(event, Future)]
-        if asked:
+        if asked or self._desk_wrote.is_set():
+            self._desk_wrote.clear()
             self._decide_now(asked)
         if self._new_lists.is_set():
             self._new_lists.clear()
@@ -168,7 +170,7 @@ class Service:
         return self._link.publish(send.topic, send.payload, retained=send.retained)
 
     def _build(self) -> None:
-        """Build lists that are due; once an hour forget what is to be forgotten."""
+        """Build lists that are due; at the start and once an hour do the chores."""
         chores_at = time.monotonic()
         while not self._stopping.is_set():
             try:
@@ -187,6 +189,8 @@ class Service:
             self._new_lists.set()
 
     def _do_chores(self) -> None:
+        self.desk.compare_clock()
+        self._desk_wrote.set()
         move_keep_from(self.hub.store, self.hub.library_id)
         forget_readers(self.hub.store, self.hub.library_id)
 

@@ -8,7 +8,7 @@ from circulation.barcodes import Barcodes, is_cover_ean, suspicious_barcode
 
 YES = frozenset({"1", "yes", "y", "true", "x", "ja", "oui", "si", "是", "√"})
 NO = frozenset({"0", "no", "n", "false", "nein", "non", "否"})
-UID_DIGITS = re.compile(r"[0-9a-f]{8,64}")
+UID_DIGITS = re.compile(r"[0-9a-f]{8,32}")
 DATE_SHAPES = ("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d")
 
 
@@ -76,7 +76,7 @@ def uids(name: str, text: str) -> tuple[str, ...]:
     found = tuple(re.sub(r"[\s:\-]", "", part).lower() for part in several(text))
     for uid in found:
         if not UID_DIGITS.fullmatch(uid) or len(uid) % 2:
-            raise CellInvalid(f"{name}: {uid!r} is not a tag's UID (8 to 64 hex digits)")
+            raise CellInvalid(f"{name}: {uid!r} is not a tag's UID (8 to 32 hex digits)")
     return found
 
 

@@ -113,3 +113,69 @@ def test_an_entry_without_an_item_is_noted(ingest, desk, board):
 
     assert entry["rule"] == "item_unknown"
     assert board.reviews() == []
+
+
+def test_decisions_are_ordered_in_time(ingest, desk, board, doubt):
+    """The desk compares its own clock, so a decision lies between the minutes it was made in."""
+    desk.compare_clock()
+    desk.decision(doubt["key"], "available")
+    desk.hand_over(ingest)
+
+    decision = next(f for f in board.item("1001")["facts"] if f["kind"] == "decision")
+    assert START_MS <= decision["earliest_ms"] <= START_MS + 1_000
+    assert decision["flagged"] == 0
+
+
+def test_a_return_after_a_decision_needs_no_new_entry(ingest, clock, desk, board, doubt):
+    """Clocks order what did not see each other: the kiosk's return was an hour later."""
+    desk.compare_clock()
+    desk.decision(doubt["key"], "on_loan")
+    clock.now_ms += 60_000
+    desk.compare_clock()
+    desk.hand_over(ingest)
+    kiosk = Station("kiosk-3")
+    kiosk.ask_time(START_MS + 3_600_000)
+    kiosk.write("checkin", item=board.item("1001")["item_id"])
+
+    ingest.take([kiosk.batch()])
+
+    assert board.item("1001")["state"] == "to_be_shelved"
+    assert "unseen_by_decision" not in [entry["rule"] for entry in board.reviews()]
+
+
+def test_a_decision_names_as_many_facts_as_a_body_may(ingest, desk, board, books, readers):
+    """Seventy kiosks that lent one book in an hour are more than a decision can name."""
+    for number in range(70):
+        kiosk = Station(f"kiosk-{number}")
+        kiosk.write("checkout", item=books["1001"], patron=readers[0], due_at=DUE_AT, reach=3)
+        ingest.take([kiosk.batch()])
+
+    entry = next(one for one in board.reviews() if one["rule"] == "uncertain")
+    desk.decision(entry["key"], "available")
+    desk.hand_over(ingest)
+
+    decision = next(f for f in board.item("1001")["facts"] if f["kind"] == "decision")
+    assert len(json.loads(decision["body"])["saw"]) == 64
+
+
+def test_what_later_facts_settled_is_not_decided(ingest, desk, board, doubt, books):
+    """A page that was open for long does not overrule what has happened since."""
+    last = board.item("1001")["last"]
+    kiosk = Station("kiosk-3")
+    first = kiosk.write("checkin", item=books["1001"], saw=last[:1])
+    ingest.take([kiosk.batch()])
+    other = Station("kiosk-4")
+    other.write("seen", item=books["1001"], saw=[*last[1:]])
+    kiosk.write("declared", item=books["1001"], state="found", saw=[first])
+    ingest.take([kiosk.batch(2), other.batch()])
+    end = Station("kiosk-5")
+    end.ask_time(START_MS + 9_000_000)
+    for station in (kiosk, other):
+        station.ask_time(START_MS + 8_000_000)
+        ingest.take([station.batch(station.journal.last_seq)])
+    end.write("checkin", item=books["1001"])
+
+    ingest.take([end.batch()])
+
+    with pytest.raises(DecisionInvalid, match="settled"):
+        desk.decision(doubt["key"], "missing")

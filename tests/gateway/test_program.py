@@ -186,6 +186,21 @@ def test_a_decision_on_a_running_gateway_is_applied_before_it_is_answered(tmp_pa
         live.link.stop()
 
 
+def test_the_desk_compares_its_clock_at_the_start(tmp_path):
+    """Decisions have their place in time from the first one on."""
+    with (
+        SmallBroker() as broker,
+        Gateway(settings_of(write_config(tmp_path, broker=broker.port))) as gateway,
+    ):
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{gateway.web_port}/live", timeout=TIMEOUT_S
+        ) as page:
+            while not (facts := get(gateway, "/api/facts?station=desk")):
+                page.readline()  # the page says something whenever facts have come
+
+    assert [fact["kind"] for fact in facts] == ["clock"]
+
+
 def test_a_gateway_without_a_broker_serves_its_pages(tmp_path):
     """The network may be down; what was known is shown all the same."""
     with socket.socket() as unused:
