@@ -23,7 +23,7 @@ from sim.measure.table import Bench, Row
 SCANS, SCANS_QUICK = 1_000, 20
 ITEMS_PER_VISIT = 5
 OWN_MS_TARGET = 3.0
-WALL_BODY = bytes(420)  # as long as the body of a checkout
+CHECKOUT_BODY = bytes(420)  # as long as the body of a checkout
 
 
 class BareCommits:
@@ -39,7 +39,7 @@ class BareCommits:
         """Write a row; return how long that took, in ms."""
         began = time.perf_counter()
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("INSERT INTO journal (body) VALUES (?)", (WALL_BODY,))
+        self._connection.execute("INSERT INTO journal (body) VALUES (?)", (CHECKOUT_BODY,))
         self._connection.execute("COMMIT")
         return (time.perf_counter() - began) * 1_000
 
