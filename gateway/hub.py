@@ -34,6 +34,7 @@ from circulation.wire.messages import (
     Nack,
     Request,
     SiteAlarm,
+    SiteLoan,
     Status,
     Telemetry,
     decode,
@@ -50,6 +51,7 @@ from gateway.marks import Marks
 from gateway.outbox import Outbox, Send, versions_of
 from gateway.requests import Requests
 from gateway.retention import keep_from
+from gateway.seals import Seals
 from gateway.snapshots import Snapshots
 from gateway.store import Store
 
@@ -82,6 +84,7 @@ class Hub:
         self.alarms = Alarms(store, library_id, key=key)
         self.requests = Requests(store, library_id, self.outbox, snapshots)
         self.snapshots = snapshots
+        self.seals = Seals(self.contacts, key=key)
         self.boot = boot
         self._beat = HeadBeat()
         self._nacks = NackLimiter()
@@ -93,6 +96,7 @@ class Hub:
             names.REQUEST: self._on_request,
             names.TELEMETRY: self._on_telemetry,
             names.SITE_ALARM: self._on_site_alarm,
+            names.SITE_LOAN: self._on_site_loan,
         }
 
     def will(self) -> tuple[str, bytes]:
@@ -321,12 +325,17 @@ class Hub:
                 self.contacts.told(address.station, lineage=lineage)
         return []
 
-    def _on_site_alarm(self, address: Address, heard: Heard, _now_ms: int) -> list[Send]:
+    def _on_site_alarm(self, address: Address, heard: Heard, now_ms: int) -> list[Send]:
         alarm = decode(SiteAlarm, heard.payload)
-        answer = self.alarms.heard(alarm)
+        answer = self.alarms.heard(alarm) if self.seals.holds(alarm, now_ms) else None
         if answer is None:
             return []
         return [Send(self.topics.site_alarm(address.site), encode(answer))]
+
+    def _on_site_loan(self, _address: Address, heard: Heard, now_ms: int) -> list[Send]:
+        """Look at the mac alone: gates act on these, the gateway waits for the journal."""
+        self.seals.holds(decode(SiteLoan, heard.payload), now_ms)
+        return []
 
     def _refused(self, heard: Heard, now_ms: int) -> list[Send]:
         """Answer a journal message nobody can read, so that it is sent in smaller pieces."""

@@ -106,6 +106,7 @@ EVENTS = {
     "lost": "{station}: facts {first} to {last} are lost",
     "twin": "two programs answer to the name {station}",
     "alarm": "alarm at {station}: {what}",
+    "unsealed": "{station} sends messages without the library's key; nobody acts on them",
     "lineage": "the gateway starts a new history; stations send again",
     "recovered": "every station has sent again what an older history may have lacked",
     "snapshot": "a new list of {kind} is ready (version {version})",

@@ -20,6 +20,7 @@ from circulation.wire.messages import (
     Pointer,
     Request,
     SiteAlarm,
+    SiteLoan,
     Status,
     Telemetry,
     TimeReply,
@@ -27,6 +28,7 @@ from circulation.wire.messages import (
     decode_reply,
     encode,
     is_sealed,
+    sealed,
 )
 from circulation.wire.topics import Topics
 from gateway import lineage as history
@@ -436,7 +438,7 @@ def test_applied_names_the_stations_of_a_site(store, hub, books):
     assert told[TOPICS.applied("main")].version == feed.version
 
 
-def alarm(**fields):
+def alarm(key=KEY, **fields):
     """Return a gate's alarm as heard over its site."""
     values = {
         "station": "gate-1",
@@ -451,10 +453,10 @@ def alarm(**fields):
         "shelf_mark": None,
         "latency_ms": 3,
         "answers": None,
-        "mac": "0" * 32,
+        "mac": "",
         **fields,
     }
-    return Heard(TOPICS.site_alarm("main"), encode(SiteAlarm(**values)))
+    return Heard(TOPICS.site_alarm("main"), encode(sealed(SiteAlarm(**values), key)))
 
 
 def test_an_alarm_names_its_book_at_once(hub, board, books):
@@ -490,6 +492,64 @@ def test_the_alarms_fact_and_its_message_are_one_alarm(hub, board, books):
 
     assert len(board.alarms()) == 1
     assert len([e for e in board.board().events if e["code"] == "alarm"]) == 1
+
+
+def told(board, code):
+    """Return the stations that the diary names for a code, oldest first."""
+    return [e["station"] for e in reversed(board.board().events) if e["code"] == code]
+
+
+WRONG_KEY = bytes(16)
+
+
+def test_an_alarm_without_the_librarys_key_is_no_alarm(hub, board, books):
+    """Whoever can write on the building's network cannot make a guard run."""
+    gate = Station("gate-1")
+    hub.take([status(gate, role="gate")], START_MS)
+
+    sends = hub.take([alarm(WRONG_KEY)], START_MS)
+
+    assert sends == []
+    assert board.alarms() == []
+    assert told(board, "unsealed") == ["gate-1"]
+
+
+def test_a_wrong_key_is_told_once_per_station_and_hour(hub, board):
+    """The diary is for people: a flood is one sentence, and names nobody made up."""
+    gate, hour_ms = Station("gate-1"), 3_600_000
+    hub.take([status(gate, role="gate")], START_MS)
+
+    for at_ms in (0, 1, hour_ms - 1, hour_ms):
+        hub.take([alarm(WRONG_KEY), alarm(WRONG_KEY, station="nobody-7")], START_MS + at_ms)
+
+    assert told(board, "unsealed") == ["gate-1", None, "gate-1", None]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"), [(KEY, []), (WRONG_KEY, ["kiosk-1"])], ids=["right", "wrong"]
+)
+def test_a_sites_loan_with_a_wrong_key_is_told_of(hub, board, key, expected):
+    """Gates ignore it by themselves; staff should know that somebody tries."""
+    kiosk = Station("kiosk-1")
+    loan = SiteLoan(
+        station="kiosk-1",
+        epoch=1,
+        seq=1,
+        item=None,
+        uids=["e004010000001001"],
+        state="on",
+        reach=3,
+        saw=[],
+        fact="00000000000000a1",
+        wall=START_MS,
+        barcode=None,
+        mac="",
+    )
+    hub.take([status(kiosk)], START_MS)
+
+    hub.take([Heard(TOPICS.site_loan("main"), encode(sealed(loan, key)))], START_MS)
+
+    assert told(board, "unsealed") == expected
 
 
 def test_everything_retained_is_said_on_every_connect(hub, books):

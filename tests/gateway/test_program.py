@@ -191,12 +191,12 @@ def test_the_desk_compares_its_clock_at_the_start(tmp_path):
     with (
         SmallBroker() as broker,
         Gateway(settings_of(write_config(tmp_path, broker=broker.port))) as gateway,
-    ):
-        with urllib.request.urlopen(
+        urllib.request.urlopen(
             f"http://127.0.0.1:{gateway.web_port}/live", timeout=TIMEOUT_S
-        ) as page:
-            while not (facts := get(gateway, "/api/facts?station=desk")):
-                page.readline()  # the page says something whenever facts have come
+        ) as page,
+    ):
+        while not (facts := get(gateway, "/api/facts?station=desk")):
+            page.readline()  # the page says something whenever facts have come
 
     assert [fact["kind"] for fact in facts] == ["clock"]
 
