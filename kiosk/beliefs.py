@@ -56,6 +56,7 @@ class Beliefs:
     catalogue: sqlite3.Connection | None = None
     patrons: sqlite3.Connection | None = None
     part_names: dict[str, dict[int, str]] = field(default_factory=dict)
+    damaged: set[str] = field(default_factory=set)
 
     @property
     def knows_items(self) -> bool:
@@ -203,10 +204,19 @@ class Beliefs:
         return [row[0] for row in self._rows(self.station, query, kind, name, value)]
 
     def _one(self, base: sqlite3.Connection | None, query: str, *values: str) -> Any:
-        return base.execute(query, values).fetchone() if base is not None else None
+        return next(iter(self._rows(base, query, *values)), None)
 
     def _rows(self, base: sqlite3.Connection | None, query: str, *values: str) -> list[Any]:
-        return base.execute(query, values).fetchall() if base is not None else []
+        if base is None:
+            return []
+        try:
+            return base.execute(query, values).fetchall()
+        except sqlite3.DatabaseError:
+            if base is self.station:
+                raise
+            # What lies on the damaged page is unknown until the list has been fetched again.
+            self.damaged.add("catalogue" if base is self.catalogue else "patrons")
+            return []
 
 
 def _replaces(row: sqlite3.Row, newest: sqlite3.Row) -> bool:

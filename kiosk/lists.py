@@ -83,10 +83,22 @@ class Lists:
 
     def on_head(self, head: Head, now_ms: int) -> list[Any]:
         """Compare with what the gateway has; return requests to send."""
+        self._distrust_damaged()
         return self._carry_out(
             [effect for f in self._followers.values() for effect in f.on_head(head, now_ms)],
             now_ms,
         )
+
+    def _distrust_damaged(self) -> None:
+        """Fetch a damaged list anew, now that the gateway is there to fetch it from.
+
+        The file stays open until then: most of it can be read.
+        """
+        for kind in self.beliefs.damaged:
+            Path(self.store.list_states()[kind].file).unlink(missing_ok=True)
+            self._followers[kind] = ChangeFollower(kind, random_below=self.random_below)
+            self._note(kind, "damaged on the disk; it is fetched again")
+        self.beliefs.damaged.clear()
 
     def on_change(self, change: Change, now_ms: int) -> list[Any]:
         """Take a delta."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 PATIENCE_MS = 3_000  # a head may overtake the delta that it counts
+CONTINUE_MS = (
+    250  # an answer is short for a gate's sake; so long after its last delta more is asked
+)
 RETRY_FIRST_MS = 10_000
 RETRY_MS_MAX = 120_000
 ASKED_MAX = 3
@@ -35,12 +38,15 @@ class ChangeFollower:
         self.version: int | None = None
         self._asked = 0
         self._ask_ms: int | None = None
+        self._newest = 0  # what a head of our lineage has named
+        self._gap_ms = PATIENCE_MS
         self._fetched_ms: int | None = None
 
     def on_loaded(self, lineage: str, version: int) -> None:
         """The list now in use has this lineage and version."""
         self.lineage = lineage
         self.version = version
+        self._newest = 0
         self._fetched_ms = None
         self._settle()
 
@@ -56,6 +62,10 @@ class ChangeFollower:
             return self._ask(now_ms) if self._asked == 0 else []
         self.version = change.to_version
         self._settle()
+        if self._newest > change.to_version:
+            self._ask_ms = now_ms + self._gap_ms
+        else:
+            self._gap_ms = PATIENCE_MS
         return [ApplyChanges(self._kind, change.changes, change.to_version)]
 
     def on_pointer(self, pointer: "Any", now_ms: int) -> "list[Any]":
@@ -79,6 +89,7 @@ class ChangeFollower:
             return []
         if self.version is None or head.lineage != self.lineage:
             return self._fetch(now_ms)
+        self._newest = newest
         if newest > self.version and self._ask_ms is None:
             self._ask_ms = now_ms + PATIENCE_MS
         return []
@@ -91,6 +102,7 @@ class ChangeFollower:
 
     def _ask(self, now_ms: int) -> "list[Any]":
         self._asked += 1
+        self._gap_ms = CONTINUE_MS
         self._ask_ms = now_ms + self._backoff.next_ms()
         name = f"c{self._random_below(1 << 30):08x}"
         request = Request(

@@ -23,7 +23,7 @@ from firmware.gate.machine import GateMachine
 from firmware.pi.devices import GateDevices, LaneDevices
 from firmware.pi.face import Face
 from hardware.errors import HardwareError, TagError
-from hardware.ports import Clock, Output, TagReader
+from hardware.ports import Clock, Edge, Input, Output, TagReader
 
 TURN_MS = 20
 TOLD_MAX = 4_096
@@ -163,15 +163,25 @@ class DetectionLoop:
         for name, lane in self._devices.lanes.items():
             beams = ((events.INNER, lane.beam_inner), (events.OUTER, lane.beam_outer))
             for beam, pin in beams[: lane.beams]:
-                told = [] if pin is None else pin.edges()
+                told = self._told_by(f"{name} {beam}", pin)
                 found += [events.BeamEdge(name, beam, edge.level, edge.at_ms) for edge in told]
         return sorted(found, key=lambda edge: int(edge.at_ms))
 
+    def _told_by(self, name: str, pin: Input | None) -> list[Edge]:
+        """Return the edges of a pin; one that cannot be read is told, and tried again."""
+        if pin is None:
+            return []
+        try:
+            edges = pin.edges()
+        except HardwareError as error:
+            self._faults[name] = str(error)[:120]
+            return []
+        self._faults.pop(name, None)
+        return edges
+
     def _press(self) -> None:
-        if self._devices.button is None:
-            return
         levels = []
-        for edge in self._devices.button.edges():
+        for edge in self._told_by("button", self._devices.button):
             levels.append((self._button.edge(edge.level, edge.at_ms), self._button.level))
         levels.append((self._button.settle(self._clock.now_ms()), self._button.level))
         if any(since_ms is not None and level for since_ms, level in levels):
