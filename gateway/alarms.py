@@ -5,20 +5,18 @@ The alarm's fact comes with the gate's journal, perhaps later; both have one id.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import sqlalchemy as sa
 
 from circulation.wire.limits import TITLE_CHARS_MAX
-from circulation.wire.messages import SiteAlarm, is_sealed, sealed
+from circulation.wire.messages import SiteAlarm, sealed
 from gateway import diary, schema
 from gateway.effects import title_line
 from gateway.stations import ensure_station
 from gateway.store import Store, Write
 
 OWN_NAME = "gateway"
-_log = logging.getLogger(__name__)
 
 
 class Alarms:
@@ -30,14 +28,8 @@ class Alarms:
         self._key = key
 
     def heard(self, alarm: SiteAlarm) -> SiteAlarm | None:
-        """Keep an alarm; return the answer with title and shelf mark, if it lacks them.
-
-        One without the site's mac is nobody's alarm.
-        """
+        """Keep an alarm; return the answer with title and shelf mark, if it lacks them."""
         if alarm.answers is not None:
-            return None
-        if not is_sealed(alarm, self._key):
-            _log.warning("an alarm of %s without a right mac", alarm.station)
             return None
         with self.store.write(self.library_id) as write:
             item_id = _item_of(write, alarm)

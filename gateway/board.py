@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import schema
+from gateway.changes import UNSECURED_MAX
 from gateway.docs import Doc, item_docs
 from gateway.review import is_open
 from gateway.store import Store
@@ -91,6 +92,8 @@ class Board:
     version: int
     lineage: str
     recovered: bool
+    unsecured: int  # keys that gates stop whatever their tag says
+    unsecured_max: int
     now_ms: int
     stations: list[StationView]
     totals: Totals
@@ -121,6 +124,8 @@ class Desk:
                 version=library.version,
                 lineage=library.lineage,
                 recovered=bool(library.recovered),
+                unsecured=self._unsecured(connection),
+                unsecured_max=UNSECURED_MAX,
                 now_ms=now_ms,
                 stations=stations,
                 totals=_totals(stations),
@@ -183,6 +188,13 @@ class Desk:
         query = query.order_by(table.c.received_at.desc()).limit(FACTS_SHOWN)
         with self.store.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _unsecured(self, connection: sa.Connection) -> int:
+        table = schema.MAY_LEAVE
+        query = sa.select(sa.func.count()).where(
+            table.c.library_id == self.library_id, table.c.unsecured == 1
+        )
+        return int(connection.execute(query).scalar_one())
 
     def _select(self, table: sa.Table) -> sa.Select[Any]:
         return sa.select(table).where(table.c.library_id == self.library_id)

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from circulation.may_leave import reach_of
 from gateway import schema
 from gateway.docs import Doc, chunks, item_docs, leave_keys, patron_docs
+from gateway.review import ReviewEntry, add_entries, is_open
 from gateway.views import item_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 GATE_STEP_BYTES_MAX = 3_000  # of 4 KiB: the rest is for the envelope and its mac
 KIOSK_STEP_BYTES_MAX = 40_000  # of 64 KiB
+UNSECURED_MAX = 1_000  # a gate holds the set exactly, whatever its memory
 WHOLE_KINDS = ("policy",)  # fetched as a whole: a change row would be too small for it
+FULL = "unsecured_full"
 Keyed = tuple[str, str]  # a key unique within the step, the change row as JSON
+Listed = tuple[str, int, int]  # an item, its reach, whether it is unsecured
 
 
 class Changes:
@@ -57,7 +61,7 @@ class Changes:
 
     def _diff_may_leave(self, write: Write, docs: dict[str, Doc]) -> list[Keyed]:
         """Bring the gates' list up to date for the touched items; return what changed."""
-        wanted: dict[str, tuple[str, int, int]] = {}
+        wanted: dict[str, Listed] = {}
         for doc in docs.values():
             reach, unsecured = reach_of(item_of(doc)), int(bool(doc["unsecured"]))
             if reach or unsecured:
@@ -72,17 +76,25 @@ class Changes:
                 )
             )
         new = [
-            {"key": key, "item_id": item_id, "reach": reach, "unsecured": unsecured}
+            {
+                "key": key,
+                "item_id": item_id,
+                "reach": reach,
+                "unsecured": unsecured,
+                "unsecured_since": write.version if unsecured else None,
+            }
             for key, (item_id, reach, unsecured) in wanted.items()
             if had.get(key) != (item_id, reach, unsecured)
         ]
         write.upsert(table, new)
+        if any(row["unsecured"] for row in new):
+            _keep_newest_unsecured(write, had, wanted)
         return _leave_rows(had, wanted)
 
-    def _listed(self, write: Write, wanted: dict[str, Any]) -> dict[str, tuple[str, int, int]]:
+    def _listed(self, write: Write, wanted: dict[str, Any]) -> dict[str, Listed]:
         """Return the list's rows of the touched items and of the keys they now want."""
         table = schema.MAY_LEAVE
-        had: dict[str, tuple[str, int, int]] = {}
+        had: dict[str, Listed] = {}
         for column, values in ((table.c.item_id, self.items), (table.c.key, wanted)):
             for some in chunks(sorted(values)):
                 query = sa.select(table).where(
@@ -118,6 +130,30 @@ class Changes:
         write.execute(write.update(schema.LIBRARY).values(version=last))
 
 
+def _keep_newest_unsecured(
+    write: Write, had: dict[str, Listed], wanted: dict[str, Listed]
+) -> None:
+    """Let the oldest leave the unsecured set when it is too large; staff are told once."""
+    table = schema.MAY_LEAVE
+    own = write.select(table).where(table.c.unsecured == 1)
+    size = write.execute(sa.select(sa.func.count()).select_from(own.subquery())).scalar_one()
+    excess = size - UNSECURED_MAX
+    if excess <= 0:
+        return
+    for row in write.execute(own.order_by(table.c.unsecured_since, table.c.key).limit(excess)):
+        had.setdefault(row.key, (row.item_id, row.reach, 1))
+        wanted[row.key] = (row.item_id, row.reach, 0)
+        if row.reach:
+            statement = write.update(table, key=row.key)
+            write.execute(statement.values(unsecured=0, unsecured_since=None))
+        else:
+            one = sa.and_(table.c.library_id == write.library_id, table.c.key == row.key)
+            write.execute(sa.delete(table).where(one))
+    review = schema.REVIEW
+    if write.execute(write.select(review, rule=FULL).where(is_open()).limit(1)).first() is None:
+        add_entries(write, [ReviewEntry(f"{FULL}:{write.version}", FULL)])
+
+
 def _rows(keys: Any, docs: dict[str, Doc]) -> list[Keyed]:
     """Return a row for every key, in order; a key without a document is gone."""
     return [
@@ -126,9 +162,7 @@ def _rows(keys: Any, docs: dict[str, Doc]) -> list[Keyed]:
     ]
 
 
-def _leave_rows(
-    had: dict[str, tuple[str, int, int]], wanted: dict[str, tuple[str, int, int]]
-) -> list[Keyed]:
+def _leave_rows(had: dict[str, Listed], wanted: dict[str, Listed]) -> list[Keyed]:
     """Return the gates' change rows between two states of the list."""
     rows: list[Keyed] = []
     for key in sorted(had.keys() | wanted.keys()):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from gateway import schema
 from gateway.docs import chunks
-from gateway.store import Write
+
+if TYPE_CHECKING:
+    from gateway.store import Write
 
 NOTES_MAX = 20
 

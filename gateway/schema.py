@@ -399,7 +399,14 @@ MAY_LEAVE = _table(  # derived: the gates' list as it stands
     sa.Column("item_id", ID, nullable=False),
     _count("reach"),
     _flag("unsecured"),
+    sa.Column("unsecured_since", VERSION),  # the version that put it among the unsecured
     rowid=False,
+)
+sa.Index(
+    "may_leave_unsecured",
+    MAY_LEAVE.c.library_id,
+    MAY_LEAVE.c.unsecured_since,
+    sqlite_where=MAY_LEAVE.c.unsecured == 1,
 )
 sa.Index("may_leave_by_item", MAY_LEAVE.c.library_id, MAY_LEAVE.c.item_id)
 

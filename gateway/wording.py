@@ -93,6 +93,8 @@ RULES = {
     "reference_left": "A reference item was lent to be carried out of the house.",
     "item_unknown": "Nobody knows this item yet.",
     "tag_elsewhere": "This tag is known from another item.",
+    "unsecured_full": "So many books have a tag that opens the gates that the gates forget the"
+    " oldest of them. Look at the pads: returned books' tags are not being switched.",
     "facts_lost": "A station lost facts that nobody else has.",
 }
 

@@ -258,7 +258,7 @@ def test_every_event_and_rule_has_words():
 def test_every_rule_has_a_sentence():
     """Whatever staff are asked to look at, they are told why in words."""
     codes = [rule.value for rule in Rule] + [reason.value for reason in Reason]
-    codes += ["item_unknown", "tag_elsewhere", "facts_lost", "reference_left"]
+    codes += ["item_unknown", "tag_elsewhere", "facts_lost", "reference_left", "unsecured_full"]
 
     assert [code for code in codes if wording.rule(code) == code.replace("_", " ")] == []
 
