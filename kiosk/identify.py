@@ -59,9 +59,9 @@ class Identifier:
         """What a tag on the pad belongs to; raises TagLost when it is gone already."""
         content = self._content(reader, uid)
         known = self.beliefs.by_uid(uid)
-        if known is None and content is not None and content.pii:
-            known = self.beliefs.by_barcode(content.pii)
         owner = self._isil(content.owner) if content else ""
+        if known is None and content is not None and content.pii and self._may_be_ours(owner):
+            known = self.beliefs.by_barcode(content.pii)
         if known is not None:
             return Thing(known.item.item_id, known, content, content and content.pii, owner)
         key = card_key(self.card_key, uid)
@@ -123,6 +123,11 @@ class Identifier:
     def card_key_of(self, text: str) -> str:
         """The keyed hash under which a card's number or UID is known."""
         return card_key(self.card_key, text)
+
+    def _may_be_ours(self, owner: str) -> bool:
+        """Whether a tag's number can be one of ours: another library has the same numbers."""
+        members = self._members()
+        return not owner or not members or owner in members
 
     def _members(self) -> tuple[str, ...]:
         return (*self.owners, *self.policy().names.members)
