@@ -107,17 +107,17 @@ class Overlay:
 
     def reached(self, list_version: int) -> None:
         """Drop what a list of this version contains."""
-        waiting = []
+        due, waiting = [], []
         for version, stations in self._pending:
             if version <= list_version:
-                self._mark(stations)
+                due.append(stations)
             else:
                 waiting.append((version, stations))
-        if len(waiting) == len(self._pending):
-            return
         self._pending = waiting
-        for name in list(self._items):
-            self._keep(name, [e for e in self._items[name] if not self._is_covered(e)])
+        for stations in due:  # one by one: each may be of another epoch
+            self._mark(stations)
+            for name in list(self._items):
+                self._keep(name, [e for e in self._items[name] if not self._is_done(e)])
 
     def lineage_changed(self) -> None:
         """Forget what versions meant; entries stay until the new history covers them."""
@@ -133,6 +133,12 @@ class Overlay:
         # A station that opened a newer epoch says there again what is still news.
         superseded = new.position[0] < self._marks.get(new.station, (0, 0))[0]
         return superseded or self._is_covered(new) or new.fact in self._settled
+
+    def _is_done(self, entry: Entry) -> bool:
+        # No mark covers an older epoch's places again. A loan stands until it is told at its new
+        # one; a return that went on standing would stop the next reader.
+        epoch, _ = self._marks.get(entry.station, (0, 0))
+        return self._is_covered(entry) or (entry.position[0] < epoch and entry.state != ON)
 
     def _is_covered(self, entry: Entry) -> bool:
         # A row of an older epoch may be among those copied into the newer one, at a position
