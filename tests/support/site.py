@@ -196,6 +196,7 @@ class Site:
         if card:
             self.place("cards", card)
         self.wait("the screen is free", lambda: self._goes_idle(kiosk))
+        self.wait("the pad is free", lambda: self.screen(kiosk).get("left_over"), False)
         spots = [f"{kiosk}/pad", f"{kiosk}/card"]
         stays("hands off", lambda: any(map(self.world.at, spots)), False, for_s=HAND_S)
 
