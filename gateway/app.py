@@ -173,6 +173,7 @@ class Gateway:
     def start(self) -> Gateway:
         """Start every part; the pages are served when this returns, or `ConfigInvalid` raised."""
         self._serve_web()
+        self.hub.ages.update()
         for kind in self.snapshots.due():
             self.snapshots.build(kind)
         link = Link(

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from circulation.may_leave import reach_of
 from gateway import schema
+from gateway.ages import reckon
 from gateway.docs import Doc, chunks, item_docs, leave_keys, patron_docs
 from gateway.review import ReviewEntry, add_entries, is_open
 from gateway.views import item_of
@@ -52,6 +53,7 @@ class Changes:
             steps["catalogue"] = _split(_rows(self.items, docs), KIOSK_STEP_BYTES_MAX)
             steps["may_leave"] = _split(leaves, GATE_STEP_BYTES_MAX)
         if self.patrons:
+            reckon(write, self.patrons)
             patrons = patron_docs(write.connection, write.library_id, self.patrons)
             steps["patrons"] = _split(_rows(self.patrons, patrons), KIOSK_STEP_BYTES_MAX)
         if self.policy_saved:

@@ -43,6 +43,7 @@ from circulation.wire.messages import (
 from circulation.wire.topics import Address, Topics, parse
 from gateway import lineage as history
 from gateway import schema
+from gateway.ages import Ages
 from gateway.alarms import Alarms
 from gateway.announced import Announced, tell_loss
 from gateway.contacts import Contacts
@@ -83,6 +84,7 @@ class Hub:
         self.outbox = Outbox(store, library_id, key=key)
         self.alarms = Alarms(store, library_id, key=key)
         self.requests = Requests(store, library_id, self.outbox, snapshots)
+        self.ages = Ages(store, library_id)
         self.snapshots = snapshots
         self.seals = Seals(self.contacts, key=key)
         self.boot = boot

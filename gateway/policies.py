@@ -6,13 +6,15 @@ version in the head and fetch it as a list of its own.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from circulation.policy import Policy
 from gateway import schema
-from gateway.store import Write
+
+if TYPE_CHECKING:
+    from gateway.store import Write
 
 Doc = dict[str, Any]
 KEY = "policy"
@@ -43,6 +45,13 @@ def newest_document(connection: sa.Connection, library_id: str) -> Doc | None:
     )
     found: Doc | None = connection.execute(query).scalar()
     return found
+
+
+def newest_version(connection: sa.Connection, library_id: str) -> int:
+    """Return the version of the newest document, 0 before the first."""
+    table = schema.POLICY
+    query = sa.select(sa.func.max(table.c.version)).where(table.c.library_id == library_id)
+    return int(connection.execute(query).scalar() or 0)
 
 
 def newest_policy(connection: sa.Connection, library_id: str) -> Policy:

@@ -184,6 +184,7 @@ class Service:
             self._stopping.wait(BUILD_EVERY_S)
 
     def _build_due(self) -> None:
+        self.hub.ages.update()
         for kind in self.hub.snapshots.due():
             self.hub.snapshots.build(kind)
             self._new_lists.set()
