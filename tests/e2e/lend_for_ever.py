@@ -1,7 +1,7 @@
 """A kiosk in a process of its own that lends and returns until it is killed.
 
 Each line it prints is a tick that was on its screen: what a reader has seen, and so must never
-be lost. Run by tests/kiosk/test_crash.py.
+be lost. Run by tests/e2e/test_kiosk_crash.py.
 """
 
 import sys

@@ -16,7 +16,7 @@ TICKS_MAX = 12
 
 def run_until_killed(folder, seed, ticks):
     """Start a kiosk, kill it after that many ticks and a little, return what it ticked."""
-    command = [sys.executable, "-m", "tests.kiosk.lend_for_ever", str(folder), str(seed)]
+    command = [sys.executable, "-m", "tests.e2e.lend_for_ever", str(folder), str(seed)]
     seen = []
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True,

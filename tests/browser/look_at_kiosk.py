@@ -1,7 +1,7 @@
 """Plays one visit in a real browser and prints what it saw, as JSON.
 
 A program of its own: after the first page of a synchronous browser, nothing else in the same
-thread can run an event loop. Run by tests/kiosk/test_screen.py.
+thread can run an event loop. Run by tests/browser/test_kiosk_screen.py.
 """
 
 import json
@@ -94,6 +94,7 @@ def play(page, running, seen):
     measure("farewell")
     kiosk.pad.lift(kiosk.tag(GOOSE).uid)
     page.wait_for_selector("text=Place your books here or show your card")
+    page.wait_for_selector("text=Borrow, renew and return")  # the left book is really away
     measure("after")
     page.click("text=Return books")
     kiosk.pad.place(kiosk.tag(GOOSE))
@@ -103,7 +104,7 @@ def play(page, running, seen):
     page.click("text=I am done")
     for item_id in (GOOSE, MOMO):
         kiosk.pad.lift(kiosk.tag(item_id).uid)
-    page.wait_for_selector("text=Place your books here or show your card")
+    page.wait_for_selector("text=Borrow, renew and return")
 
 
 def main(folder, chromium):

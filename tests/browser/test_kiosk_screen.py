@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("chromium")
 def seen(tmp_path_factory):
     """What a browser saw of one visit, at 1280 × 800 and at 800 × 480."""
     command = [
-        sys.executable, "-m", "tests.kiosk.look_at_screen",
+        sys.executable, "-m", "tests.browser.look_at_kiosk",
         str(tmp_path_factory.mktemp("screen")), program_path("chromium"),
     ]  # fmt: skip
     ran = subprocess.run(
