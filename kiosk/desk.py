@@ -23,11 +23,12 @@ from hardware.ports import Security
 from kiosk.identify import Identifier, Thing, is_random_uid
 from kiosk.ledger import Ledger, Reader, Reading, Recorded, has_loan
 from kiosk.recovery import Recovery
-from kiosk.session import VISITS, Session
+from kiosk.session import Session
 from kiosk.slip import ON_SLIP
 from kiosk.store import Unfinished
 from kiosk.switching import Outcome, Switcher, Work
 from kiosk.table import CardShown, CodeScanned, Noticed, Table, ThingLifted, ThingPlaced
+from kiosk.transitions import VISITS
 from kiosk.visit import (
     ActionAsked,
     CardRefused,
@@ -89,15 +90,18 @@ class Desk:
 
     def tick(self, now_ms: int) -> None:
         """Look at every device once, work on the tags, let time pass."""
-        self._noticed += self.table.look()
+        self._noticed += self.table.look(now_ms)
         if self.recovery.is_due(self.table):
             self.recovery.run(self.table, self.switcher)
+            self._leave_what_lies()
         if self.recovery.done:
             noticed, self._noticed = self._noticed, []
             for news in noticed:
                 self._meet_noticed(news, now_ms)
         self._run_deferred(now_ms)
-        for key, outcome in self.switcher.tick(self.table.present):
+        for uid in self.table.back:
+            self.switcher.placed(uid)
+        for key, outcome in self.switcher.tick(self.table.near):
             self._switched(key, outcome, now_ms)
         self._carry_out(self.session.tick(now_ms), now_ms)
 
@@ -153,6 +157,13 @@ class Desk:
             self._card_shown(noticed.uid, now_ms)
         elif isinstance(noticed, CodeScanned):
             self._code_scanned(noticed.text, now_ms)
+
+    def _leave_what_lies(self) -> None:
+        """What lay there before we could see who put it there is nobody's."""
+        for noticed in self._noticed:
+            if isinstance(noticed, ThingPlaced) and noticed.thing.card is None:
+                self.session.leave(noticed.thing.key)
+        self.table.end_visit()
 
     def _card_shown(self, uid: str, now_ms: int) -> None:
         key = self.identifier.card_key_of(uid)
@@ -331,12 +342,12 @@ class Desk:
             work = self.switcher.take(tile.key)
             if work is None:
                 continue
-            if self.switcher.step(work, self.table.present) is Outcome.SWITCHED:
+            if self.switcher.step(work, self.table.near) is Outcome.SWITCHED:
                 self.ledger.store.finish(work.unfinished.fact)
             else:
                 self.ledger.security_not_set(work.unfinished)
         self._deferred.clear()
-        self.table.forget_scanned()
+        self.table.end_visit()
         self._visit_id = ""
         if any(tile.state in ON_SLIP for tile in ended.tiles):
             self.print_slip(ended)

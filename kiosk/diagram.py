@@ -13,7 +13,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from kiosk.session import TRANSITIONS
+from kiosk.transitions import TRANSITIONS
 from kiosk.visit import State
 
 WIDTH, HEIGHT = 1180, 760

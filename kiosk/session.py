@@ -2,7 +2,7 @@
 
 Laws of this file:
 
-1. `TRANSITIONS` is the whole truth about states; docs/kiosk-session.svg is drawn from it.
+1. `kiosk.transitions` is the whole truth about states; docs/kiosk-session.svg is drawn from it.
 2. An event that is not in the table for the present state raises `EventIllegal` and changes
    nothing. `accepts` asks beforehand.
 3. `receive` returns what is to be done and does nothing itself. It decides what a visit means,
@@ -10,8 +10,9 @@ Laws of this file:
 4. A tile shows the tick only in `TileState.DONE`, and only `ItemFinished` leads there. The caller
    sends `ItemFinished` after the commit *and* the tag's read-back.
 5. Nothing about a person outlives the visit: every way out passes `_forget`.
-6. What lay on the pad when a visit ended belongs to nobody until it was lifted once. The next
-   reader's card must not borrow the last reader's book.
+6. What lay on the pad when a visit ended belongs to nobody until it was really taken away, or
+   somebody scans its label. The next reader's card must not borrow the last reader's book, and
+   a book that drops out of the field for a moment was not taken away.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kiosk.transitions import TRANSITIONS, VISITS
 from kiosk.visit import (
     ActionAsked,
     CardRefused,
@@ -29,7 +31,6 @@ from kiosk.visit import (
     EndVisit,
     Event,
     EventIllegal,
-    FinishPressed,
     ItemAskedAgain,
     ItemFinished,
     ItemHeld,
@@ -43,7 +44,6 @@ from kiosk.visit import (
     LendingResumed,
     LendingStopped,
     Mode,
-    PadCleared,
     PatronIdentified,
     PinRefused,
     PinWanted,
@@ -51,13 +51,14 @@ from kiosk.visit import (
     Renew,
     ReturnChosen,
     State,
-    StayPressed,
     Tile,
     TileState,
     TimeRanOut,
-    Touched,
     WarningDue,
 )
+
+LEFT_AWAY_MS = 1_500
+"""So long after it was lifted a left book still counts as lying there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,103 +81,6 @@ class Farewell:
     unswitched: int
 
 
-_S = State
-_ITEM_NEWS = (
-    ItemPlaced, ItemLifted, ItemRecorded, ItemFinished, ItemAskedAgain, ItemUnswitched,
-    ItemRefused, ItemHeld, ItemNoticed, ItemUndone, CardRefused,
-)  # fmt: skip
-_OPENINGS: dict[type[Any], State] = {
-    PatronIdentified: _S.LENDING,
-    PinWanted: _S.PIN,
-    ReturnChosen: _S.RETURNING,
-    LendingStopped: _S.STOPPED,
-}
-
-
-def _rows(state: State, *, to: dict[type[Any], State]) -> dict[tuple[State, type[Any]], State]:
-    return {(state, event): target for event, target in to.items()}
-
-
-def _visit_rows(open_state: State, ending: State) -> dict[tuple[State, type[Any]], State]:
-    """A visit and its countdown take the same events; anything that moves ends the countdown."""
-    news: dict[type[Any], State] = dict.fromkeys((*_ITEM_NEWS, Touched, ActionAsked), open_state)
-    shared = {**news, FinishPressed: _S.FAREWELL, LendingStopped: _S.STOPPED}
-    switch: dict[type[Any], State] = {PatronIdentified: _S.LENDING, PinWanted: _S.PIN}
-    return {
-        **_rows(open_state, to={**shared, **switch, WarningDue: ending}),
-        **_rows(
-            ending,
-            to={**shared, **switch, StayPressed: open_state, TimeRanOut: _S.FAREWELL},
-        ),
-    }
-
-
-TRANSITIONS: dict[tuple[State, type[Any]], State] = {
-    **_rows(
-        _S.IDLE,
-        to={
-            **_OPENINGS,
-            ItemPlaced: _S.OFFERED,
-            ItemLifted: _S.IDLE,
-            ItemNoticed: _S.IDLE,
-            CardRefused: _S.IDLE,
-            Touched: _S.IDLE,
-            TimeRanOut: _S.IDLE,
-        },
-    ),
-    **_rows(
-        _S.OFFERED,
-        to={
-            **_OPENINGS,
-            ItemPlaced: _S.OFFERED,
-            ItemLifted: _S.OFFERED,
-            PadCleared: _S.IDLE,
-            ItemNoticed: _S.OFFERED,
-            CardRefused: _S.OFFERED,
-            Touched: _S.OFFERED,
-            FinishPressed: _S.IDLE,
-            TimeRanOut: _S.IDLE,
-        },
-    ),
-    **_rows(
-        _S.PIN,
-        to={
-            PatronIdentified: _S.LENDING,
-            PinWanted: _S.PIN,
-            PinRefused: _S.PIN,
-            CardRefused: _S.IDLE,
-            ItemPlaced: _S.PIN,
-            ItemLifted: _S.PIN,
-            ItemNoticed: _S.PIN,
-            Touched: _S.PIN,
-            FinishPressed: _S.IDLE,
-            TimeRanOut: _S.IDLE,
-            LendingStopped: _S.STOPPED,
-        },
-    ),
-    **_visit_rows(_S.LENDING, _S.LENDING_ENDS),
-    **_visit_rows(_S.RETURNING, _S.RETURNING_ENDS),
-    **_rows(
-        _S.FAREWELL,
-        to={
-            **_OPENINGS,
-            ItemPlaced: _S.OFFERED,
-            ItemLifted: _S.FAREWELL,
-            PadCleared: _S.IDLE,
-            ItemNoticed: _S.FAREWELL,
-            CardRefused: _S.FAREWELL,
-            Touched: _S.FAREWELL,
-            FinishPressed: _S.IDLE,
-            TimeRanOut: _S.IDLE,
-        },
-    ),
-    **_rows(_S.STOPPED, to={LendingResumed: _S.IDLE, ItemLifted: _S.STOPPED}),
-}
-
-PERSONAL = frozenset({State.LENDING, State.LENDING_ENDS})
-VISITS = frozenset({State.LENDING, State.LENDING_ENDS, State.RETURNING, State.RETURNING_ENDS})
-
-
 @dataclass(slots=True)
 class Session:
     """The visit at one kiosk; feed it events, carry out its commands, draw its tiles."""
@@ -188,16 +92,22 @@ class Session:
     pin_left: int | None = None
     notice: str = ""
     stopped_why: str = ""
-    left_over: frozenset[str] = frozenset()
     farewell: Farewell = Farewell(0, 0, 0)
     _tiles: dict[str, Tile] = field(default_factory=dict)
+    _left: dict[str, int | None] = field(default_factory=dict)
     _moved_ms: int = 0
     _noticed_ms: int = 0
+    _now_ms: int = 0
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
         """Items of this visit, oldest first."""
         return tuple(self._tiles.values())
+
+    @property
+    def left_over(self) -> frozenset[str]:
+        """What the last reader left on the pad, or what was taken off it only just now."""
+        return frozenset(self._left)
 
     def tile(self, key: str) -> Tile | None:
         """The tile of one item, if this visit has it."""
@@ -212,6 +122,9 @@ class Session:
         target = TRANSITIONS.get((self.state, type(event)))
         if target is None:
             raise EventIllegal(f"{type(event).__name__} means nothing while {self.state.value}")
+        self._now_ms = now_ms
+        if isinstance(event, ItemPlaced) and self._lies_still(event):
+            return []
         before, self.state = self.state, target
         if not isinstance(event, TimeRanOut | WarningDue | ItemLifted):
             self._moved_ms = now_ms
@@ -222,10 +135,18 @@ class Session:
         commands = handler(self, event, before) if handler else []
         return commands + self._leave(before)
 
+    def leave(self, key: str) -> None:
+        """Note a thing that lies on the pad and is nobody's until it was taken away."""
+        self._left[key] = None
+
     def tick(self, now_ms: int) -> list[Command]:
         """Let time pass: warnings, timeouts, and notices that have been read."""
         if self.notice and now_ms - self._noticed_ms >= 8_000:
             self.notice = ""
+        self._left = {
+            key: lifted_ms for key, lifted_ms in self._left.items()
+            if lifted_ms is None or now_ms - lifted_ms < LEFT_AWAY_MS
+        }  # fmt: skip
         event = self._overdue_event(now_ms - self._moved_ms)
         return self.receive(event, now_ms) if event else []
 
@@ -235,6 +156,13 @@ class Session:
             return None
         total = self.timing.quiet_ms + self.timing.countdown_ms
         return max(0, total - (now_ms - self._moved_ms))
+
+    def _lies_still(self, event: ItemPlaced) -> bool:
+        """Whether this is a left book that only dropped out of the field for a moment."""
+        if not event.on_pad or event.key not in self._left:
+            return False
+        self._left[event.key] = None
+        return True
 
     def _overdue_event(self, quiet_ms: int) -> Event | None:
         timing = self.timing
@@ -271,7 +199,7 @@ class Session:
 
     def _forget(self) -> None:
         lying = {key for key, tile in self._tiles.items() if tile.on_pad}
-        self.left_over = self.left_over | lying
+        self._left.update(dict.fromkeys(lying))
         self._tiles.clear()
         self.patron = self.pin_for = self.pin_left = None
         self.notice = ""
@@ -319,8 +247,7 @@ class Session:
         if old is not None and old.state not in _DECIDED_ANEW:
             self._tiles[event.key] = replace(old, on_pad=event.on_pad or old.on_pad)
             return []
-        if event.on_pad and event.key in self.left_over:
-            self.left_over -= {event.key}
+        self._left.pop(event.key, None)
         mode = Mode.RETURN if self.state is State.RETURNING else Mode.LEND
         working = self.state in VISITS
         state = TileState.CHECKING if working else TileState.PLACED
@@ -330,7 +257,8 @@ class Session:
         return [_work(event.key, mode)] if working else []
 
     def _lift(self, event: ItemLifted, before: State) -> list[Command]:
-        self.left_over -= {event.key}
+        if event.key in self._left:
+            self._left[event.key] = self._now_ms
         tile = self._tiles.get(event.key)
         if tile is None:
             return []

@@ -16,6 +16,8 @@ from kiosk.identify import Identifier, Thing
 from kiosk.ledger import Reading
 from kiosk.pad import Presence
 
+CARD_LIFT_MS = 300
+"""A card is held up, not laid down; the next one may follow at once."""
 READ_TRIES = 20
 """So many rounds a tag may be too weak to read before the pad gives up on it."""
 
@@ -61,7 +63,7 @@ class Table:
     identifier: Identifier
     reader_errors: int = 0
     _pad: Presence = field(default_factory=Presence)
-    _cards: Presence = field(default_factory=Presence)
+    _cards: Presence = field(default_factory=lambda: Presence(CARD_LIFT_MS))
     _lying: dict[str, Thing] = field(default_factory=dict)
     _unread: dict[str, int] = field(default_factory=dict)
     _scanned: dict[str, Thing] = field(default_factory=dict)
@@ -72,14 +74,24 @@ class Table:
         return self._pad.present
 
     @property
+    def near(self) -> tuple[str, ...]:
+        """UIDs on the pad that were heard lately."""
+        return self._pad.near
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """UIDs on the pad that are heard again after a silence too short for a lift."""
+        return self._pad.back
+
+    @property
     def pad_works(self) -> bool:
         """Whether tags can be read and switched."""
         return self.devices.reader is not None and self.devices.reader.health().ok
 
-    def look(self) -> list[Noticed]:
+    def look(self, now_ms: int) -> list[Noticed]:
         """Ask every device once; return what is new."""
-        noticed: list[Noticed] = list(self._look_at_pad())
-        noticed += self._look_at_cards()
+        noticed: list[Noticed] = list(self._look_at_pad(now_ms))
+        noticed += self._look_at_cards(now_ms)
         if self.devices.scanner is not None:
             noticed += [CodeScanned(text) for text in self.devices.scanner.poll()]
         return noticed
@@ -88,9 +100,10 @@ class Table:
         """Remember a thing that was identified by its label."""
         self._scanned[thing.key] = thing
 
-    def forget_scanned(self) -> None:
-        """The visit is over; what was scanned was put away."""
+    def end_visit(self) -> None:
+        """What was scanned was put away; what could not be read yet is not the next reader's."""
         self._scanned.clear()
+        self._unread.clear()
 
     def thing(self, key: str) -> Thing | None:
         """What is known of a thing here."""
@@ -112,12 +125,12 @@ class Table:
             return False
         return len(parts) < thing.known.item.parts_total
 
-    def _look_at_pad(self) -> Iterator[Noticed]:
+    def _look_at_pad(self, now_ms: int) -> Iterator[Noticed]:
         reader = self.devices.reader
         if reader is None:
             return
         try:
-            placed, lifted = self._pad.observe(reader.inventory())
+            placed, lifted = self._pad.observe(reader.inventory(), now_ms)
         except DeviceError:
             self.reader_errors += 1
             return
@@ -152,12 +165,12 @@ class Table:
             return None
         return thing.key
 
-    def _look_at_cards(self) -> Iterator[Noticed]:
+    def _look_at_cards(self, now_ms: int) -> Iterator[Noticed]:
         reader = self.devices.card_reader
         if reader is None:
             return
         try:
-            placed, _ = self._cards.observe(reader.inventory())
+            placed, _ = self._cards.observe(reader.inventory(), now_ms)
         except DeviceError:
             self.reader_errors += 1
             return

@@ -13,7 +13,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from kiosk.beliefs import Known
-from kiosk.session import PERSONAL, Session
+from kiosk.session import Session
+from kiosk.transitions import PERSONAL
 from kiosk.visit import State, Tile
 from kiosk.wording import language_names, phrase, reason_lines, texts
 

@@ -32,6 +32,8 @@ from kiosk.config import read_kiosk_config
 from kiosk.devices import KioskDevices
 from kiosk.engine import Pressed
 from kiosk.fetching import SnapshotReady
+from kiosk.pad import LIFT_MS
+from kiosk.session import LEFT_AWAY_MS
 from kiosk.web.actions import read_action
 from sim.clock import WALL_START_MS, VirtualClock
 from sim.devices import SimPrinter, SimReader, SimScanner
@@ -275,8 +277,16 @@ class Kiosk:
         return self.tags[uid]
 
     def lift(self, item_id, *, part=0):
+        """Take a book off the pad and away, for longer than any flicker."""
         self.pad.lift(UIDS[item_id][part])
-        return self.run(600)
+        return self.run(LIFT_MS + LEFT_AWAY_MS + 300)
+
+    def flicker(self, item_id, ms):
+        """Let a book drop out of the field for a moment, as weak tags do."""
+        self.pad.lift(UIDS[item_id][0])
+        self.run(ms)
+        self.pad.place(self.tag(item_id))
+        return self.run(500)
 
     def show_card(self, uid=ANNAS_CARD):
         """Hold a card to the reader and take it away again."""

@@ -3,7 +3,11 @@
 import pytest
 
 from hardware.chips.tag_data import AFI_ON_LOAN
-from hardware.ports import Security
+from hardware.errors import TagLost
+from hardware.ports import NTAG, Security
+from kiosk.devices import KioskDevices
+from sim.clock import VirtualClock
+from sim.devices import SimReader
 from tests.kiosk.library import (
     ANNA,
     ANNAS_CARD,
@@ -16,6 +20,7 @@ from tests.kiosk.library import (
     MOMO,
     SET,
     UIDS,
+    Kiosk,
     item_row,
     patron_row,
 )
@@ -277,3 +282,79 @@ def test_after_a_visit_nothing_of_the_reader_is_left_on_the_screen(kiosk, quiet_
     shown = {name: value for name, value in kiosk.view.items() if name != "texts"}
     assert "Anna" not in str(shown)
     assert "Goose" not in str(shown)
+
+
+@pytest.mark.parametrize("away_ms", [200, 1_000, 1_400, 2_000, 2_800])
+def test_a_left_book_that_flickers_is_never_lent_to_the_next_card(kiosk, away_ms):
+    """Anna forgot her book on the pad; whatever the weak field does, Ben gets nothing by it."""
+    kiosk.show_card(ANNAS_CARD)
+    kiosk.place(GOOSE)
+    kiosk.press("finish")
+    kiosk.run(7_000).flicker(GOOSE, away_ms)
+    assert kiosk.view["state"] == "idle"
+
+    kiosk.show_card(BENS_CARD)
+    for _ in range(3):
+        kiosk.flicker(GOOSE, away_ms)
+
+    assert kiosk.loan(GOOSE) == ANNA
+    assert kiosk.view["items"] == []
+    assert kiosk.view["left_over"] is True
+
+
+def test_a_flickering_book_is_lent_once(kiosk):
+    """The same visit, the same book: one fact, one tick."""
+    kiosk.show_card(ANNAS_CARD)
+    kiosk.place(GOOSE)
+    for _ in range(4):
+        kiosk.flicker(GOOSE, 1_000)
+
+    assert len(kiosk.facts("checkout")) == 1
+    assert kiosk.tiles == {"The Snow Goose": "done"}
+    assert kiosk.facts("renewal") == []
+
+
+class WeakReader(SimReader):
+    """Hears that tags are there; what they say is lost while it is weak."""
+
+    is_weak = False
+
+    def read_content(self, uid):
+        if self.is_weak:
+            raise TagLost(uid, "reading")
+        return super().read_content(uid)
+
+
+def test_a_book_that_could_not_be_read_in_time_is_not_the_next_readers(tmp_path):
+    """A tag that answers only after its reader has gone opens no tile in the next visit."""
+    clock = VirtualClock()
+    pad, cards = WeakReader(clock), SimReader(clock, technologies=(NTAG,))
+    kiosk = Kiosk(tmp_path, clock=clock, devices=KioskDevices(pad, card_reader=cards))
+    kiosk.pad, kiosk.cards = pad, cards
+    kiosk.load().run(600).show_card(ANNAS_CARD)
+    pad.is_weak = True
+    kiosk.place(GOOSE)
+    kiosk.press("finish")
+    pad.is_weak = False
+
+    kiosk.show_card(BENS_CARD)
+
+    assert kiosk.view["patron"] == "Ben C."
+    assert kiosk.loan(GOOSE) is None
+
+
+def test_what_lies_on_the_pad_at_start_is_nobodys(tmp_path):
+    """After a power cut nobody knows whose book that is; it must be taken off first."""
+    kiosk = Kiosk(tmp_path).load().run(600)
+    kiosk.show_card(ANNAS_CARD)
+    kiosk.place(GOOSE)
+    kiosk.power_cut()
+    kiosk.run(1_500)
+
+    kiosk.show_card(BENS_CARD)
+
+    assert kiosk.loan(GOOSE) == ANNA
+    assert kiosk.view["left_over"] is True
+    kiosk.lift(GOOSE)
+    kiosk.place(GOOSE)
+    assert kiosk.loan(GOOSE) == BEN

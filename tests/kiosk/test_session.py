@@ -1,12 +1,14 @@
 """The visit as a table: who may do what when, and what is forgotten."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from kiosk import session as session_module
 from kiosk import visit
-from kiosk.session import TRANSITIONS, Session, Timing
+from kiosk.session import LEFT_AWAY_MS, Session, Timing
+from kiosk.transitions import TRANSITIONS
 from kiosk.visit import (
     ActionAsked,
     CardRefused,
@@ -177,13 +179,43 @@ def test_a_book_the_last_reader_left_is_not_lent_to_the_next():
 
 
 def test_a_left_book_counts_again_once_it_was_lifted_and_placed():
-    """The next hand decides anew."""
+    """The next hand decides anew, once the book was away for as long as a hand needs."""
     session = lending(BOOK, ItemRecorded("book-1", Mode.LEND, 5), ItemFinished("book-1"))
     session.receive(FinishPressed(), 1)
     session.receive(ItemLifted("book-1"), 2)
     session.receive(BEN, 3)
+    session.tick(2 + LEFT_AWAY_MS)
 
-    assert session.receive(BOOK, 4) == [CheckOut("book-1")]
+    assert session.receive(BOOK, 1_600) == [CheckOut("book-1")]
+    assert session.left_over == frozenset()
+
+
+@pytest.mark.parametrize("before", [(), (BEN,), (ReturnChosen(),)])
+def test_a_left_book_that_flickers_is_no_new_one(before):
+    """Nobody has touched it; neither lends it the next card nor returns it the next button."""
+    session = lending(BOOK, ItemRecorded("book-1", Mode.LEND, 5), ItemFinished("book-1"))
+    session.receive(FinishPressed(), 1)
+    session.tick(10_000)
+    for event in before:
+        session.receive(event, 10_001)
+    state = session.state
+    session.receive(ItemLifted("book-1"), 10_002)
+    session.tick(10_001 + LEFT_AWAY_MS)
+
+    assert session.receive(BOOK, 10_001 + LEFT_AWAY_MS) == []
+    assert (session.state, session.tiles) == (state, ())
+    session.tick(60_000)
+    assert session.left_over == {"book-1"}
+
+
+def test_scanning_a_left_books_label_confirms_it():
+    """Who holds the label under the scanner has the book in hand."""
+    session = lending(BOOK, ItemRecorded("book-1", Mode.LEND, 5), ItemFinished("book-1"))
+    session.receive(FinishPressed(), 1)
+    session.receive(BEN, 2)
+
+    scanned = replace(BOOK, on_pad=False)
+    assert session.receive(scanned, 3) == [CheckOut("book-1")]
     assert session.left_over == frozenset()
 
 

@@ -343,17 +343,15 @@ def test_a_write_that_finds_the_disk_full_leaves_neither_loan_nor_tick(kiosk):
     kiosk.engine.store.connection.execute("PRAGMA max_page_count = 1")
     pages = kiosk.engine.store.connection.execute("PRAGMA page_count").fetchone()[0]
     kiosk.engine.store.connection.execute(f"PRAGMA max_page_count = {pages}")
-    for _ in range(60):
-        kiosk.place(GOOSE)
+    visit = (
+        lambda: kiosk.place(GOOSE), lambda: kiosk.press("finish"), lambda: kiosk.lift(GOOSE),
+        lambda: kiosk.press("mode", mode="return"), lambda: kiosk.place(GOOSE),
+        lambda: kiosk.press("finish"), lambda: kiosk.lift(GOOSE), kiosk.show_card,
+    )  # fmt: skip
+    for step in 60 * visit:
+        step()
         if kiosk.view["state"] == "stopped":
             break
-        kiosk.press("finish")
-        kiosk.lift(GOOSE)
-        kiosk.press("mode", mode="return")
-        kiosk.place(GOOSE)
-        kiosk.press("finish")
-        kiosk.lift(GOOSE)
-        kiosk.show_card()
 
     assert kiosk.view["state"] == "stopped"
     assert kiosk.view["stopped"] == "disk_full"

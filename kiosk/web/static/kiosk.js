@@ -170,7 +170,7 @@ function visiting(view) {
   return h("div", { class: "visit" },
     h("div", { class: "pad" },
       h("h1", {}, lending ? say("hello", { name: view.patron }) : say("returning_title")),
-      h("p", { class: "hint" }, view.pad ? say(lending ? "lending_hint" : "returning_hint") : say("pad_missing")),
+      h("p", { class: "hint" }, say(!view.pad ? "pad_missing" : view.left_over ? "left_over" : lending ? "lending_hint" : "returning_hint")),
       tiles(view)),
     h("div", { class: "side" },
       lending ? h("h2", {}, view.loans.length ? `${say("loans_title")} (${view.loans.length})` : "") : null,
