@@ -7,6 +7,7 @@ counts as contact; `ingest` and `service` see to that.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.changes import UNSECURED_MAX
 from gateway.docs import Doc, item_docs
 from gateway.review import is_open
 from gateway.store import Store
+from gateway.wording import trouble
 
 CONTACT_MS = 150_000  # telemetry comes every 60 s: two may be lost
 DEAD_MS = 24 * 3600 * 1000
@@ -189,6 +191,14 @@ class Desk:
         with self.store.read() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def _names(self, connection: sa.Connection) -> dict[str, str]:
+        """Return what people call each station."""
+        table = schema.STATION_TABLE
+        query = sa.select(table.c.station, table.c.name).where(
+            table.c.library_id == self.library_id
+        )
+        return {row.station: row.name or row.station for row in connection.execute(query)}
+
     def _unsecured(self, connection: sa.Connection) -> int:
         table = schema.MAY_LEAVE
         query = sa.select(sa.func.count()).where(
@@ -203,9 +213,12 @@ class Desk:
         table = schema.STATION_TABLE
         query = self._select(table).order_by(table.c.site, table.c.role.desc(), table.c.station)
         rows = connection.execute(query).all()
-        return [self._station_view(connection, row, now_ms) for row in rows]
+        names = {row.station: row.name for row in rows if row.name}
+        return [self._station_view(connection, row, now_ms, names) for row in rows]
 
-    def _station_view(self, connection: sa.Connection, row: Any, now_ms: int) -> StationView:
+    def _station_view(
+        self, connection: sa.Connection, row: Any, now_ms: int, names: Mapping[str, str]
+    ) -> StationView:
         waiting = max(row.seq_last - row.hw, 0)
         alarms = self._alarms(connection, row.station, 1) if row.role == "gate" else []
         return StationView(
@@ -226,7 +239,7 @@ class Desk:
             seq_last=row.seq_last,
             clock=row.clock,
             twin=row.twin_seen_at is not None and now_ms - row.twin_seen_at < DEAD_MS,
-            troubles=_troubles(row.telemetry),
+            troubles=_troubles(row.telemetry, names),
             last_alarm=alarms[0] if alarms else None,
         )
 
@@ -255,7 +268,14 @@ class Desk:
         table = schema.EVENT
         query = self._select(table).order_by(table.c.n.desc()).limit(EVENTS_SHOWN)
         rows = connection.execute(query).mappings()
-        return [{k: row[k] for k in ("n", "at_ms", "station", "code", "detail")} for row in rows]
+        names = self._names(connection)
+        return [
+            {
+                **{k: row[k] for k in ("n", "at_ms", "station", "code", "detail")},
+                "name": names.get(row["station"] or ""),
+            }
+            for row in rows
+        ]
 
     def _reviews(self, connection: sa.Connection, condition: Any) -> list[Doc]:
         review, item, title = schema.REVIEW, schema.ITEM, schema.TITLE
@@ -273,7 +293,11 @@ class Desk:
             .order_by(review.c.created_at.desc(), review.c.key)
             .limit(REVIEWS_SHOWN)
         )
-        return [dict(row) for row in connection.execute(query).mappings()]
+        names = self._names(connection)
+        return [
+            {**row, "station_name": names.get(row["station"] or "")}
+            for row in connection.execute(query).mappings()
+        ]
 
     def _facts(self, connection: sa.Connection, condition: Any) -> list[Doc]:
         fact = schema.FACT
@@ -290,7 +314,15 @@ class Desk:
         )
         rows = [dict(row) for row in connection.execute(query).mappings()]
         rules = self._verdicts(connection, [row["id"] for row in rows])
-        return [{**row, "verdicts": rules.get(row["id"], [])} for row in rows]
+        names = self._names(connection)
+        return [
+            {
+                **row,
+                "station_name": names.get(row["station"], row["station"]),
+                "verdicts": rules.get(row["id"], []),
+            }
+            for row in rows
+        ]
 
     def _verdicts(self, connection: sa.Connection, fact_ids: list[str]) -> dict[str, list[str]]:
         table = schema.VERDICT
@@ -326,9 +358,10 @@ def contact_state(row: Any, now_ms: int) -> str:
     return "dead" if silence_ms > DEAD_MS else "silent"
 
 
-def _troubles(telemetry: Doc | None) -> list[str]:
+def _troubles(telemetry: Doc | None, names: Mapping[str, str]) -> list[str]:
     health = (telemetry or {}).get("health") or {}
-    return [f"{device}: {text}" for device, text in sorted(health.items()) if text != "ok"]
+    said = sorted((device, text) for device, text in health.items() if text != "ok")
+    return [trouble(device, text, names) for device, text in said]
 
 
 def _totals(stations: list[StationView]) -> Totals:

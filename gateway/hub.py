@@ -240,7 +240,8 @@ class Hub:
     def _journal(self, address: Address, heard: Heard, now_ms: int) -> Batch:
         message = decode(Journal, heard.payload)
         if not heard.retained:
-            self.contacts.heard(address.station, now_ms, boot=message.clock["boot"])
+            clock = "sure" if message.clock["sure"] else "unsure"
+            self.contacts.heard(address.station, now_ms, boot=message.clock["boot"], clock=clock)
         self.requests.births[address.station] = (message.epoch, message.n)
         return Batch(address.station, message)
 
@@ -294,7 +295,8 @@ class Hub:
 
     def _on_request(self, address: Address, heard: Heard, now_ms: int) -> list[Send]:
         request = decode(Request, heard.payload)
-        self.contacts.heard(address.station, now_ms)
+        told = {"clock": "sure"} if request.op == "time" else {}  # the answer makes it so
+        self.contacts.heard(address.station, now_ms, **told)
         if request.op == "hw":
             return self._tell_mark(address.station, now_ms)
         topic = self.topics.reply(address.station)

@@ -7,11 +7,13 @@ code is shown as it is, never hidden.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from circulation.reasons import Reason, say
 
 Doc = dict[str, Any]
+SILENT = "not heard for a minute: "  # how a gate names the lending stations it has not heard
 _REASONS = {reason.value: reason for reason in Reason}
 
 STATES = {
@@ -168,11 +170,29 @@ def event(entry: Doc) -> str:
 
     >>> event({"code": "born", "station": "kiosk-1", "detail": None})
     'kiosk-1 started'
+    >>> event({"code": "born", "station": "kiosk-1", "name": "Door kiosk", "detail": None})
+    'Door kiosk started'
     """
     template = EVENTS.get(entry["code"], str(entry["code"]))
     values = _Dashes(entry.get("detail") or {})
-    values["station"] = entry.get("station") or "a station"
+    values["station"] = entry.get("name") or entry.get("station") or "a station"
     return template.format_map(values)
+
+
+def trouble(subject: str, text: str, names: Mapping[str, str]) -> str:
+    """Return what a station says is wrong with it, other stations by their names.
+
+    >>> trouble("lenders", "not heard for a minute: kiosk-1, kiosk-2", {"kiosk-1": "Door kiosk"})
+    'has not heard from Door kiosk and kiosk-2 for a minute'
+    >>> trouble("printer", "paper is low", {})
+    'printer: paper is low'
+    """
+    silent = text.removeprefix(SILENT)
+    if subject != "lenders" or silent == text:
+        return f"{subject}: {text}"
+    called = [names.get(station, station) for station in silent.split(", ")]
+    listed = " and ".join([", ".join(called[:-1]), called[-1]] if called[1:] else called)
+    return f"has not heard from {listed} for a minute"
 
 
 class _Dashes(dict[str, Any]):

@@ -22,8 +22,7 @@ def rules(*ages):
     """Return a policy whose films have these age limits."""
     kinds = [f"film-{age}" for age in ages]
     named = [
-        {"item_type": kind, "minimum_age": age}
-        for kind, age in zip(kinds, ages, strict=True)
+        {"item_type": kind, "minimum_age": age} for kind, age in zip(kinds, ages, strict=True)
     ]
     return {
         "zone": "Europe/Berlin",

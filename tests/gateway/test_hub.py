@@ -37,6 +37,7 @@ from gateway.board import Desk
 from gateway.catalogue import upsert_items
 from gateway.hub import Heard, Hub
 from gateway.snapshots import Snapshots
+from gateway.wording import event
 from tests.gateway.conftest import LIBRARY, START_MS, Station
 
 KEY = bytes(range(16))
@@ -492,6 +493,38 @@ def test_the_alarms_fact_and_its_message_are_one_alarm(hub, board, books):
 
     assert len(board.alarms()) == 1
     assert len([e for e in board.board().events if e["code"] == "alarm"]) == 1
+
+
+def test_a_station_is_unsure_of_the_time_only_while_it_is(hub, board):
+    """What it said at its birth ends with the gateway's answer, or with its next batch."""
+    seen = []
+    kiosk = Station("kiosk-1")
+    kiosk.write("seen", barcode="1")
+    for heard in (
+        status(kiosk, clock="unsure"),
+        request(kiosk, "time"),
+        status(kiosk, clock="unsure"),
+        journal(kiosk),
+    ):
+        hub.take([heard], START_MS)
+        hub.contacts.save(START_MS, at_once=True)
+        seen.append(board.station("kiosk-1").clock)
+
+    assert seen == ["unsure", "sure", "unsure", "sure"]
+
+
+def test_stations_are_called_by_their_names(hub, board):
+    """Staff know the door kiosk, not kiosk-1: in the diary, in a gate's trouble, everywhere."""
+    kiosk, gate = Station("kiosk-1"), Station("gate-1")
+    hub.take([status(kiosk, name="Door kiosk"), status(gate, name="Main exit")], START_MS)
+    hub.take([telemetry(gate, 0, lenders="not heard for a minute: kiosk-1, kiosk-9")], START_MS)
+    hub.contacts.save(START_MS, at_once=True)
+
+    sentences = [event(entry) for entry in board.board().events]
+    assert sentences == ["Main exit started", "Door kiosk started"]
+    assert board.station("gate-1").troubles == [
+        "has not heard from Door kiosk and kiosk-9 for a minute"
+    ]
 
 
 def told(board, code):
