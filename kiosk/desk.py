@@ -62,6 +62,8 @@ from kiosk.visit import (
 SET_WAIT_MS = 1_500
 """The parts of a set arrive one after another; so long the desk waits for the last."""
 SOUND_MS = 150
+CARD_WAITS_MS = 30_000
+"""So long a card that could not be looked up counts as shown; later its owner may be gone."""
 
 
 def _no_slip(ended: EndVisit) -> None:
@@ -86,6 +88,8 @@ class Desk:
     _deferred: dict[str, tuple[Command, int]] = field(default_factory=dict)
     _visit_id: str = ""
     _identity: Identity = BY_CARD
+    _card_waiting: tuple[str, int] | None = None
+    _left_uids: set[str] = field(default_factory=set)
     _tag_pairs: set[tuple[str, str]] = field(default_factory=set)
 
     def tick(self, now_ms: int) -> None:
@@ -104,6 +108,19 @@ class Desk:
         for key, outcome in self.switcher.tick(self.table.near):
             self._switched(key, outcome, now_ms)
         self._carry_out(self.session.tick(now_ms), now_ms)
+
+    def look_again(self, now_ms: int) -> None:
+        """A new list is here: read what nobody knew, and look up the card that waits."""
+        for uid, key in self.table.read_again():
+            if key in self.session.left_over:
+                self._left_uids.add(uid)
+            self.tell(ItemLifted(key), now_ms)
+        if self._card_waiting is None or not self.ledger.beliefs.knows_patrons:
+            return
+        (key, since_ms), self._card_waiting = self._card_waiting, None
+        lies_there = key in map(self.identifier.card_key_of, self.table.cards)
+        if lies_there or now_ms - since_ms < CARD_WAITS_MS:
+            self._show_card(key, now_ms)
 
     def tell(self, event: Event, now_ms: int) -> bool:
         """Give an event to the session and do what it asks; False when it means nothing now."""
@@ -146,6 +163,9 @@ class Desk:
     def _meet_noticed(self, noticed: Noticed, now_ms: int) -> None:
         if isinstance(noticed, ThingPlaced):
             self.switcher.placed(noticed.uid)
+            if noticed.uid in self._left_uids:
+                self._left_uids.discard(noticed.uid)
+                self.session.leave(noticed.thing.key)
             self._pair(noticed.uid, noticed.thing)
             self._show(noticed.thing, now_ms, on_pad=True)
         elif isinstance(noticed, ThingLifted):
@@ -180,6 +200,8 @@ class Desk:
             self.tell(CardRefused("notice_no_lending"), now_ms)
             return
         event, identity = self.identifier.card(key)
+        is_early = event == CardRefused("notice_card_lookup")
+        self._card_waiting = (key, now_ms) if is_early else None
         patron = self.session.patron
         if isinstance(event, PinWanted) and patron and patron.patron_id == event.patron_id:
             self.tell(Touched(), now_ms)

@@ -153,6 +153,7 @@ class Engine:
             self._answer(event, now_ms)
         elif isinstance(event, SnapshotReady):
             self.lists.on_ready(event, now_ms)
+            self.desk.look_again(now_ms)
         elif isinstance(event, SnapshotFailed):
             self.lists.on_failed(event, now_ms)
         else:

@@ -96,6 +96,19 @@ class Table:
             noticed += [CodeScanned(text) for text in self.devices.scanner.poll()]
         return noticed
 
+    def read_again(self) -> list[tuple[str, str]]:
+        """Read once more what no list knew, as a new list is here; return (uid, key) of each."""
+        strange = [(uid, t.key) for uid, t in self._lying.items() if not (t.known or t.card)]
+        for uid, _ in strange:
+            del self._lying[uid]
+            self._unread[uid] = READ_TRIES
+        return strange
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        """UIDs of the cards that lie at the card reader now."""
+        return self._cards.present
+
     def scanned(self, thing: Thing) -> None:
         """Remember a thing that was identified by its label."""
         self._scanned[thing.key] = thing

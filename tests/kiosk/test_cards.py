@@ -4,6 +4,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from hardware.ports import NTAG
+from kiosk.fetching import SnapshotReady
 from sim.tags import SimTag
 from tests.kiosk.library import (
     ANNA,
@@ -17,6 +18,9 @@ from tests.kiosk.library import (
     UIDS,
     Kiosk,
     patron_row,
+    pointer,
+    write_catalogue,
+    write_patrons,
 )
 
 PIN_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("2468")
@@ -176,7 +180,7 @@ def test_a_kiosk_without_a_list_of_readers_says_so(tmp_path):
     kiosk = Kiosk(tmp_path).run(600)
     kiosk.show_card()
 
-    assert kiosk.view["notice"].startswith("Readers' cards cannot be checked yet.")
+    assert kiosk.view["notice"].startswith("The list of readers is still on its way.")
 
 
 def test_a_tag_nobody_knew_is_paired_with_its_item_once(tmp_path):
@@ -197,3 +201,85 @@ def test_ntag_cards_are_read_by_the_card_reader_only(kiosk):
     kiosk.run(800)
 
     assert kiosk.view["state"] == "idle"
+
+
+def fetched(kiosk, kind, *, version=1):
+    """A list arrives while the kiosk runs."""
+    file = kiosk.folder / f"late-{kind}-{version}.db"
+    write = write_patrons if kind == "patrons" else write_catalogue
+    write(file, version=version)
+    kiosk.engine.inbox.deliver(SnapshotReady(pointer(kind, version), file))
+    return kiosk.run(500)
+
+
+def test_a_card_shown_before_the_list_of_readers_is_remembered(tmp_path):
+    """The first reader of the first day shows the card once; the screen says what it waits for."""
+    kiosk = Kiosk(tmp_path)
+    kiosk.load_catalogue(version=1)
+    kiosk.load_policy(POLICY)
+    kiosk.run(600).show_card()
+    assert kiosk.view["notice"].startswith("The list of readers is still on its way.")
+
+    fetched(kiosk, "patrons")
+
+    assert kiosk.view["patron"] == "Anna B."
+
+
+def test_a_remembered_card_is_forgotten_when_its_reader_may_have_gone(tmp_path):
+    """Half a minute later nobody's visit opens by itself."""
+    kiosk = Kiosk(tmp_path)
+    kiosk.load_catalogue(version=1)
+    kiosk.run(600).show_card()
+    kiosk.run(31_000)
+
+    fetched(kiosk, "patrons")
+
+    assert kiosk.view["patron"] is None
+
+
+def test_a_card_that_still_lies_there_is_never_too_old(tmp_path):
+    """Who waits with the card on its spot need not lift it."""
+    kiosk = Kiosk(tmp_path)
+    kiosk.run(600)
+    kiosk.cards.place(SimTag(ANNAS_CARD, technology=NTAG))
+    kiosk.run(60_000)
+
+    fetched(kiosk, "patrons")
+
+    assert kiosk.view["patron"] == "Anna B."
+
+
+def test_only_the_last_card_waits(tmp_path):
+    """The reader who stepped in last is the one who stands there."""
+    kiosk = Kiosk(tmp_path)
+    kiosk.run(600).show_card(ANNAS_CARD)
+    kiosk.show_card(BENS_CARD)
+
+    fetched(kiosk, "patrons")
+
+    assert kiosk.view["patron"] == "Ben C."
+
+
+def test_a_book_laid_down_before_the_catalogue_is_read_again(tmp_path):
+    """It need not be lifted: "we do not know this book" was true only for a moment."""
+    kiosk = Kiosk(tmp_path).run(600)
+    kiosk.place(GOOSE)
+    assert kiosk.view["notice"].startswith("We do not know this book.")
+
+    fetched(kiosk, "catalogue")
+
+    assert kiosk.tiles == {"The Snow Goose": "placed"}
+
+
+def test_a_book_that_lay_there_at_start_stays_nobodys_when_the_catalogue_comes(tmp_path):
+    """Learning its title does not tell whose it is."""
+    kiosk = Kiosk(tmp_path)
+    kiosk.pad.place(kiosk.tag(GOOSE))
+    kiosk.run(1_500)
+
+    fetched(kiosk, "catalogue")
+    fetched(kiosk, "patrons")
+    kiosk.show_card()
+
+    assert kiosk.view["items"] == []
+    assert kiosk.view["left_over"] is True
