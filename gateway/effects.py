@@ -212,6 +212,8 @@ def title_line(write: Write, item_id: str | None) -> str:
 
 def _answer_alarms(write: Write, facts: list[Fact]) -> list[ReviewEntry]:
     for fact in facts:
+        if fact.fields.get("by") == "kiosk":
+            continue  # it has named the book; nobody has come yet
         alarm = _text(fact.fields.get("alarm"), 32)
         statement = write.update(schema.ALARM, fact_id=alarm)
         write.execute(statement.values(answered_at=fact.wall_ms or write.now_ms))

@@ -27,14 +27,19 @@ def test_four_hundred_changes_are_caught_up_with_in_half_a_minute(house):
         effects = follower.tick(now_ms)
         if now_ms % 15_000 == 0:
             effects += follower.on_head(newest_head(hub, now_ms), now_ms)
-        while effects:
-            effect = effects.pop(0)
-            if isinstance(effect, SendRequest):
-                for reply in hub.requests.answer(effect.message, now_ms):
-                    effects += follower.on_change(decode_reply(reply), now_ms)
+        for effect in effects:
+            effects += answers(hub, follower, effect, now_ms)
             applied += isinstance(effect, ApplyChanges)
 
     assert applied == CHANGES
+
+
+def answers(hub, follower, effect, now_ms):
+    """What the follower does with the answer to its question."""
+    replies = (
+        hub.requests.answer(effect.message, now_ms) if isinstance(effect, SendRequest) else ()
+    )
+    return [one for reply in replies for one in follower.on_change(decode_reply(reply), now_ms)]
 
 
 def newest_head(hub, now_ms):
