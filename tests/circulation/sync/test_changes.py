@@ -69,6 +69,17 @@ def test_a_gap_is_asked_for_once_and_then_filled(follower):
     assert follower.tick(100_000) == []
 
 
+def test_an_answer_that_ends_early_is_continued_at_once(follower):
+    """An answer is short for a gate's sake; the rest needs neither patience nor another head."""
+    follower.on_head(head(13), 0)
+    assert asks_since(follower.tick(3_000), 10)
+
+    follower.on_change(change(10, 11), 3_100)
+
+    assert follower.tick(3_349) == []
+    assert asks_since(follower.tick(3_350), 11)
+
+
 def test_the_last_delta_that_was_lost_is_asked_for(follower):
     """A head names a version that never came; a moment later it is asked for."""
     assert follower.on_head(head(11), 0) == []
