@@ -6,19 +6,22 @@ the id beside it makes the reader unknowable, and every count and hash stays as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
+from circulation.retention import LoanRecord, facts_to_blank, is_forgettable
 from gateway import schema
 from gateway.docs import chunks
 from gateway.policies import newest_policy
 from gateway.review import is_open
 from gateway.store import Store, Write
+from gateway.views import LAST_INSTANT, instant
 
 DAY_MS = 24 * 3600 * 1000
 KEEP_DAYS = 30  # a station keeps what it sent for as long as our oldest useful backup
-LOANS_PER_RUN = 5_000
+LOANS_PER_PAGE = 500
 
 
 def keep_from(
@@ -78,69 +81,103 @@ def _first_since(library_id: str, station: Any, since_ms: int) -> sa.Select[Any]
 def forget_readers(store: Store, library_id: str) -> int:
     """Blank the readers of loans closed long ago without debt or dispute; return how many facts.
 
-    A reader's open questions keep their loans: a fee, or an entry that staff have not decided.
+    Which those are, `circulation.retention` decides; a page of loans is a transaction.
     """
-    with store.write(library_id) as write:
-        policy = newest_policy(write.connection, library_id)
-        loans = _forgettable(write, write.now_ms - policy.retention_days * DAY_MS)
-        facts = _facts_of(write, loans)
-        for ids in chunks(sorted(facts)):
-            table = schema.FACT
-            statement = write.update(table).where(table.c.id.in_(ids))
-            write.execute(statement.values(salt=None, patron_id=None))
-        for ids in chunks(sorted(loans)):
-            table = schema.LOAN
-            statement = write.update(table).where(table.c.loan.in_(ids))
-            write.execute(statement.values(patron_id=None))
-    return len(facts)
+    forgotten = 0
+    after = (0, "")
+    while True:
+        with store.write(library_id) as write:
+            days = newest_policy(write.connection, library_id).retention_days
+            page = _closed_before(write, write.now_ms - days * DAY_MS, after)
+            if not page:
+                return forgotten
+            records = _records(write, {row.item_id for row in page})
+            wanted = {row.loan for row in page}
+            now = instant(write.now_ms) or LAST_INSTANT
+            facts = facts_to_blank(records, now=now, days=days)
+            done = [
+                record.loan
+                for record in records
+                if record.loan in wanted and is_forgettable(record, now=now, days=days)
+            ]
+            forgotten += _blank(write, schema.FACT.c.id, facts)
+            _blank(write, schema.LOAN.c.loan, done)
+        after = (page[-1].closed_at, page[-1].loan)
 
 
-def _forgettable(write: Write, before_ms: int) -> dict[str, tuple[str, str]]:
-    """Return loans to forget: item and reader by loan."""
-    loan, patron, review = schema.LOAN, schema.PATRON, schema.REVIEW
-    disputed = (
-        sa.select(review.c.item_id)
-        .where(
-            review.c.library_id == write.library_id,
-            is_open(),
-            review.c.item_id == loan.c.item_id,
-        )
-        .exists()
-    )
-    owing = (
-        sa.select(patron.c.patron_id)
-        .where(
-            patron.c.library_id == write.library_id,
-            patron.c.patron_id == loan.c.patron_id,
-            patron.c.fee_cents > 0,
-        )
-        .exists()
-    )
+def _closed_before(write: Write, before_ms: int, after: tuple[int, str]) -> list[Any]:
+    """Return the next loans that may be old enough, oldest first."""
+    loan = schema.LOAN
     query = (
         write.select(loan)
         .where(
-            loan.c.closed_at < before_ms,
+            loan.c.closed_at <= before_ms,
             loan.c.patron_id.is_not(None),
-            ~disputed,
-            ~owing,
+            sa.tuple_(loan.c.closed_at, loan.c.loan) > after,
         )
-        .limit(LOANS_PER_RUN)
+        .order_by(loan.c.closed_at, loan.c.loan)
+        .limit(LOANS_PER_PAGE)
     )
-    return {row.loan: (row.item_id, row.patron_id) for row in write.execute(query)}
+    return list(write.execute(query))
 
 
-def _facts_of(write: Write, loans: dict[str, tuple[str, str]]) -> set[str]:
-    """Return the facts that name these readers for these items, none of a loan still kept."""
-    fact, loan = schema.FACT, schema.LOAN
-    pairs = set(loans.values())
-    found: set[str] = set()
-    for items in chunks(sorted({item for item, _ in pairs})):
-        kept = write.execute(
-            write.select(loan).where(loan.c.item_id.in_(items), loan.c.patron_id.is_not(None))
+def _records(write: Write, item_ids: set[str]) -> list[LoanRecord]:
+    """Return every loan of these items that still has a reader, with the facts that name both."""
+    loan, fact, patron = schema.LOAN, schema.FACT, schema.PATRON
+    records: list[LoanRecord] = []
+    for ids in chunks(sorted(item_ids)):
+        named: dict[tuple[str, str], list[str]] = {}
+        query = sa.select(fact.c.id, fact.c.item_id, fact.c.patron_id).where(
+            fact.c.library_id == write.library_id,
+            fact.c.item_id.in_(ids),
+            fact.c.patron_id.is_not(None),
         )
-        pairs -= {(row.item_id, row.patron_id) for row in kept if row.loan not in loans}
-        rows = write.execute(
-            write.select(fact).where(fact.c.item_id.in_(items), fact.c.patron_id.is_not(None))
+        for row in write.execute(query):
+            named.setdefault((row.item_id, row.patron_id), []).append(row.id)
+        same = sa.and_(
+            patron.c.library_id == loan.c.library_id, patron.c.patron_id == loan.c.patron_id
         )
-        found |= {row.id for row in rows if (row.item_id, row.patron_id) in pairs}
-    return found | set(loans)
+        loans = (
+            sa.select(loan, patron.c.fee_cents, _disputed().label("disputed"))
+            .select_from(loan.outerjoin(patron, same))
+            .where(
+                loan.c.library_id == write.library_id,
+                loan.c.item_id.in_(ids),
+                loan.c.patron_id.is_not(None),
+            )
+        )
+        records += [
+            LoanRecord(
+                row.loan,
+                (row.loan, *named.get((row.item_id, row.patron_id), ())),
+                instant(row.closed_at),
+                row.fee_cents or 0,
+                bool(row.disputed),
+            )
+            for row in write.execute(loans)
+        ]
+    return records
+
+
+def _disputed() -> Any:
+    """Return whether staff have something open about a loan's item."""
+    loan, review = schema.LOAN, schema.REVIEW
+    return (
+        sa.select(review.c.item_id)
+        .where(
+            review.c.library_id == loan.c.library_id,
+            review.c.item_id == loan.c.item_id,
+            is_open(),
+        )
+        .exists()
+    )
+
+
+def _blank(write: Write, key: sa.Column[Any], ids: Iterable[str]) -> int:
+    """Empty the columns that say who the reader was; return of how many rows."""
+    names = {"salt", "patron_id"} & set(key.table.c.keys())
+    values: dict[str, None] = dict.fromkeys(names)
+    found = sorted(ids)
+    for some in chunks(found):
+        write.execute(write.update(key.table).where(key.in_(some)).values(**values))
+    return len(found)

@@ -352,19 +352,10 @@ REVIEW = _table(  # for staff: inserted and annotated, never withdrawn
     sa.Column("settled_by", DOC),  # the ids of the facts that did it; none: the order got known
     sa.Column("version", VERSION, nullable=False),
 )
-sa.Index(
-    "review_open",
-    REVIEW.c.library_id,
-    REVIEW.c.created_at,
-    sqlite_where=sa.and_(REVIEW.c.decided_at.is_(None), REVIEW.c.settled_at.is_(None)),
-)
+_WAITS = sa.and_(REVIEW.c.decided_at.is_(None), REVIEW.c.settled_at.is_(None))
+sa.Index("review_open", REVIEW.c.library_id, REVIEW.c.created_at, sqlite_where=_WAITS)
+sa.Index("review_open_by_item", REVIEW.c.library_id, REVIEW.c.item_id, sqlite_where=_WAITS)
 sa.Index("review_by_item", REVIEW.c.library_id, REVIEW.c.item_id)
-sa.Index(
-    "review_open_by_item",
-    REVIEW.c.library_id,
-    REVIEW.c.item_id,
-    sqlite_where=sa.and_(REVIEW.c.decided_at.is_(None), REVIEW.c.settled_at.is_(None)),
-)
 
 ALARM = _table(
     "alarm",

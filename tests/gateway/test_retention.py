@@ -10,6 +10,7 @@ from gateway.holdings import item_fold
 from gateway.ingest import Ingest
 from gateway.retention import DAY_MS, forget_readers, move_keep_from
 from gateway.retention import keep_from as first_kept
+from gateway.review import ReviewEntry, add_entries
 from tests.gateway.conftest import LIBRARY, START_MS, Station
 
 DUE_AT = START_MS + 14 * DAY_MS
@@ -107,3 +108,32 @@ def test_stations_keep_what_an_old_backup_may_lack(store, clock, closed):
         other = first_kept(connection, LIBRARY, "kiosk-1", "00000000000000aa", 2)
 
     assert (fresh, old, other) == (1, 3, 1)
+
+
+def test_a_fact_that_a_kept_loan_needs_is_kept(store, clock, ingest, closed, readers):
+    """The same reader has the same book again: who it was the first time stays known."""
+    closed.write("checkout", barcode="1001", patron=readers[0], due_at=DUE_AT, reach=3)
+    ingest.take([closed.batch(3)])
+    clock.now_ms += 91 * DAY_MS
+
+    assert forget_readers(store, LIBRARY) == 0
+    assert [fact.patron_id for fact in facts(store) if fact.kind == "checkout"] == [readers[0]] * 2
+
+
+def test_loans_that_must_stay_do_not_stop_the_others(store, clock, ingest, books, readers):
+    """More disputed loans than a page holds, and behind them one that nobody asks about."""
+    kiosk = Station("kiosk-1")
+    saw = []
+    for _ in range(510):
+        loan = kiosk.write("checkout", item=books["1001"], patron=readers[0], reach=3, saw=saw)
+        saw = [kiosk.write("checkin", item=books["1001"], saw=[loan])]
+    loan = kiosk.write("checkout", item=books["1002"], patron=readers[1], reach=3)
+    kiosk.write("checkin", item=books["1002"], saw=[loan])
+    for first in range(1, kiosk.journal.last_seq + 1, 50):
+        clock.now_ms += 1
+        ingest.take([kiosk.batch(first)])
+    with store.write(LIBRARY) as write:
+        add_entries(write, [ReviewEntry("asked:1", "return_proposed", books["1001"])])
+    clock.now_ms += 91 * DAY_MS
+
+    assert forget_readers(store, LIBRARY) == 1
