@@ -23,6 +23,7 @@ from kiosk.config import KioskConfig, read_kiosk_config
 from kiosk.desk import Desk
 from kiosk.devices import KioskDevices
 from kiosk.drafting import FactWriter, RandomBytes
+from kiosk.drop import Drop
 from kiosk.engine import Engine, Inbox, Pressed, free_bytes
 from kiosk.fetching import Fetcher
 from kiosk.identify import Identifier
@@ -111,7 +112,7 @@ def build_engine(
     site.publish = uplink.say
     ledger = Ledger(
         config.place, store, beliefs, writer, lambda: lists.policy,
-        lambda: uplink.is_stale(time.mono_ms), site.announce,
+        lambda: uplink.is_stale(time.mono_ms), site.announce, Drop(store) if config.drop else None,
     )  # fmt: skip
     identifier = Identifier(
         beliefs, ledger, lambda: lists.policy, config.place.site, config.card_key, config.owners

@@ -57,6 +57,7 @@ class KioskConfig:
     card_key: bytes
     languages: tuple[str, ...]
     lends: bool
+    drop: bool
     typed_numbers: bool
     owners: tuple[str, ...]
     timing: Timing
@@ -78,6 +79,7 @@ def read_kiosk_config(section: Section) -> KioskConfig:
     unknown = [language for language in languages if language not in TEXTS]
     if unknown or not languages:
         raise ConfigInvalid(f"languages: choose from {', '.join(TEXTS)}, not {unknown}")
+    lends = section.boolean("lends", default=True)
     return KioskConfig(
         place=place,
         broker=_read_broker(section.section("broker")),
@@ -88,7 +90,8 @@ def read_kiosk_config(section: Section) -> KioskConfig:
         site_key=section.secret("site_key"),
         card_key=section.secret("card_key"),
         languages=languages,
-        lends=section.boolean("lends", default=True),
+        lends=lends,
+        drop=_read_drop(section, lends=lends),
         typed_numbers=section.boolean("typed_numbers", default=False),
         owners=section.texts("owners", default=()),
         timing=_read_timing(visit),
@@ -122,6 +125,16 @@ def _read_broker(section: Section) -> Broker:
         password=section.text("password", default="", empty=True),
         ca_file=section.text("ca_file", default="", empty=True),
     )
+
+
+def _read_drop(section: Section, *, lends: bool) -> bool:
+    drop = section.boolean("drop", default=False)
+    if drop and lends:
+        raise ConfigInvalid(
+            "drop: what is returned here counts from the last closing, so readers in person "
+            "would too; set lends = false"
+        )
+    return drop
 
 
 def _read_url(section: Section) -> str:
@@ -164,6 +177,7 @@ site_key = "00000000000000000000000000000000"   # shared with the gates of the s
 card_key = "00000000000000000000000000000000"   # the library's; makes card numbers unreadable
 languages = ["en", "de", "zh"]                  # the first is the one the screen starts in
 lends = true                  # false: only takes books back
+drop = false                  # true, with lends = false: staff scan here what lay in the book drop
 typed_numbers = false         # true: a card number may be typed; always needs a PIN
 owners = []                   # owner codes (ISIL) on tags that are ours though not catalogued
 

@@ -392,7 +392,7 @@ class Desk:
 
 def _notes(result: Recorded) -> tuple[str, ...]:
     """Which short sentences a tile adds."""
-    notes = []
+    notes = ["note_counts_from"] if result.counted_earlier else []
     if result.route is Route.DESK:
         notes.append("note_to_desk")
     if result.route in (Route.HOME, Route.DEPOSIT, Route.OWNER):

@@ -23,6 +23,7 @@ from hardware.ports import Security
 from kiosk.beliefs import Beliefs, Known
 from kiosk.config import Place
 from kiosk.drafting import FactWriter
+from kiosk.drop import Drop
 from kiosk.store import Draft, News, Store, Unfinished
 
 Announce = Callable[[Draft, News, int], None]
@@ -60,6 +61,7 @@ class Recorded:
     parts_missing: tuple[int, ...] = ()
     route: Route | None = None
     held: bool = False
+    counted_earlier: bool = False
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Ledger:
     """Writes one station's circulation facts.
 
     `policy` and `stale` are asked at each decision; `announce` tells the site's gates, after the
-    commit and before anything else.
+    commit and before anything else. `drop`: this kiosk is where the book drop is emptied.
     """
 
     place: Place
@@ -77,6 +79,7 @@ class Ledger:
     policy: Callable[[], Policy]
     stale: Callable[[], bool]
     announce: Announce
+    drop: Drop | None = None
 
     def now(self) -> Now:
         """The instant the rules decide at."""
@@ -133,14 +136,18 @@ class Ledger:
 
     def check_in(self, known: Known | None, reading: Reading, session: str) -> Recorded:
         """Take the item back: any item, without asking who brings it."""
+        policy, now, site = self.policy(), self.now(), self.place.site
+        emptied_at = self.drop.emptied_before(now, policy.calendar(site)) if self.drop else None
         outcome = decide_checkin(
             CheckinRequest(
                 item=known.item if known else None,
-                policy=self.policy(),
-                now=self.now(),
-                site=self.place.site,
+                policy=policy,
+                now=now,
+                site=site,
                 owner=reading.owner or "",
                 parts_read=reading.parts,
+                from_drop=self.drop is not None,
+                drop_emptied_at=emptied_at,
             )
         )
         return self._write_checkin(known, reading, outcome, session)
@@ -291,6 +298,7 @@ class Ledger:
             parts_missing=outcome.parts_missing,
             route=outcome.route,
             held=bool(item and item.held_for),
+            counted_earlier=late_count,
         )
 
     def _commit(
