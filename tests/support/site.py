@@ -82,6 +82,7 @@ class Site:
         self._boundaries = boundaries or {}
         self._programs = Programs(folder)
         self._running: dict[str, Program] = {}
+        self._lifted: set[str] = set()
         self._walked: dict[str, float] = {}
         self._carried: dict[str, float] = {}
         self._rings: dict[str, int] = dict.fromkeys(GATES, 0)
@@ -196,7 +197,7 @@ class Site:
         if card:
             self.place("cards", card)
         self.wait("the screen is free", lambda: self._goes_idle(kiosk))
-        self.wait("the pad is free", lambda: self.screen(kiosk).get("left_over"), False)
+        self._lifted.update(pad)
         spots = [f"{kiosk}/pad", f"{kiosk}/card"]
         stays("hands off", lambda: any(map(self.world.at, spots)), False, for_s=HAND_S)
 
@@ -211,6 +212,7 @@ class Site:
 
     def give_back(self, kiosk: str, *books: str) -> None:
         """Return books without a card."""
+        self._await_missed(kiosk, books)
         self.place(f"{kiosk}/pad", *books)
         self.wait("books lie there", lambda: self.screen(kiosk).get("state"), "offered")
         self.press(kiosk, "mode", mode="return")
@@ -334,6 +336,7 @@ class Site:
     def _lay(
         self, kiosk: str, books: tuple[str, ...], within_s: float = 20.0
     ) -> dict[str, dict[str, Any]]:
+        self._await_missed(kiosk, books)
         self.place(f"{kiosk}/pad", *books)
 
         def states() -> dict[str, str]:
@@ -344,6 +347,12 @@ class Site:
         self.wait(f"{kiosk} ticks them", states, ticked, within_s=within_s)
         tiles = self.tiles(kiosk)
         return {book: tiles[book] for book in books}
+
+    def _await_missed(self, kiosk: str, books: tuple[str, ...]) -> None:
+        """A book put back at once has never been away: wait until the kiosk has missed it."""
+        if self._lifted & set(books):
+            self.wait("it is missed", lambda: self.screen(kiosk).get("left_over"), False)
+            self._lifted.clear()
 
     def _goes_idle(self, kiosk: str) -> bool:
         state = self.screen(kiosk).get("state")
