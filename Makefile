@@ -27,7 +27,7 @@ help:  ## list the targets
 $(READY): requirements/dev.txt requirements/dev-nodeps.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Lendgate needs Python 3.11 or newer; say: make PYTHON=python3.11")'
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "venv is missing: sudo apt install git make python3-venv" >&2; exit 1; }
-	test -x $(BIN)/python || { echo "Making $(VENV) (about a minute, once)"; $(PYTHON) -m venv $(VENV); }
+	test -x $(BIN)/pip || { echo "Making $(VENV) (about a minute, once)"; $(PYTHON) -m venv --clear $(VENV); }
 	$(PIP_INSTALL) --require-hashes --requirement requirements/dev.txt
 	$(PIP_INSTALL) --require-hashes --no-deps --requirement requirements/dev-nodeps.txt
 	PYTHONWARNINGS=ignore $(PIP_INSTALL) --no-build-isolation --no-deps --editable .
