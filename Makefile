@@ -17,7 +17,9 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 UNIT := tests/circulation tests/firmware/gate tests/hardware
 REST := tests $(addprefix --ignore=,$(UNIT) tests/browser)
 BROWSER := tests/browser
-SYSTEM_PACKAGES := mosquitto chromium
+SYSTEM_PROGRAMS := mosquitto chromium
+# What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
+SYSTEM_PACKAGES := $(SYSTEM_PROGRAMS) libatomic1
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 .PHONY: help
@@ -79,9 +81,11 @@ system:  ## install Mosquitto and Chromium, which some tests need
 .PHONY: system-for-tests
 system-for-tests:
 	@missing=""
-	for program in $(SYSTEM_PACKAGES); do
-	  PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"
+	PATH="$$PATH:/usr/sbin"
+	for program in $(SYSTEM_PROGRAMS); do
+	  command -v $$program >/dev/null || missing="$$missing $$program"
 	done
+	ldconfig -p | grep libatomic.so.1 >/dev/null || missing="$$missing libatomic1"
 	if [ -z "$$missing" ]; then exit 0; fi
 	if [ "$(SYSTEM)" != no ] && { [ "$(CI)" = true ] || [ "$$(id -u)" = 0 ]; }; then
 	  echo "Missing:$$missing. Installing with apt (SYSTEM=no forbids it)."
