@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from circulation.fold.holding import Rule
 from circulation.reasons import Reason
 from circulation.wire.topics import Topics
-from gateway import wording
+from gateway import schema, wording
 from gateway.board import Desk
 from gateway.desk import DeskJournal
 from gateway.snapshots import Snapshots
@@ -95,7 +95,7 @@ def test_the_page_tells_stations_doubts_and_totals_without_javascript(client, le
     assert "kiosk-1" in text
     assert "Momo" in text
     assert wording.rule("uncertain") in text
-    assert "Everything that was recorded has arrived" in text
+    assert "Everything that was reported has arrived" in text
 
 
 def test_an_item_is_found_by_id_and_by_number(client, lent):
@@ -244,6 +244,22 @@ def test_each_part_of_the_page_stands_alone(store, lent):
 
     for name in ("totals", "stations", "review", "diary"):
         assert render_part(name, board).strip()
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "said"),
+    [(0, "Everything that was recorded has arrived"), (3_600_000, "may hold more")],
+)
+def test_a_station_out_of_sight_may_hold_more(store, lent, silence_ms, said):
+    """Nobody is told that all has arrived while a kiosk without network goes on lending."""
+    table = schema.STATION_TABLE
+    with store.write(LIBRARY) as write:
+        kiosks = write.update(table).where(table.c.role == "kiosk")
+        write.execute(kiosks.values(last_contact_at=write.now_ms - silence_ms))
+    board = Desk(store, LIBRARY).board()
+
+    assert said in render_part("totals", board)
+    assert ("may hold more" in render_part("stations", board)) == (silence_ms > 0)
 
 
 def test_every_event_and_rule_has_words():
