@@ -254,6 +254,7 @@ class Engine:
 
     def _standing(self) -> Standing:
         place, alarm = self.config.place, self.uplink.site.alarm
+        waiting = self.uplink.waiting
         shown = None
         if alarm is not None:
             shown = (
@@ -263,8 +264,8 @@ class Engine:
             place=place.name,
             station=place.station,
             online=self.uplink.is_online(self.time.mono_ms),
-            waiting=self.uplink.waiting,
-            oldest=self.store.oldest_waiting_wall(),
+            waiting=waiting,
+            oldest=self.store.oldest_waiting_wall() if waiting else None,
             clock_sure=self.time.sure,
             pad=self._pad_ok,
             scanner=self._scanner_ok,

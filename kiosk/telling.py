@@ -25,6 +25,7 @@ class Telling:
 
     _told: Status | None = None
     _told_ms: int = 0
+    _asked_ms: int = 0
     _telemetry_ms: int = 0
     _is_urgent: bool = True
 
@@ -38,8 +39,11 @@ class Telling:
         self._told, self._told_ms = status, now_ms
 
     def may_ask(self, now_ms: int) -> bool:
-        """Whether the last status is old enough to be looked at again."""
-        return self._told is not None and now_ms - self._told_ms >= STATUS_AGAIN_MS
+        """Whether it is time to look at the last status again; at most once a second."""
+        if self._told is None or now_ms - max(self._told_ms, self._asked_ms) < STATUS_AGAIN_MS:
+            return False
+        self._asked_ms = now_ms
+        return True
 
     def is_status_due(self, status: Status, now_ms: int) -> bool:
         """Whether what was said last is no longer true enough."""

@@ -40,7 +40,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
 def gateway():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
     server.plan, server.ranges = {}, []
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
     server.shutdown()
