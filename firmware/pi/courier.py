@@ -61,6 +61,7 @@ from firmware.pi.lists import Fetched, NotFetched
 FIRMWARE = "lendgate 0.1.0"
 TELEMETRY_MS = 60_000
 STATUS_AGAIN_MS = 15_000
+STATUS_SOON_MS = 1_000
 QUEUE_MAX = 10_000
 ITEMS_PER_STEP = 200
 NOTICES_KEPT = 20
@@ -338,8 +339,10 @@ class Courier:
     def _on_face(self, face: Face, now_ms: int) -> None:
         self._face = face
         write_face(self.config.face, self._shown())
-        is_due = now_ms - self._told_ms >= STATUS_AGAIN_MS
-        if self._is_connected and is_due and self._told != self.status(on=True):
+        status = self.status(on=True)
+        wait_ms = STATUS_SOON_MS if _looks_other(self._told, status) else STATUS_AGAIN_MS
+        is_due = now_ms - self._told_ms >= wait_ms
+        if self._is_connected and is_due and self._told != status:
             self._send_status(now_ms)
 
     def _shown(self) -> dict[str, Any]:
@@ -418,6 +421,11 @@ class Courier:
             action(*arguments)
         except Exception:
             _log.exception("the courier goes on after an error of its own")
+
+
+def _looks_other(told: Status | None, status: Status) -> bool:
+    """Return whether staff should see it at once; versions change with every loan and may wait."""
+    return told is None or (told.list_state, told.clock) != (status.list_state, status.clock)
 
 
 _CLOCK_FIELDS = ("mono_sent", "mono_received", "gateway_now")
