@@ -12,7 +12,7 @@ import ipaddress
 import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway.errors import BrokerRefused
@@ -88,15 +88,34 @@ class SmallBroker:
 
 
 def _tracking(settings: dict[str, Any], writers: weakref.WeakSet[Any]) -> Any:
-    """Return amqtt's broker, which also notes its connections: it leaves some open at the end."""
+    """Return amqtt's broker, mended in two places.
+
+    It leaves some connections open at the end, so we note them all. And it greets a client, and
+    hands a message on, by walking through all filters, with pauses: a filter that was new
+    meanwhile ended the greeting, and the client was connected and never heard.
+    """
     from amqtt.broker import Broker
 
     class TrackingBroker(Broker):  # type: ignore[misc]  # amqtt has no types for us
+        def __init__(self, settings: dict[str, Any]):
+            super().__init__(settings)
+            self._subscriptions: dict[str, Any] = SteadyDict()
+
         async def stream_connected(self, reader: Any, writer: Any, listener_name: str) -> None:
             writers.add(writer)
             await super().stream_connected(reader, writer, listener_name)
 
     return TrackingBroker(settings)
+
+
+class SteadyDict(dict[str, Any]):
+    """A dict that may grow and shrink while somebody walks through it."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().keys()))
+
+    def items(self) -> Any:
+        return list(super().items())
 
 
 async def _let_go(writers: Iterable[asyncio.StreamWriter]) -> None:

@@ -5,7 +5,7 @@ import queue
 import pytest
 
 from circulation.link import Connected, Endpoint, Link, Received
-from gateway.broker import SmallBroker
+from gateway.broker import SmallBroker, SteadyDict
 from gateway.errors import BrokerRefused
 
 
@@ -40,3 +40,14 @@ def test_a_message_comes_through():
         assert events.get(timeout=5) == Received("a/b", b"hello", False)
         link.stop()
     broker.stop()
+
+
+def test_a_filter_that_is_new_while_a_client_is_greeted_ends_nothing():
+    """Clients that come at once are all heard: the walk through the filters goes on."""
+    filters = SteadyDict(first=[], second=[])
+
+    walked = [filters.setdefault(f"{key}/new", key) for key in filters]
+    handed_on = [filters.setdefault(f"{key}/next", key) for key, _ in filters.items()]
+
+    assert walked == ["first", "second"]
+    assert handed_on == ["first", "second", "first/new", "second/new"]
