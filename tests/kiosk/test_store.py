@@ -7,6 +7,7 @@ import pytest
 
 from circulation.errors import JournalDamaged, JournalError
 from circulation.journal import open_reader, transaction
+from circulation.wire.messages import SiteLoan
 from kiosk.errors import StoreUnsafe
 from kiosk.store import Draft, News, Store, Unfinished, check_pragmas
 from tests.kiosk.library import ANNA, GOOSE, Kiosk
@@ -175,6 +176,45 @@ def test_after_a_fork_news_name_their_rows_new_places(tmp_path):
 
     places = store.reader.execute("SELECT epoch_n, seq FROM news ORDER BY n").fetchall()
     assert [tuple(place) for place in places] == [(2, 1), (2, 1), (2, 2)]
+    store.close()
+
+
+def heard(number, *, epoch=1, seq=1, state="on", saw=(), item="0" * 16):
+    return SiteLoan(
+        "kiosk-2", epoch, seq, item, [], state, 3, list(saw), f"{number:016x}", 0, None, ""
+    )
+
+
+def believed(store):
+    rows = store.reader.execute("SELECT fact FROM news WHERE done=0 ORDER BY n").fetchall()
+    return [int(row["fact"], 16) for row in rows]
+
+
+def test_a_mark_covers_the_rows_of_its_own_epoch_only(tmp_path):
+    """A row of the old epoch may be one of the new one's last, which the gateway lacks."""
+    store = opened(tmp_path / "station.db")
+    store.hear(heard(1, seq=1))
+    store.hear(heard(2, epoch=2, seq=1, item="1" * 16))
+
+    store.cover({"kiosk-2": (2, 5)}, 7)
+    store.settle_news(7)
+
+    assert believed(store) == [1]
+    assert not store.is_coverable("kiosk-2", (2, 5))
+    store.close()
+
+
+def test_what_a_covered_fact_had_seen_is_done_with_too(tmp_path):
+    """Rows that a dead disk took are never covered, and must not lend the book for ever."""
+    store = opened(tmp_path / "station.db")
+    store.hear(heard(1, seq=480))
+    store.hear(heard(2, seq=481, item="1" * 16))
+    store.hear(heard(3, epoch=2, seq=1, state="off", saw=[f"{1:016x}"]))
+
+    store.cover({"kiosk-2": (2, 1)}, 7)
+    store.settle_news(7)
+
+    assert believed(store) == [2]
     store.close()
 
 
