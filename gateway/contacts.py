@@ -5,7 +5,7 @@ A message that was kept by the broker (retained, or a last will) is no sign of l
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -19,6 +19,14 @@ SAVE_MS = 1_000
 BOOTS_KEPT = 8
 GONE_REPEAT_MS = 60_000
 BRIEF_MS = 5_000
+
+
+class Rows(NamedTuple):
+    """Rows of a station's newest epoch: applied here, acked and last as it said."""
+
+    hw: int
+    acked: int
+    seq_last: int
 
 
 class Contacts:
@@ -90,12 +98,20 @@ class Contacts:
             self.note("gone", status.station)
         self._gone_ms[status.station] = now_ms
 
-    def felt(self, station: str, telemetry: Telemetry, hw: int, now_ms: int) -> None:
-        """Note telemetry: its depth says how much is waiting."""
+    def felt(self, station: str, telemetry: Telemetry, known: Rows, now_ms: int) -> None:
+        """Note telemetry: its depth says how much is waiting.
+
+        The depth counts from the last ack that the station had when it spoke. What has been
+        applied since then may be part of it, so it is added to the ack the station last named,
+        never to our own mark.
+        """
+        pending = self._pending.get(station, {})
+        acked = int(pending.get("acked", known.acked))
+        seq_last = max(int(pending.get("seq_last", known.seq_last)), acked + telemetry.depth)
         self.heard(
             station,
             now_ms,
-            seq_last=hw + telemetry.depth,
+            seq_last=seq_last if telemetry.depth else known.hw,
             waiting_since=telemetry.oldest_wall,
             telemetry={
                 "disk_free": telemetry.disk_free,

@@ -46,7 +46,7 @@ from gateway import schema
 from gateway.ages import Ages
 from gateway.alarms import Alarms
 from gateway.announced import Announced, tell_loss
-from gateway.contacts import Contacts
+from gateway.contacts import Contacts, Rows
 from gateway.ingest import Answer, Batch, Ingest
 from gateway.marks import Marks
 from gateway.outbox import Outbox, Send, versions_of
@@ -321,9 +321,9 @@ class Hub:
         telemetry = decode(Telemetry, heard.payload)
         if not heard.retained:
             with self.store.read() as connection:
-                hw = station_hw(connection, self.library_id, address.station)
+                known = station_rows(connection, self.library_id, address.station)
                 lineage = history.current(connection, self.library_id)
-            self.contacts.felt(address.station, telemetry, hw, now_ms)
+            self.contacts.felt(address.station, telemetry, known, now_ms)
             told, told_ms = self._told.get(address.station, ("", now_ms))
             if telemetry.depth == 0 and told == lineage and now_ms - told_ms > SETTLED_MS:
                 self.contacts.told(address.station, lineage=lineage)
@@ -355,10 +355,11 @@ class Hub:
         return [self._reply(address.station, Nack(epoch, 0, "invalid"))]
 
 
-def station_hw(connection: sa.Connection, library_id: str, station: str) -> int:
-    """Return how far a station's newest epoch is applied, 0 if it was never heard."""
+def station_rows(connection: sa.Connection, library_id: str, station: str) -> Rows:
+    """Return what is known of a station's newest epoch, zeros if it was never heard."""
     table = schema.STATION_TABLE
-    query = sa.select(table.c.hw).where(
+    query = sa.select(table.c.hw, table.c.acked, table.c.seq_last).where(
         table.c.library_id == library_id, table.c.station == station
     )
-    return int(connection.execute(query).scalar() or 0)
+    row = connection.execute(query).first()
+    return Rows(0, 0, 0) if row is None else Rows(*(int(value or 0) for value in row))
