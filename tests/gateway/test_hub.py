@@ -282,21 +282,6 @@ def test_telemetry_says_how_much_is_waiting(hub, board):
     assert (view.waiting, view.troubles) == (12, ["printer: paper is low"])
 
 
-def test_a_depth_from_before_our_ack_counts_nothing_twice(hub, board, books, clock):
-    """Telemetry sent beside a batch still counts its rows; they are no further ones."""
-    kiosk = Station("kiosk-1")
-    for _ in range(3):
-        kiosk.write("seen", item=books["1001"])
-    hub.take([status(kiosk)], START_MS)
-    hub.take([journal(kiosk)], START_MS + 100)
-    hub.tick(START_MS + 1_200)
-
-    hub.take([telemetry(kiosk, 3)], START_MS + 1_300)
-    hub.tick(START_MS + 2_400)
-
-    assert board.station("kiosk-1").waiting == 0
-
-
 def test_coming_back_is_told_with_numbers(hub, board, books, clock):
     """The diary says how much waited and how fast it was applied."""
     kiosk = Station("kiosk-1")

@@ -1,0 +1,30 @@
+"""What stations say of themselves, put together with what is applied here."""
+
+import pytest
+import sqlalchemy as sa
+
+from circulation.wire.messages import Telemetry
+from gateway import schema
+from gateway.contacts import Contacts, Rows
+from tests.gateway.conftest import LIBRARY, START_MS
+
+
+@pytest.mark.parametrize(
+    ("depth", "known", "seq_last"),
+    [
+        (3, Rows(hw=3, acked=0, seq_last=3), 3),
+        (5, Rows(hw=3, acked=0, seq_last=3), 5),
+        (2, Rows(hw=7, acked=5, seq_last=9), 9),
+        (0, Rows(hw=7, acked=5, seq_last=9), 7),
+    ],
+    ids=["sent beside a batch", "grown since", "acked since", "all told"],
+)
+def test_a_depth_counts_from_the_ack_the_station_had(store, depth, known, seq_last):
+    """What has come since the station spoke is never counted as waiting a second time."""
+    contacts = Contacts(store, LIBRARY)
+
+    contacts.felt("kiosk-1", Telemetry(depth, None, None, None, 0, {}, None), known, START_MS)
+    contacts.save(START_MS, at_once=True)
+
+    with store.read() as connection:
+        assert connection.execute(sa.select(schema.STATION_TABLE.c.seq_last)).scalar() == seq_last
