@@ -19,7 +19,8 @@ REST := tests $(addprefix --ignore=,$(UNIT) tests/browser)
 BROWSER := tests/browser
 SYSTEM_PROGRAMS := mosquitto chromium
 # What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
-SYSTEM_PACKAGES := $(SYSTEM_PROGRAMS) libatomic1
+# Slips in Chinese are drawn with a font.
+SYSTEM_PACKAGES := $(SYSTEM_PROGRAMS) libatomic1 fonts-wqy-microhei
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 .PHONY: help
@@ -73,7 +74,7 @@ format: $(READY)  ## put every file in the one format
 	$(BIN)/ruff check --fix .
 
 .PHONY: system
-system:  ## install Mosquitto and Chromium, which some tests need
+system:  ## install Mosquitto, Chromium and a font, which some tests need
 	@$(APT) update
 	$(APT) install --yes --no-install-recommends $(SYSTEM_PACKAGES)
 
@@ -86,6 +87,7 @@ system-for-tests:
 	  command -v $$program >/dev/null || missing="$$missing $$program"
 	done
 	ldconfig -p | grep libatomic.so.1 >/dev/null || missing="$$missing libatomic1"
+	test -e /usr/share/fonts/truetype/wqy/wqy-microhei.ttc || missing="$$missing fonts-wqy-microhei"
 	if [ -z "$$missing" ]; then exit 0; fi
 	if [ "$(SYSTEM)" != no ] && { [ "$(CI)" = true ] || [ "$$(id -u)" = 0 ]; }; then
 	  echo "Missing:$$missing. Installing with apt (SYSTEM=no forbids it)."

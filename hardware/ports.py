@@ -20,7 +20,9 @@ from hardware.chips.tag_data import TagContent
 __all__ = [
     "BLOCK_BYTES",
     "EDGES_MAX",
+    "ISO14443A",
     "ISO15693",
+    "MIFARE_CLASSIC",
     "NTAG",
     "SCANNER_CODE_LENGTH_MAX",
     "Clock",
@@ -48,6 +50,9 @@ EDGES_MAX = 256
 
 ISO15693 = "iso15693"
 NTAG = "ntag"
+MIFARE_CLASSIC = "mifare_classic"
+ISO14443A = "iso14443a"
+"""A card of that standard that is neither of the two above: a uid, and no memory we can use."""
 
 
 class Security(Enum):
