@@ -1,19 +1,79 @@
-"""Simulated tags: memory, AFI and what has happened to them."""
+"""Simulated tags: memory, AFI and what has happened to them.
+
+One tag object is carried by hand from pad to gate, whatever reads it there: the readers of
+`sim/devices.py`, a serial pad, or the field of a simulated MFRC522.
+"""
 
 from collections import deque
+from dataclasses import dataclass
 
 from hardware.chips import tag_data
 from hardware.chips.tag_data import TagContent
 from hardware.errors import BlockOutOfRange, SecurityUnsupported, TagLocked, WriteFailed
-from hardware.ports import BLOCK_BYTES, ISO15693, NTAG, Security
+from hardware.ports import (
+    BLOCK_BYTES,
+    ISO14443A,
+    ISO15693,
+    MIFARE_CLASSIC,
+    NTAG,
+    Security,
+)
 
 HISTORY_MAX = 1_000
 
-ICODE_SLIX_BLOCKS = 28
-"""User memory of a common library tag: 28 blocks of 4 bytes (NXP SL2S2002 data sheet, 8.2)."""
+CASCADE_TAG = 0x88
+"""Announces that a uid goes on, so it may not stand where a uid begins or ends a level
+(ISO 14443-3, 6.5.4)."""
 
-NTAG213_BLOCKS = 36
-"""User memory of an NTAG213 sticker: pages 4 to 39 (NXP NTAG213 data sheet, 8.5)."""
+
+@dataclass(frozen=True, slots=True)
+class TagModel:
+    """What a tag is sold as: its technology, its user memory, and the block it writes at once."""
+
+    name: str
+    technology: str
+    memory_bytes: int
+    block_bytes: int = BLOCK_BYTES
+
+
+ICODE_SLIX = TagModel("ICODE SLIX", ISO15693, 28 * 4)
+"""A common library tag (NXP SL2S2002 data sheet, 8.2)."""
+
+ICODE_SLIX2 = TagModel("ICODE SLIX2", ISO15693, 79 * 4)
+"""NXP SL2S2602 data sheet, 8.2: 80 blocks, the last of which holds a counter."""
+
+FRAM_2K = TagModel("MB89R118C", ISO15693, 250 * 8, block_bytes=8)
+"""Fujitsu's library tag with blocks of 8 bytes (data sheet, memory configuration)."""
+
+NTAG213 = TagModel("NTAG213", NTAG, 36 * 4)
+"""A sticker: pages 04h to 27h (NXP NTAG213/215/216 data sheet, 8.5, table 5)."""
+
+NTAG215 = TagModel("NTAG215", NTAG, 126 * 4)
+"""Pages 04h to 81h (same data sheet)."""
+
+NTAG216 = TagModel("NTAG216", NTAG, 222 * 4)
+"""Pages 04h to E1h (same data sheet)."""
+
+CLASSIC_1K = TagModel("MIFARE Classic 1K", MIFARE_CLASSIC, 15 * 3 * 16, block_bytes=16)
+"""The data blocks of sectors 1 to 15 in order, without trailers (NXP MF1S50 data sheet, 8.6)."""
+
+PLAIN_CARD = TagModel("ISO 14443 card", ISO14443A, 0)
+"""A card with a uid and no memory for us: a bank card, a telephone, a student card."""
+
+TAG_MODELS = (
+    *(ICODE_SLIX, ICODE_SLIX2, FRAM_2K),
+    *(NTAG213, NTAG215, NTAG216, CLASSIC_1K, PLAIN_CARD),
+)
+
+ICODE_SLIX_BLOCKS = ICODE_SLIX.memory_bytes // BLOCK_BYTES
+NTAG213_BLOCKS = NTAG213.memory_bytes // BLOCK_BYTES
+
+_MODEL_OF_TECHNOLOGY = {
+    ISO15693: ICODE_SLIX,
+    NTAG: NTAG213,
+    MIFARE_CLASSIC: CLASSIC_1K,
+    ISO14443A: PLAIN_CARD,
+}
 
 _SECURITY_OF_AFI = {
     tag_data.AFI_IN_STOCK: Security.IN_STOCK,
@@ -25,6 +85,11 @@ AFI_OF_SECURITY = {security: afi for afi, security in _SECURITY_OF_AFI.items()}
 class SimTag:
     """One tag, on a book or a card.
 
+    `memory` is its user memory, counted from the first byte a program may write. What the chip
+    keeps around it (header pages, lock bytes, sector trailers) is in `system`, by the chip's own
+    block number; the simulated MFRC522 fills it when it first meets the tag. Blocks in arguments
+    have 4 bytes like those of `TagReader`; `block_bytes` is what the chip writes at once.
+
     Its `history` lists in plain words what it went through: "placed", "read", "released",
     "secured", "written", "lifted".
     """
@@ -34,21 +99,31 @@ class SimTag:
         uid: str,
         *,
         technology: str = ISO15693,
+        model: TagModel | None = None,
         content: TagContent | None = None,
         security: Security = Security.NONE,
         blocks: int | None = None,
     ) -> None:
-        self.uid = _uid(uid)
-        self.technology = technology
-        count = NTAG213_BLOCKS if technology == NTAG else ICODE_SLIX_BLOCKS
-        self.memory = bytearray((blocks if blocks is not None else count) * BLOCK_BYTES)
+        self.model = model if model is not None else _MODEL_OF_TECHNOLOGY[technology]
+        self.technology = self.model.technology
+        self.uid = _uid(uid, self.technology)
+        length = self.model.memory_bytes if blocks is None else blocks * BLOCK_BYTES
+        self.memory = bytearray(length)
+        self.block_bytes = self.model.block_bytes
+        self.system: dict[int, bytes] = {}
         self.afi = 0x00
+        self.afi_locked = False
+        self.dsfid = 0x00
+        self.eas = False
         self.locked_blocks: set[int] = set()
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._writes_ignored = 0
         if content is not None:
             block = tag_data.encode(content)
+            if len(block) > length:
+                raise ValueError(f"tag {uid}: {length} bytes of memory hold no library data")
             self.memory[: len(block)] = block
+            self.dsfid = tag_data.DSFID
         if security is not Security.NONE:
             self._store_security(security)
 
@@ -70,8 +145,13 @@ class SimTag:
         return _SECURITY_OF_AFI.get(self.memory[tag_data.SECURITY_OFFSET], Security.NONE)
 
     def set_security(self, security: Security) -> bool:
-        """Write the security state; return False when the write did nothing."""
-        if self._ignores_this_write():
+        """Write the security state; return False when the write did nothing.
+
+        Raises `TagLocked` when somebody locked the AFI for good.
+        """
+        if self.technology == ISO15693 and self.afi_locked:
+            raise TagLocked(self.uid, "its AFI is locked; use another tag for this item")
+        if self.ignores_this_write():
             return False
         self._store_security(security)
         return True
@@ -79,6 +159,13 @@ class SimTag:
     def ignore_writes(self, count: int) -> None:
         """Let the next writes do nothing, as a weak field does; reading back then shows it."""
         self._writes_ignored = count
+
+    def ignores_this_write(self) -> bool:
+        """Return whether the next write does nothing, and count it; see `ignore_writes`."""
+        if self._writes_ignored == 0:
+            return False
+        self._writes_ignored -= 1
+        return True
 
     def read(self, first: int, count: int) -> bytes:
         """Return whole blocks of the user memory."""
@@ -94,7 +181,7 @@ class SimTag:
         start, end = self._range(block, len(data))
         if block in self.locked_blocks:
             raise TagLocked(self.uid, f"block {block} is locked; use another tag for this item")
-        if not self._ignores_this_write():
+        if not self.ignores_this_write():
             self.memory[start:end] = data
 
     def verify(self, first: int, data: bytes) -> None:
@@ -114,12 +201,6 @@ class SimTag:
                 self.uid, f"{len(self.memory)} bytes of memory leave no room for a security byte"
             )
 
-    def _ignores_this_write(self) -> bool:
-        if self._writes_ignored == 0:
-            return False
-        self._writes_ignored -= 1
-        return True
-
     def _range(self, first: int, length: int) -> tuple[int, int]:
         start, end = first * BLOCK_BYTES, first * BLOCK_BYTES + length
         if first < 0 or length <= 0 or length % BLOCK_BYTES or end > len(self.memory):
@@ -131,9 +212,13 @@ class SimTag:
         return start, end
 
 
-def _uid(text: str) -> str:
-    """Return the uid, checked: 4, 7, 8 or 10 bytes of lower-case hex."""
+def _uid(text: str, technology: str) -> str:
+    """Return the uid, checked: 4, 7, 8 or 10 bytes of lower-case hex, and legal to be made."""
     if len(text) not in (8, 14, 16, 20) or text != text.lower():
         raise ValueError(f"uid {text!r}: must be 4, 7, 8 or 10 bytes of lower-case hex")
-    bytes.fromhex(text)
+    raw = bytes.fromhex(text)
+    if technology != ISO15693:
+        begins = {4: 0, 7: 3}.get(len(raw))
+        if begins is not None and raw[begins] == CASCADE_TAG:
+            raise ValueError(f"uid {text}: byte {begins} may not be 88, the cascade tag")
     return text
