@@ -13,6 +13,7 @@ from tests.support.journals import facts_in
 from tests.support.programs import NotSo, Program
 from tests.support.site import (
     AMARA,
+    BACK_S,
     DUNE,
     EMIL,
     HOBBIT,
@@ -25,7 +26,6 @@ from tests.support.site import (
 )
 
 STRANGE_CARD, STRANGE_BOOK = "20999000000017", "39999000000017"
-BACK_S = 45  # a station that was cut off tries again after thirty seconds at the latest
 ROOM_BYTES = 200_000  # for the write-ahead log: a few loans
 TRACE = "Traceback (most recent call last)"
 PROGRAMS = ("kiosk-1", "gate-1", "gateway")

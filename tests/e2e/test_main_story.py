@@ -15,6 +15,7 @@ from tests.support.journals import facts_in
 from tests.support.site import (
     AMARA,
     ATLAS,
+    BACK_S,
     COSMOS,
     DUNE,
     EMIL,
@@ -35,7 +36,6 @@ SILENT_SPRING, ALICE, HEIDI = "30715000000338", "30715000000072", "3071500000017
 TREASURE, ANNE, PRINCE = "30715000000106", "30715000000114", "30715000000080"
 BIRDS, KNOTS = "30715000000395", "30715000000403"  # tagged, but no tag is in the catalogue
 FOREIGN = "91990000000017"
-BACK_S = 45  # a station that was cut off tries again after thirty seconds at the latest
 STANDING_S = 12  # ten seconds in the field, and what a slow machine needs
 
 
@@ -254,8 +254,7 @@ def test_two_lanes_are_one_portal_with_one_alarm_and_one_count(site):
     before = len(facts_in(site.folder / "gate-1.db"))
     site.start("gate-1")
     site.world.gates["gate-1"].lanes["lane-2"].antenna.place(site.world.thing(PRINCE).tag)
-    site.world.walk("gate-1", "lane-2", "out")
-    site.walk_out("gate-1", PRINCE, lane="lane-1")
+    site.walk_out("gate-1", PRINCE, lane="lane-1", also_breaks="lane-2")
     site.stop("gate-1")
 
     written = facts_in(site.folder / "gate-1.db")[before:]
