@@ -30,6 +30,8 @@ Named = TypeVar("Named")
 SHELF = "shelf"
 CARDS = "cards"
 HAND = "hand"
+TROLLEY = "trolley"
+SLOT = "slot"
 OUTSIDE = "outside"
 
 BOOK = "book"
@@ -133,7 +135,7 @@ class World:
         """Return every place a thing can be put."""
         pads = [f"{station}/{spot}" for station in self.kiosks for spot in ("pad", "card")]
         lanes = [f"{name}/{lane}" for name, gate in self.gates.items() for lane in gate.lanes]
-        return [SHELF, CARDS, HAND, OUTSIDE, *pads, *lanes]
+        return [SHELF, CARDS, HAND, TROLLEY, SLOT, OUTSIDE, *pads, *lanes]
 
     def at(self, place: str) -> list[SimThing]:
         """Return the things in a place, in the order they were added to the world."""
@@ -172,23 +174,26 @@ class World:
     def walk(self, station: str, lane: str, direction: str, keys: Iterable[str] = ()) -> int:
         """Carry what is in the hand, and `keys`, through a gate; return how long it takes in ms.
 
-        Going out ends outside, coming in ends in the hand. Raises `WorldError` while somebody
-        else is in that lane.
+        Going out ends outside, coming in ends in the hand; what lay on the trolley is pushed
+        through with it and lies on it still. Raises `WorldError` while somebody else is in that
+        lane.
         """
         with self.lock:
             self.settle()
             way = self._free_lane(station, lane, direction)
-            for key in keys:
-                if self.thing(key).place != HAND:
-                    self.move(key, HAND)
-            carried = self.at(HAND)
+            pushed = [key for key in dict.fromkeys(keys) if self._ready_to_walk(key)]
+            carried = [thing for thing in self.things.values() if thing.place == HAND]
+            carried += [self.things[key] for key in pushed]
+            end = OUTSIDE if direction == OUT else HAND
+            ends = [TROLLEY if thing.place == TROLLEY else end for thing in carried]
             way.walking = direction
             way.carried = tuple(thing.key for thing in carried)
             for thing in carried:
                 self._put(thing, f"{station}/{lane}")
             names = ", ".join(thing.title for thing in carried) or "nothing"
-            self.note(station, f"somebody walks {direction} through {lane} with {names}")
-            self._plan_walk(way, direction, carried)
+            who = "a trolley is pushed" if pushed else "somebody walks"
+            self.note(station, f"{who} {direction} through {lane} with {names}")
+            self._plan_walk(way, direction, list(zip(carried, ends, strict=True)))
             return WALK_STEPS_MS["gone"]
 
     def press(self, station: str) -> None:
@@ -306,16 +311,25 @@ class World:
             raise WorldError(f"somebody is in {lane} of {station} already; wait a second")
         return way
 
-    def _plan_walk(self, way: SimLane, direction: str, carried: list[SimThing]) -> None:
+    def _ready_to_walk(self, key: str) -> bool:
+        """Take a thing into the hand, unless it is on the trolley, which goes as it is."""
+        if self.thing(key).place == TROLLEY:
+            return True
+        self.move(key, HAND)
+        return False
+
+    def _plan_walk(
+        self, way: SimLane, direction: str, carried: list[tuple[SimThing, str]]
+    ) -> None:
+        """Plan the steps of one walk; `carried` says of each thing where it ends."""
         beams = [way.beam_inner, way.beam_outer]
         first, second = beams if direction == OUT else reversed(beams)
-        end = OUTSIDE if direction == OUT else HAND
         start_ms = self.clock.now_ms()
 
         def arrive(_: int) -> None:
             way.walking = None
             way.carried = ()
-            for thing in carried:
+            for thing, end in carried:
                 self._put(thing, end)
 
         for step, action in (
@@ -347,6 +361,8 @@ def _where(place: str) -> str:
         SHELF: "back on the shelf",
         CARDS: "back on the tray",
         HAND: "taken into the hand",
+        TROLLEY: "on the trolley",
+        SLOT: "dropped into the book slot",
         OUTSIDE: "outside",
     }
     if place in words:

@@ -108,6 +108,31 @@ def test_walking_in_breaks_the_outer_beam_first_and_ends_in_the_hand(world, cloc
     assert world.thing(MOMO).place == "hand"
 
 
+def test_a_trolley_is_pushed_through_and_keeps_its_books(world, clock):
+    """Books on the trolley pass the antenna and lie on the trolley still; the hand's do not."""
+    world.move(MOMO, "trolley")
+    world.move(KRABAT, "hand")
+    antenna = world.gates["gate-1"].lanes["lane-1"].antenna
+    world.walk("gate-1", "lane-1", "in", [MOMO, MOMO])
+    in_the_field = antenna.inventory().uids
+    clock.advance(1_000)
+
+    assert in_the_field == (world.thing(MOMO).tag.uid,)
+    assert (world.thing(MOMO).place, world.thing(KRABAT).place) == ("trolley", "hand")
+    assert antenna.inventory().uids == ()
+
+
+def test_the_trolley_and_the_slot_have_no_antenna(world):
+    """What lies on the trolley or in the book slot is seen by nobody until it is carried on."""
+    world.move(MOMO, "kiosk-1/pad")
+    world.move(MOMO, "slot")
+    world.move(KRABAT, "trolley")
+
+    assert world.kiosks["kiosk-1"].pad.inventory().uids == ()
+    assert [thing.key for thing in world.at("slot")] == [MOMO]
+    assert "dropped into the book slot" in world.log[-2].text
+
+
 def test_a_beam_is_broken_while_somebody_stands_in_it(world, clock):
     """In the middle of a walk the first beam is broken and the second not yet."""
     world.walk("gate-1", "lane-1", "out")
