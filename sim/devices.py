@@ -30,11 +30,27 @@ from hardware.ports import (
     TagContent,
     TagSeen,
 )
-from sim.faults import GARBAGE, OFF, SLOW, STUCK, Faulty
+from sim.faults import (
+    DELAYED,
+    GARBAGE,
+    INTERMITTENT,
+    OFF,
+    PAPER_OUT,
+    SLOW,
+    STUCK,
+    WRONG,
+    Faulty,
+)
 from sim.tags import HISTORY_MAX, SimTag
 
 SCANS_MAX = 64
 SLIPS_MAX = 100
+
+_OPPOSITE = {
+    Security.IN_STOCK: Security.ON_LOAN,
+    Security.ON_LOAN: Security.IN_STOCK,
+    Security.NONE: Security.NONE,
+}
 
 Settle = Callable[[], None]
 Watch = Callable[[str, SimTag | None], None]
@@ -76,9 +92,16 @@ class SimReader(Faulty):
 
     `technologies` are those it can read; with more than `tags_max` tags in the field its
     inventories are incomplete, as a small reader's are.
+
+    Faults. off: no answer. stuck: the last inventory for ever, nothing about any tag. garbage:
+    checksums that are wrong. wrong: every uid has its last bit turned, and security reads as its
+    opposite; memory, which carries its own checksum, is read as it is. slow: the right answer
+    later. delayed: the inventory of the question before; about one tag the driver sees that the
+    answer belongs to another question, while a write has happened nevertheless. intermittent: a
+    share of the questions has no answer, and health is that of the last one.
     """
 
-    faults_known = frozenset((OFF, STUCK, GARBAGE, SLOW))
+    faults_known = frozenset((OFF, STUCK, GARBAGE, WRONG, SLOW, DELAYED, INTERMITTENT))
 
     def __init__(
         self,
@@ -101,6 +124,7 @@ class SimReader(Faulty):
         self._lock = lock if lock is not None else threading.RLock()
         self._pulls: dict[str, int] = {}
         self._last = Inventory(())
+        self._struck = False
         self._closed = False
 
     def place(self, tag: SimTag) -> None:
@@ -127,16 +151,19 @@ class SimReader(Faulty):
         with self._lock:
             if self.fault == STUCK:
                 return self._last
+            before = self._last
             seen = [tag for tag in self.field.tags() if tag.technology in self._technologies]
-            listed = tuple(TagSeen(tag.uid, tag.technology) for tag in seen[: self._tags_max])
-            self._last = Inventory(listed, complete=len(seen) <= self._tags_max)
-            return self._last
+            listed = [TagSeen(self._heard(tag.uid), tag.technology) for tag in seen]
+            listed = sorted(listed[: self._tags_max], key=lambda tag: tag.uid)
+            self._last = Inventory(tuple(listed), complete=len(seen) <= self._tags_max)
+            return before if self.fault == DELAYED else self._last
 
     def read_content(self, uid: str) -> TagContent | None:
         """See `TagReader.read_content`."""
         self._answer()
         with self._lock:
             tag = self._tag(uid, "reading its content")
+            self._stay_in_step()
             self._happened(tag, "read")
             return tag.content
 
@@ -144,7 +171,9 @@ class SimReader(Faulty):
         """See `TagReader.get_security`."""
         self._answer()
         with self._lock:
-            return self._tag(uid, "reading its security").security
+            security = self._tag(uid, "reading its security").security
+            self._stay_in_step()
+            return _OPPOSITE[security] if self.fault == WRONG else security
 
     def set_security(self, uid: str, security: Security) -> None:
         """See `TagReader.set_security`."""
@@ -153,11 +182,12 @@ class SimReader(Faulty):
         self._answer()
         with self._lock:
             tag = self._tag(uid, "setting its security")
-            self._spend_write(uid)
+            self._spend_write(tag.uid)
             if tag.set_security(security):
                 self._happened(tag, "released" if security is Security.ON_LOAN else "secured")
-            self._spend_write(uid, reading_back=True)
-            if self._tag(uid, "reading back").security is not security:
+            self._spend_write(tag.uid, reading_back=True)
+            self._stay_in_step()
+            if self.fault == WRONG or self._tag(uid, "reading back").security is not security:
                 raise WriteFailed(uid, f"still not {security.value}; place it again")
 
     def read(self, uid: str, first: int, count: int) -> bytes:
@@ -165,6 +195,7 @@ class SimReader(Faulty):
         self._answer()
         with self._lock:
             tag = self._tag(uid, f"reading block {first}")
+            self._stay_in_step()
             self._happened(tag, "read")
             return tag.read(first, count)
 
@@ -175,9 +206,10 @@ class SimReader(Faulty):
             tag = self._tag(uid, f"writing block {first}")
             tag.check_range(first, len(data))
             for at in range(0, len(data), BLOCK_BYTES):
-                self._spend_write(uid)
+                self._spend_write(tag.uid)
                 tag.write_block(first + at // BLOCK_BYTES, data[at : at + BLOCK_BYTES])
-            self._spend_write(uid, reading_back=True)
+            self._spend_write(tag.uid, reading_back=True)
+            self._stay_in_step()
             self._tag(uid, "reading back").verify(first, data)
             self._happened(tag, "written")
 
@@ -185,7 +217,7 @@ class SimReader(Faulty):
         """See `TagReader.health`."""
         if self._closed:
             return Health(False, f"{self.name}: closed")
-        if self.fault in (None, SLOW):
+        if self.fault in (None, SLOW, WRONG) or (self.fault == INTERMITTENT and not self._struck):
             return Health(True)
         return Health(False, f"{self.name}: {self.fault}")
 
@@ -201,15 +233,29 @@ class SimReader(Faulty):
         if self._closed or self.fault == OFF:
             raise DeviceUnavailable(f"{self.name}: no answer; check its plug")
         if self.fault == SLOW:
-            self._clock.sleep_ms(self._slow_ms)
+            self._clock.sleep_ms(self.slow_ms)
         if self.fault == GARBAGE:
             raise DeviceGarbled(f"{self.name}: the answer's checksum is wrong")
+        self._struck = self.strikes()
+        if self._struck:
+            raise DeviceTimeout(f"{self.name}: no answer this time; check its plug")
         self._settle()
+
+    def _heard(self, uid: str) -> str:
+        """Return the uid as this reader hears it: with its last bit turned if it hears wrong."""
+        if self.fault != WRONG:
+            return uid
+        return f"{int(uid, 16) ^ 1:0{len(uid)}x}"
+
+    def _stay_in_step(self) -> None:
+        """Notice that the answer about a tag belongs to the question before."""
+        if self.fault == DELAYED:
+            raise DeviceGarbled(f"{self.name}: the answer belongs to another question")
 
     def _tag(self, uid: str, during: str) -> SimTag:
         if self.fault == STUCK:
             raise DeviceTimeout(f"{self.name}: no answer while {during} of tag {uid}")
-        tag = self.field.get(uid)
+        tag = self.field.get(self._heard(uid))
         if tag is None or tag.technology not in self._technologies:
             raise TagLost(uid, during)
         return tag
@@ -233,14 +279,21 @@ class SimReader(Faulty):
 
 
 class SimScanner(Faulty):
-    """A barcode scanner somebody holds a label under."""
+    """A barcode scanner somebody holds a label under.
 
-    faults_known = frozenset((OFF, STUCK, GARBAGE))
+    Faults. off: nothing is read or handed over. stuck: nothing is read. garbage: signs
+    that are neither letters nor digits, as many as the label has. wrong: one digit or letter is
+    another one. delayed: each label comes when the next one is scanned. intermittent: a share of
+    the labels is not read.
+    """
+
+    faults_known = frozenset((OFF, STUCK, GARBAGE, WRONG, DELAYED, INTERMITTENT))
 
     def __init__(self, *, name: str = "scanner", settle: Settle = nothing, seed: int = 0) -> None:
         super().__init__(name)
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._codes: deque[str] = deque(maxlen=SCANS_MAX)
+        self._late = ""
         self._settle = settle
         self._random = random.Random(seed)
         self._closed = False
@@ -251,10 +304,28 @@ class SimScanner(Faulty):
             return
         if not 1 <= len(code) <= SCANNER_CODE_LENGTH_MAX or not code.isprintable():
             return
+        if self.strikes():
+            return
         if self.fault == GARBAGE:
             code = "".join(self._random.choice("#$%*+-./:=?@") for _ in code)
-        self._codes.append(code)
+        if self.fault == WRONG:
+            code = self._misread(code)
         self.history.append(code)
+        if self.fault == DELAYED:
+            late, self._late = self._late, code
+            self._codes.extend([late] if late else [])
+        else:
+            self._codes.append(code)
+
+    def _misread(self, code: str) -> str:
+        """Return the code with one digit replaced by another, or one letter by another."""
+        at = self._random.choice([n for n, one in enumerate(code) if one.isalnum()] or [0])
+        signs = "0123456789" if code[at].isdigit() else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        other = self._random.choice([sign for sign in signs if sign != code[at]])
+        return code[:at] + other + code[at + 1 :]
+
+    def _on_fault(self) -> None:
+        self._late = ""
 
     def poll(self) -> list[str]:
         """See `Scanner.poll`."""
@@ -276,9 +347,13 @@ class SimScanner(Faulty):
 
 
 class SimPrinter(Faulty):
-    """A receipt printer; `slips` holds what it printed, newest last."""
+    """A receipt printer; `slips` holds what it printed, newest last.
 
-    faults_known = frozenset((OFF, "paper_out"))
+    Faults. off: no answer. paper_out: no paper. stuck: the paper is jammed. garbage: slips of
+    question marks. intermittent: a share of the slips is refused.
+    """
+
+    faults_known = frozenset((OFF, PAPER_OUT, STUCK, GARBAGE, INTERMITTENT))
 
     def __init__(self, *, name: str = "printer") -> None:
         super().__init__(name)
@@ -291,12 +366,16 @@ class SimPrinter(Faulty):
         health = self.health()
         if not health.ok:
             raise PrinterError(health.detail)
+        if self.strikes():
+            raise PrinterError(f"{self.name}: no answer this time; check its plug")
+        if self.fault == GARBAGE:
+            lines = ["?" * len(line) for line in lines]
         self.slips.append(tuple(lines))
         self.watch("prints a slip", None)
 
     def health(self) -> Health:
         """See `Printer.health`."""
-        if self._closed or self.fault is not None:
+        if self._closed or self.fault in (OFF, PAPER_OUT, STUCK):
             return Health(False, f"{self.name}: {self.fault or 'closed'}")
         return Health(True)
 
