@@ -11,7 +11,8 @@
     │   ├── TagLocked               the tag refuses writes for good
     │   ├── BlockOutOfRange         outside the tag's memory              (also ValueError)
     │   └── SecurityUnsupported     this tag cannot hold that state       (also ValueError)
-    └── PrinterError                paper out, cover open
+    ├── PrinterError                paper out, cover open
+    └── DriverUnknown               a driver or function nobody can find  (also LookupError)
 
 Each carries `retry`: True when doing the same again may work (after placing the tag again or
 plugging the device in), False when it never will.
@@ -79,3 +80,9 @@ class SecurityUnsupported(TagError, ValueError):
 
 class PrinterError(HardwareError):
     """The printer cannot print now: paper out, cover open, unplugged."""
+
+
+class DriverUnknown(HardwareError, LookupError):
+    """A configuration names a driver, or a function, that cannot be found."""
+
+    retry = False
