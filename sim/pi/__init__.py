@@ -1,0 +1,1 @@
+"""One simulated Raspberry Pi below the vendors' libraries: `SimPi` in `board.py` is the entry."""
