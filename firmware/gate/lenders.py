@@ -15,6 +15,7 @@ class Lenders:
     def __init__(self, stations: "Iterable[str]") -> None:
         """stations: those known from the configuration, none of them heard yet."""
         self._heard_ms: dict[str, int | None] = {}
+        self._missed_ms: dict[str, int] = {}  # never heard, and looked for since
         self._too_many = False
         for station in stations:
             self.know(station)
@@ -45,3 +46,18 @@ class Lenders:
             if heard_ms is None or now_ms - heard_ms > LENDERS_HEARD_MS:
                 found.append(station)
         return sorted(found)
+
+    def overdue(self, now_ms: int) -> "list[str]":
+        """Return the silent stations that staff should look after, in order.
+
+        A station this program has never heard gets a minute to speak, counted from the first time
+        that it was asked for here: a gate that has just started misses nobody yet.
+        """
+        found = []
+        for station in self.silent(now_ms):
+            since_ms = self._heard_ms[station]
+            if since_ms is None:
+                since_ms = self._missed_ms.setdefault(station, now_ms)
+            if now_ms - since_ms > LENDERS_HEARD_MS:
+                found.append(station)
+        return found

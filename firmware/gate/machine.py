@@ -121,7 +121,7 @@ class GateMachine:
             found["tags"] = f"{self._tags.ignored} reads not watched: too many tags in the field"
         if self.holdings.overlay.refused:
             found["mac"] = f"{self.holdings.overlay.refused} messages with a wrong mac refused"
-        silent = self._lenders.silent(now_ms)
+        silent = self._lenders.overdue(now_ms)
         if silent:
             found["lenders"] = ("not heard for a minute: " + ", ".join(silent))[:120]
         return found

@@ -50,6 +50,18 @@ def test_every_lender_must_have_been_heard_within_a_minute():
     assert not lenders.all_heard(61_001)
 
 
+def test_a_gate_that_has_just_started_misses_nobody_yet():
+    """Each lender has a minute to speak before staff are told, though none counts as heard."""
+    lenders = Lenders(["kiosk-1"])
+    assert lenders.overdue(500) == []
+    assert not lenders.all_heard(500)
+
+    lenders.hear("kiosk-2", 60_000)
+    assert lenders.overdue(60_500) == []
+    assert lenders.overdue(60_501) == ["kiosk-1"]
+    assert lenders.overdue(120_001) == ["kiosk-1", "kiosk-2"]
+
+
 def test_more_lenders_than_can_be_watched_are_never_sure():
     """Beyond the limit a station cannot be watched, so nothing is sure any more."""
     lenders = Lenders([f"kiosk-{number}" for number in range(LENDERS_MAX)])

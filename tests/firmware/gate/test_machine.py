@@ -121,8 +121,8 @@ def test_health_names_every_trouble():
         "lane-1 outer": "the outer beam of lane-1 is broken all the time; clear it or align it",
         "standing": "a book lies at gate-1",
         "mac": "1 messages with a wrong mac refused",
-        "lenders": "not heard for a minute: kiosk-1",
     }
+    assert machine.health(71_001)["lenders"] == "not heard for a minute: kiosk-1"
 
 
 def test_too_many_tags_are_said():
