@@ -125,6 +125,8 @@ class SimInput(Faulty):
     the opposite. intermittent: a share of the changes chatters, off and on again within
     milliseconds. delayed: each change shows only when the next one comes. While it is off or
     stuck the wire itself goes on; once mended, the input shows what the wire is then.
+
+    `history` lists (at_ms, level) for every change it showed.
     """
 
     faults_known = frozenset((OFF, STUCK, WRONG, INTERMITTENT, DELAYED))
@@ -136,6 +138,7 @@ class SimInput(Faulty):
         self._wire = False
         self._level = False
         self._late: Edge | None = None
+        self.history: deque[tuple[int, bool]] = deque(maxlen=HISTORY_MAX)
         self._edges: deque[Edge] = deque(maxlen=EDGES_MAX)
         self._closed = False
 
@@ -183,6 +186,7 @@ class SimInput(Faulty):
         if level != self._level:
             self._level = level
             self._edges.append(Edge(level, at_ms))
+            self.history.append((at_ms, level))
 
     def _on_fault(self) -> None:
         """Show what the wire is under the new fault; what a fault freezes stays as it is."""

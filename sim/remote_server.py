@@ -17,6 +17,7 @@ from typing import Any
 from hardware.errors import HardwareError
 from hardware.ports import Clock, Security
 from sim import remote_lines as lines
+from sim.bus import BusLog, exchange_text
 from sim.devices import SimPrinter, SimReader, SimScanner
 from sim.errors import RemoteError
 from sim.pins import SimInput, SimOutput
@@ -77,9 +78,12 @@ class DeviceServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        buses: Mapping[str, BusLog] | None = None,
     ) -> None:
+        """buses: where exchanges with a device of that name are noted for people to read."""
         self._server = _Server((host, port), _Connection)
         self._server.devices = devices
+        self._server.buses = buses if buses is not None else {}
         self._server.clock = clock
         self._thread = threading.Thread(target=self._serve, name="devices", daemon=True)
         self._thread.start()
@@ -107,6 +111,7 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     devices: Mapping[str, Device]
+    buses: Mapping[str, BusLog]
     clock: Clock
 
     def __init__(self, address: tuple[str, int], handler: type[socketserver.BaseRequestHandler]):
@@ -181,4 +186,18 @@ class _Connection(socketserver.StreamRequestHandler):
             raise RemoteError(f"{name}: no such call")
         if isinstance(device, SimOutput):
             self._used.add(device)
-        return call(device, self.server.clock, args)
+        try:
+            result = call(device, self.server.clock, args)
+        except HardwareError as error:
+            self._note(name, message, error)
+            raise
+        self._note(name, message, result)
+        return result
+
+    def _note(self, name: Any, message: dict[str, Any], result: Any) -> None:
+        bus = self.server.buses.get(name)
+        if bus is None:
+            return
+        text = exchange_text(message["call"], message.get("args", []), result)
+        if text is not None:
+            bus.add(self.server.clock.now_ms(), text)

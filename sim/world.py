@@ -19,9 +19,10 @@ from typing import Any, TypeVar
 
 from hardware.chips.tag_data import new_content
 from hardware.ports import NTAG, Clock, Security
+from sim.bus import BusLog
 from sim.devices import SimScanner
 from sim.errors import WorldError
-from sim.pins import SimInput
+from sim.pins import SimInput, SimOutput
 from sim.rooms import Circuit, Device, SimGate, SimKiosk, SimLane, SimThing
 from sim.tags import SimTag
 
@@ -78,6 +79,7 @@ class World:
         self.kiosks: dict[str, SimKiosk] = {}
         self.gates: dict[str, SimGate] = {}
         self.devices: dict[str, Device] = {}
+        self.buses: dict[str, BusLog] = {}
         self.log: deque[Happening] = deque(maxlen=LOG_MAX)
         self.happened = 0
         self._random = random.Random(seed)
@@ -274,6 +276,8 @@ class World:
             raise WorldError(f"{station!r}: there is a station of this name already")
         self.devices.update(devices)
         for name, device in devices.items():
+            if not isinstance(device, SimInput | SimOutput):
+                self.buses[name] = BusLog()
             if not isinstance(device, SimScanner | SimInput):
                 device.watch = partial(self._witness, station, name.partition("/")[2])
 

@@ -3,6 +3,7 @@
     GET  /            the page
     GET  /api/state   everything on the bench, as JSON
     GET  /events      the same as server-sent events, whenever it changes
+    GET  /api/look    ?thing=LABEL: its tag's memory; ?station=NAME: its devices, inside
     POST /api/move    {"keys": ["…"], "place": "kiosk-1/pad"}
     POST /api/scan    {"kiosk": "kiosk-1", "code": "30715000000015"}
     POST /api/walk    {"gate": "gate-1", "lane": "lane-1", "direction": "out", "keys": ["…"]}
@@ -30,6 +31,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from sim.bench.look import look_at_station, look_at_thing
 from sim.bench.plugs import GATEWAY, Plugs
 from sim.bench.view import view
 from sim.errors import SimError, WorldError
@@ -78,6 +80,15 @@ def make_app(bench: Bench) -> Starlette:
     async def state(_: Request) -> Response:
         return JSONResponse(bench.view())
 
+    async def look(request: Request) -> Response:
+        asked = request.query_params
+        try:
+            if "thing" in asked:
+                return JSONResponse(look_at_thing(bench.world, asked["thing"]))
+            return JSONResponse(look_at_station(bench.world, asked.get("station", "")))
+        except WorldError as error:
+            return _problem(str(error), 400)
+
     async def events(_: Request) -> Response:
         if bench.watchers >= WATCHERS_MAX:
             return _problem(f"{WATCHERS_MAX} pages watch this bench already; close one", 503)
@@ -87,6 +98,7 @@ def make_app(bench: Bench) -> Starlette:
     routes = [
         Route("/", page),
         Route("/api/state", state),
+        Route("/api/look", look),
         Route("/events", events),
         Mount("/assets", StaticFiles(directory=ASSETS)),
     ]

@@ -59,7 +59,7 @@ def run(plan: BenchPlan, *, say: Callable[[str], None]) -> None:
     listener = _listen(plan.port)
     keeper = Keeper(world, plan.state)
     keeper.restore()
-    devices = DeviceServer(world.devices, world.clock, port=plan.device_port)
+    devices = DeviceServer(world.devices, world.clock, port=plan.device_port, buses=world.buses)
     plugs = _plugs(plan)
     bench = Bench(world, plugs, dict(plan.links), {"device_port": devices.port})
     server = BenchServer(bench)

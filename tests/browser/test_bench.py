@@ -1,5 +1,7 @@
 """The bench as a person uses it: by mouse, by clicks, by keys, and on a phone."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -172,3 +174,65 @@ def test_a_phones_buttons_are_large_enough(bench):
 
     assert heights
     assert min(heights) >= 40
+
+
+def test_the_inside_of_a_tag_is_shown(bench):
+    """One picked thing can be looked into, by button and by key; Escape closes it."""
+    thing(bench, EMIL).click()
+    bench.get_by_role("button", name="Look at its tag").click()
+    inside = bench.locator("#inside")
+    expect(inside.get_by_text("in stock: a gate may sound")).to_be_visible()
+    expect(inside.locator(".facts").get_by_text(EMIL)).to_be_visible()
+    bench.keyboard.press("Escape")
+    expect(inside).not_to_be_visible()
+
+    thing(bench, EMIL).focus()
+    bench.keyboard.press("i")
+
+    expect(inside.get_by_text("version and usage")).to_be_visible()
+    bench.keyboard.press("Escape")
+
+
+def test_a_device_is_made_to_fail_and_mended(bench):
+    """The pad's plug is pulled at the bench: its exchanges say so, and so does the kiosk."""
+    bench.get_by_role("button", name="Look inside Door kiosk").click()
+    inside = bench.locator("#inside")
+    pad = inside.locator('.device[data-device="kiosk-1/pad"]')
+    expect(pad.get_by_text("inventory → empty").first).to_be_visible()
+    inside.get_by_label("Fault of kiosk-1/pad").select_option("off")
+
+    expect(pad.get_by_text("no answer").first).to_be_visible()
+    screen = bench.frame_locator('.kiosk[data-id="kiosk-1"] iframe')
+    expect(screen.locator("body")).to_contain_text("scan", ignore_case=True)
+    inside.get_by_label("Fault of kiosk-1/pad").select_option("")
+    expect(pad.get_by_text("inventory → empty").first).to_be_visible()
+    inside.get_by_role("button", name="Close").click()
+    expect(inside).not_to_be_visible()
+
+
+def test_pins_are_drawn(bench):
+    """What a gate's lamps and beams did is a line in time, and a word."""
+    bench.locator('.gate[data-id="gate-2"] .walk.in').click()
+    bench.get_by_role("button", name="Look inside Yard exit").click()
+    beam = bench.locator('.device[data-device="gate-2/lane-1/beam_inner"]')
+
+    expect(beam.locator("svg")).to_have_attribute(
+        "aria-label", "gate-2/lane-1/beam_inner over the last 15 seconds; now free"
+    )
+    expect(beam.locator("path")).to_have_attribute("d", re.compile(r"V5.*V25"))
+    bench.keyboard.press("Escape")
+
+
+def test_a_trolley_goes_through_the_gate_and_stays_full(bench):
+    """All on the trolley is picked with one press and pushed in; a siren stays quiet."""
+    for key in (EMIL, HEIDI):
+        thing(bench, key).click()
+    bench.keyboard.press("t")
+    expect(in_place(bench, "trolley", EMIL)).to_be_visible()
+
+    bench.get_by_role("button", name="Pick all on the trolley").click()
+    bench.locator('.gate[data-id="gate-2"] .walk.in').click()
+
+    expect(bench.locator('.gate[data-id="gate-2"] .carried')).to_have_count(2)
+    expect(in_place(bench, "trolley", HEIDI)).to_be_visible()
+    expect(bench.locator('.gate[data-id="gate-2"] .siren')).to_have_text("quiet")

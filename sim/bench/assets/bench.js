@@ -1,6 +1,8 @@
 // The bench's page. The server holds the truth: this file draws the state it is sent, keyed by
 // thing, and turns drags, clicks and keys into POSTs. Nothing moves here before the server says so.
 
+import { lookAtStation, lookAtThing } from "./inside.js";
+
 const PALETTE = ["#7b2d26", "#1f4e5f", "#335c3b", "#5b3a70", "#8a5a14", "#23395b", "#6b2737",
   "#2f6b62", "#4a4e69", "#874000", "#3d5a80", "#5f4b32", "#8c2f39", "#2b5d34"];
 const CARD_PALETTE = ["#1d4ed8", "#0f766e", "#7c3aed", "#b45309", "#be123c", "#15803d"];
@@ -65,6 +67,8 @@ function draw(next) {
   drawLog(next.log);
   for (const zone of $$(".zone")) {
     zone.classList.toggle("full", Boolean($(".things > .thing", zone)));
+    const all = $(".all", zone);
+    if (all) all.hidden = !$(".things > .thing", zone);
     zone.classList.toggle("source", picked.size > 0 && [...picked].every((key) => things.get(key)?.closest(".zone") === zone));
   }
   glide(before);
@@ -93,6 +97,7 @@ function buildKiosk(kiosk) {
   const panel = $("#kiosk").content.cloneNode(true).firstElementChild;
   panel.dataset.id = kiosk.id;
   $("h2", panel).textContent = kiosk.label;
+  buildGlass(panel, kiosk);
   const screen = $("a", panel);
   if (kiosk.screen) screen.href = kiosk.screen; else screen.remove();
   if (kiosk.screen) showScreen(panel, kiosk);
@@ -125,6 +130,7 @@ function buildGate(gate) {
   const panel = $("#gate").content.cloneNode(true).firstElementChild;
   panel.dataset.id = gate.id;
   $("h2", panel).textContent = gate.label;
+  buildGlass(panel, gate);
   $(".plug", panel).dataset.plug = gate.id;
   $(".guard", panel).onclick = () => post("press", { gate: gate.id });
   for (const lane of gate.lanes) {
@@ -140,6 +146,12 @@ function buildGate(gate) {
     $(".lanes", panel).append(row);
   }
   return panel;
+}
+
+function buildGlass(panel, station) {
+  const glass = $(".glass", panel);
+  glass.setAttribute("aria-label", `Look inside ${station.label}`);
+  glass.onclick = () => lookAtStation(station.id);
 }
 
 function place(zone, name, key, label) {
@@ -323,6 +335,7 @@ function pick(key, only = false) {
 function showPicked() {
   for (const [key, element] of things) element.setAttribute("aria-pressed", String(picked.has(key)));
   document.body.classList.toggle("picking", picked.size > 0);
+  $("#look").hidden = picked.size !== 1;
   if (state) draw(state);
 }
 
@@ -358,7 +371,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("select, input") || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.target.matches("select, input") || $("dialog[open]") || event.ctrlKey || event.altKey || event.metaKey) return;
   if (event.key === "Escape") return letGo();
   const thing = event.target.closest(".thing");
   if (thing && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
@@ -367,6 +380,7 @@ document.addEventListener("keydown", (event) => {
     keepOneTabStop();
     return event.preventDefault();
   }
+  if (event.key.toLowerCase() === "i" && picked.size === 1) return lookAtThing([...picked][0]);
   const zone = picked.size && event.key.length === 1
     && $(`.zone[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (zone) { put([...picked], zone.dataset.place); event.preventDefault(); }
@@ -426,6 +440,13 @@ document.addEventListener("pointercancel", () => endDrag(null));
 document.addEventListener("dragstart", (event) => event.preventDefault());
 $("#shut").onclick = () => $("#big").close();
 $("#big").addEventListener("close", () => { $("#big iframe").src = "about:blank"; });
+$("#look").onclick = () => lookAtThing([...picked][0]);
+for (const button of $$(".all")) {
+  button.onclick = () => {
+    for (const thing of $$(".thing", button.closest(".zone"))) picked.add(thing.dataset.key);
+    showPicked();
+  };
+}
 $("#home").onclick = () => { letGo(); post("home", {}); };
 
 // --- sound ----------------------------------------------------------------------------------
