@@ -6,6 +6,7 @@ counted, which loses nothing: stations send again until they are told that it is
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -85,6 +86,16 @@ class Service:
             thread.start()
         link.start()
 
+    def join(self, link: Publishes) -> None:
+        """Use a link without starting a thread: whoever calls `step` is the one thread."""
+        self._link = link
+        link.subscribe(self.hub.filters())
+
+    def step(self) -> None:
+        """Build the lists that are due and take what has come, without waiting for more."""
+        self._build_due()
+        self._handle(self._events_here())
+
     def stop(self) -> None:
         """Finish what was begun and stop; what is not committed will be sent again."""
         self._stopping.set()
@@ -115,13 +126,18 @@ class Service:
                 self._stopping.wait(1.0)
 
     def _next_events(self) -> list[LinkEvent | Future[None]]:
-        events: list[LinkEvent | Future[None]] = []
         try:
-            events.append(self._inbox.get(timeout=TICK_S))
-            while len(events) < BATCH_MAX:
-                events.append(self._inbox.get_nowait())
+            first = self._inbox.get(timeout=TICK_S)
         except queue.Empty:
-            pass
+            return []
+        return [first, *self._events_here(BATCH_MAX - 1)]
+
+    def _events_here(self, count_max: int = BATCH_MAX) -> list[LinkEvent | Future[None]]:
+        """Return what waits already, at most that much of it."""
+        events: list[LinkEvent | Future[None]] = []
+        with contextlib.suppress(queue.Empty):
+            while len(events) < count_max:
+                events.append(self._inbox.get_nowait())
         return events
 
     def _handle(self, events: list[LinkEvent | Future[None]]) -> None:

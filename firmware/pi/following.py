@@ -13,7 +13,7 @@ from circulation.wire.messages import Change, Head, Pointer
 from circulation.wire.topics import MAY_LEAVE
 from firmware.gate.events import ListChanged, ListLoaded
 from firmware.gate.lists import ExactList
-from firmware.pi.lists import FORMAT, Fetched, ListFolder, NotFetched, fetch
+from firmware.pi.lists import FORMAT, Fetched, ListFolder, NotFetched, ReadAll, fetch
 
 _log = logging.getLogger(__name__)
 
@@ -29,14 +29,19 @@ class ListFollowing:
         tell: Callable[[Any], bool],
         arrived: Callable[[Fetched | NotFetched], None],
         random_below: Callable[[int], int],
+        read_all: ReadAll | None = None,
     ) -> None:
-        """tell: gives the machine an event. arrived: takes a download, from its own thread."""
+        """tell: gives the machine an event. arrived: takes a download, from its own thread.
+
+        read_all: how the bytes of an address are had, over HTTP if it is not given.
+        """
         self.trouble = ""
         self._base_url = base_url
         self._folder = folder
         self._tell = tell
         self._arrived = arrived
         self._random_below = random_below
+        self._read_all = read_all
         self._follower = ChangeFollower(MAY_LEAVE, random_below=random_below)
         self._pointer: Pointer | None = None
         self._is_wanted = False
@@ -130,7 +135,9 @@ class ListFollowing:
             return
         pointer = self._pointer
         self._thread = threading.Thread(
-            target=lambda: self._arrived(fetch(self._base_url, pointer, self._folder)),
+            target=lambda: self._arrived(
+                fetch(self._base_url, pointer, self._folder, self._read_all)
+            ),
             name="list download",
             daemon=True,
         )

@@ -34,6 +34,9 @@ TIMEOUT_S = 20
 # The gateway is in the house: no proxy that the machine may be configured with knows it.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+ReadAll = Callable[[str, int], bytes]
+"""An address and the most bytes that may come, to the bytes."""
+
 _NEW, _OLD = "may_leave.json", "may_leave-before.json"
 
 
@@ -118,14 +121,18 @@ class ListFolder:
             os.close(descriptor)
 
 
-def download(base_url: str, pointer: Pointer) -> bytes:
-    """Return the announced bytes, verified; raise ListRefused."""
+def download(base_url: str, pointer: Pointer, read_all: ReadAll | None = None) -> bytes:
+    """Return the announced bytes, verified; raise ListRefused.
+
+    read_all: how the bytes of an address are had, over HTTP if it is not given; it returns at
+    most as many as it is told, and raises OSError when they cannot be had.
+    """
     if pointer.bytes > LIST_BYTES_MAX:
         raise ListRefused(f"may_leave: {pointer.bytes} bytes announced; at most {LIST_BYTES_MAX}")
     if not pointer.path.startswith("/"):
         raise ListRefused("may_leave: the announced path must begin with /")
     try:
-        content = _read_all(base_url + pointer.path, pointer.bytes)
+        content = (read_all or _read_all)(base_url + pointer.path, pointer.bytes)
     except (OSError, ValueError, urllib.error.URLError) as error:
         raise ListRefused(f"may_leave: cannot be fetched: {error}") from error
     if len(content) != pointer.bytes:
@@ -135,10 +142,12 @@ def download(base_url: str, pointer: Pointer) -> bytes:
     return content
 
 
-def fetch(base_url: str, pointer: Pointer, folder: ListFolder) -> Fetched | NotFetched:
+def fetch(
+    base_url: str, pointer: Pointer, folder: ListFolder, read_all: ReadAll | None = None
+) -> Fetched | NotFetched:
     """Download, verify and keep a list; never raises for a bad network or a bad file."""
     try:
-        return Fetched(folder.keep(download(base_url, pointer)))
+        return Fetched(folder.keep(download(base_url, pointer, read_all)))
     except (ListRefused, OSError) as error:
         return NotFetched(str(error))
 
