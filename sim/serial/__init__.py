@@ -1,0 +1,1 @@
+"""Simulated serial devices, from the bytes up."""
