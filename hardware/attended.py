@@ -122,11 +122,7 @@ class AttendedPrinter(_Attended[Printer]):
 
 
 class AttendedOutput(_Attended[Output]):
-    """An `Output` that may be opened later; what was last wanted is done then."""
-
-    def __init__(self, attendant: Attendant[Output]) -> None:
-        super().__init__(attendant)
-        self._wanted = False
+    """An `Output` that may be opened later; what it cannot do now it does not make up for."""
 
     @property
     def state(self) -> bool:
@@ -138,28 +134,19 @@ class AttendedOutput(_Attended[Output]):
 
     def on(self) -> None:
         """See `Output.on`; raises `DeviceError` while it cannot be opened."""
-        self._wanted = True
         self._do(lambda d: d.on())
-        self._wanted = False
 
     def off(self) -> None:
         """See `Output.off`; raises `DeviceError` while it cannot be opened."""
-        self._wanted = False
         self._do(lambda d: d.off())
 
     def pulse(self, duration_ms: int) -> None:
-        """See `Output.pulse`; a pulse that cannot be given now is not made up for."""
+        """See `Output.pulse`; raises `DeviceError` while it cannot be opened."""
         self._do(lambda d: d.pulse(duration_ms))
 
     def health(self) -> Health:
         """Return whether the pin could be opened; never raises."""
-        found = self._attendant.health()
-        if found.ok and self._wanted:
-            try:
-                self.on()
-            except DeviceError as error:
-                return Health(False, str(error))
-        return found
+        return self._attendant.health()
 
     def _do(self, action: Callable[[Output], None]) -> None:
         if not self._attendant.is_closed:

@@ -12,7 +12,7 @@
     │   ├── BlockOutOfRange         outside the tag's memory              (also ValueError)
     │   └── SecurityUnsupported     this tag cannot hold that state       (also ValueError)
     ├── PrinterError                paper out, cover open
-    └── DriverUnknown               a driver or function nobody can find  (also LookupError)
+    └── DevicesInvalid              a configuration names what cannot be  (also ValueError)
 
 Each carries `retry`: True when doing the same again may work (after placing the tag again or
 plugging the device in), False when it never will.
@@ -82,7 +82,7 @@ class PrinterError(HardwareError):
     """The printer cannot print now: paper out, cover open, unplugged."""
 
 
-class DriverUnknown(HardwareError, LookupError):
-    """A configuration names a driver, or a function, that cannot be found."""
+class DevicesInvalid(HardwareError, ValueError):
+    """A configuration names a driver or a function that nobody has, or two things at once."""
 
     retry = False

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
-from hardware.errors import DeviceError
+from hardware.attendant import Patience
+from hardware.drivers import DeviceTable, made_devices
+from hardware.errors import DeviceError, DevicesInvalid
 from hardware.ports import Clock, Health, Output, Printer, Scanner, TagReader
+
+PATIENCE = Patience(round_ms=150, answer_ms=1_500)
+"""A hand on the screen waits 0.15 s for a slow pad; while a tag is being switched, nobody may
+tell the reader anything yet, so that may take ten times as long."""
 
 
 @dataclass(slots=True)
@@ -31,51 +36,65 @@ class KioskDevices:
     sound_problem: Output | None = None
 
     def health(self) -> dict[str, Health]:
-        """How each device that should be there feels, by name."""
-        named = {
-            "pad": self.reader,
-            "scanner": self.scanner,
-            "cards": self.card_reader,
-            "printer": self.printer,
+        """How each device that should be there feels, by name; of pins, those that can tell."""
+        return {
+            name: device.health()
+            for name, device in self._named()
+            if device is not None and hasattr(device, "health")
         }
-        return {name: device.health() for name, device in named.items() if device is not None}
+
+    def start(self) -> None:
+        """Begin to open what is opened later; nobody waits for a device that is not there."""
+        for _, device in self._named():
+            if hasattr(device, "start"):
+                device.start()
 
     def close(self) -> None:
         """Let go of all of them; outputs go to their safe state."""
-        for device in self._all():
-            with contextlib.suppress(DeviceError):  # unplugged: nothing is left to let go of
-                device.close()
-
-    def _all(self) -> Iterator[Any]:
-        for device in (
-            self.reader, self.scanner, self.card_reader, self.printer,
-            self.sound_ok, self.sound_problem,
-        ):  # fmt: skip
+        for _, device in self._named():
             if device is not None:
-                yield device
+                with contextlib.suppress(DeviceError):  # unplugged: nothing is left to let go of
+                    device.close()
+
+    def _named(self) -> Iterator[tuple[str, Any]]:
+        yield "pad", self.reader
+        yield "scanner", self.scanner
+        yield "cards", self.card_reader
+        yield "printer", self.printer
+        yield "sound_ok", self.sound_ok
+        yield "sound_problem", self.sound_problem
 
 
-def open_devices(section: Section, clock: Clock) -> KioskDevices:
-    """Return the devices made by the function that `factory` names, as `module:function`.
+def read_devices(
+    section: Section, clock: Clock, *, patience: Patience | None = PATIENCE
+) -> KioskDevices:
+    """Return the devices that section [devices] describes; nothing is opened yet.
 
-    It is called with the rest of the section and the clock. Raises ConfigInvalid.
+    With `factory = "module:function"` they are what that function makes of the rest of the
+    section and the clock. Without patience readers are asked in the caller's own thread. Raises
+    ConfigInvalid.
     """
-    name = section.text("factory")
-    module_name, _, function_name = name.partition(":")
     try:
-        factory: Callable[[Section, Clock], KioskDevices] = getattr(
-            importlib.import_module(module_name), function_name
-        )
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigInvalid(
-            f"devices.factory: {name} cannot be found ({error}); write module:function"
-        ) from error
-    try:
-        return factory(section, clock)
-    except DeviceError as error:
-        raise ConfigInvalid(f"devices: {error}") from error
+        return made_devices(section, clock, _built, patience)
+    except DevicesInvalid as error:
+        raise ConfigInvalid(str(error)) from error
 
 
-def no_devices(section: Section, clock: Clock) -> KioskDevices:
-    """Return a table with nothing on it: to look at the screen before the parts have come."""
-    return KioskDevices()
+def open_devices(
+    section: Section, clock: Clock, *, patience: Patience | None = PATIENCE
+) -> KioskDevices:
+    """Read the devices and begin to open them; one that cannot be opened is tried again."""
+    devices = read_devices(section, clock, patience=patience)
+    devices.start()
+    return devices
+
+
+def _built(table: DeviceTable) -> KioskDevices:
+    return KioskDevices(
+        reader=table.reader("pad"),
+        scanner=table.scanner("scanner"),
+        card_reader=table.reader("cards"),
+        printer=table.printer("printer"),
+        sound_ok=table.output("sound_ok"),
+        sound_problem=table.output("sound_problem"),
+    )

@@ -27,6 +27,7 @@ from circulation.errors import JournalError
 from circulation.link import Connected, Disconnected, NotConnected, Received
 from circulation.wire.messages import Telemetry
 from hardware.errors import HardwareError
+from hardware.ports import Health
 from kiosk.board import Board
 from kiosk.config import KioskConfig
 from kiosk.desk import Desk
@@ -47,6 +48,8 @@ TICK_MS = 50
 EVENTS_A_TICK = 50
 LOOK_MS = 100
 """How often the devices are looked at; two rounds make a tag, so a book shows within 0.25 s."""
+HEALTH_MS = 1_000
+"""How often every device is asked how it is: a pulled plug shows within some two seconds."""
 UPKEEP_MS = 5_000
 REMEMBER_MS = 600_000
 TEMPERATURE_FILE = "/sys/class/thermal/thermal_zone0/temp"
@@ -108,6 +111,7 @@ class Engine:
     language: str = ""
     _looked_ms: int = -LOOK_MS
     _upkept_ms: int = -UPKEEP_MS
+    _felt_ms: int = -HEALTH_MS
     _remembered_ms: int = 0
     _seq: int = 0
     _health: tuple[tuple[str, str], ...] = ()
@@ -198,6 +202,9 @@ class Engine:
 
     def _tick(self) -> None:
         now_ms = self.time.mono_ms
+        if now_ms - self._felt_ms >= HEALTH_MS:
+            self._felt_ms = now_ms
+            self._feel()
         if now_ms - self._upkept_ms >= UPKEEP_MS:
             self._upkept_ms = now_ms
             self._upkeep(now_ms)
@@ -216,15 +223,18 @@ class Engine:
         if self.desk.session.state is State.IDLE and before is not State.IDLE:
             self.language = self.config.languages[0]
 
-    def _upkeep(self, now_ms: int) -> None:
-        """Look at devices' health and at the disk; keep the time over a power cut."""
+    def _feel(self) -> None:
+        """Ask every device how it is; say at once which of them began to fail, or to work."""
         health = self.devices.health()
-        feels = tuple((name, h.detail or "ok") for name, h in sorted(health.items()))
-        if feels != self._health:
-            self._health = feels
+        before = {name for name, detail in self._health if detail != "ok"}
+        self._health = tuple((name, _feeling(h)) for name, h in sorted(health.items()))
+        if before != {name for name, detail in self._health if detail != "ok"}:
             self.uplink.telling.feel_again()
         self._pad_ok = "pad" in health and health["pad"].ok
         self._scanner_ok = "scanner" in health and health["scanner"].ok
+
+    def _upkeep(self, now_ms: int) -> None:
+        """Look at the disk; keep the time over a power cut."""
         self._watch_disk(now_ms)
         if now_ms - self._remembered_ms >= REMEMBER_MS:
             self._remembered_ms = now_ms
@@ -311,6 +321,11 @@ class Engine:
             self.devices.printer.print_lines(lines)
         except HardwareError as error:
             _log.warning("printer: %s", error)
+
+
+def _feeling(health: Health) -> str:
+    """Return a device's health as one sentence, "ok" when there is nothing to say."""
+    return health.detail or ("ok" if health.ok else "it does not work")
 
 
 def read_temperature(file: str = TEMPERATURE_FILE) -> int | None:

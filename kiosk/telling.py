@@ -4,7 +4,8 @@ A status is retained: what it said last is what staff see until the next. So it 
 soon as it is no longer true, at most once a second. What every loan moves (positions, versions)
 is in the journal and the lists anyway and is said at most every 15 s, or a busy kiosk's status
 would become another journal. The telemetry goes out twice in the minute after which a gate no
-longer counts on having heard this kiosk (docs/gate.md), and at once when a device fails.
+longer counts on having heard this kiosk (docs/gate.md), and at once when a device fails or works
+again, at most once a second.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from circulation.wire.messages import Status
 STATUS_AGAIN_MS = 1_000
 POSITIONS_AGAIN_MS = 15_000
 TELEMETRY_MS = 30_000
+TELEMETRY_SOON_MS = 1_000
 POSITIONS = {"seq_last": 0, "acked": 0, "versions": {}, "waiting_since_wall": None}
 
 
@@ -26,7 +28,7 @@ class Telling:
     _told: Status | None = None
     _told_ms: int = 0
     _asked_ms: int = 0
-    _telemetry_ms: int = 0
+    _telemetry_ms: int = -TELEMETRY_MS
     _is_urgent: bool = True
 
     def on_connected(self) -> None:
@@ -58,8 +60,9 @@ class Telling:
         self._is_urgent = True
 
     def take_telemetry_turn(self, now_ms: int) -> bool:
-        """Whether a telemetry is due now; the next one is then 30 s away."""
-        if not self._is_urgent and now_ms - self._telemetry_ms < TELEMETRY_MS:
+        """Whether a telemetry is due now; the next one is then 30 s away, unless it is urgent."""
+        wait_ms = TELEMETRY_SOON_MS if self._is_urgent else TELEMETRY_MS
+        if now_ms - self._telemetry_ms < wait_ms:
             return False
         self._telemetry_ms, self._is_urgent = now_ms, False
         return True

@@ -57,9 +57,9 @@ from firmware.pi.face import Face, read_temperature, write_face
 from firmware.pi.facts import FactWriter
 from firmware.pi.following import ListFollowing
 from firmware.pi.lists import Fetched, NotFetched
+from firmware.pi.telling import TelemetryTurns
 
 FIRMWARE = "lendgate 0.1.0"
-TELEMETRY_MS = 60_000
 STATUS_AGAIN_MS = 15_000
 STATUS_SOON_MS = 1_000
 QUEUE_MAX = 10_000
@@ -102,7 +102,7 @@ class Courier:
         self._face = Face(BLIND, 0, 0, {})
         self._notices: list[str] = []
         self._is_connected = False
-        self._telemetry_ms = 0
+        self._turns = TelemetryTurns()
         self._told: Status | None = None
         self._told_ms = 0
 
@@ -198,13 +198,12 @@ class Courier:
         if self._is_connected:
             effects += self._clock.tick(now_ms) + self._following.tick(now_ms)
         self._carry_out(effects)
-        if self._is_connected and now_ms - self._telemetry_ms >= TELEMETRY_MS:
-            self._telemetry_ms = now_ms
+        if self._is_connected and self._turns.take(self._health(), now_ms):
             self._publish(self.topics.telemetry(self.config.station), self._telemetry(), qos=0)
 
     def _on_connected(self, now_ms: int) -> None:
         self._is_connected = True
-        self._telemetry_ms = now_ms - TELEMETRY_MS
+        self._turns.on_connected()
         self._carry_out(self._clock.on_connected(now_ms))
         self._carry_out(self._uploader.on_connected(now_ms))
         self._tell(events.LinkUp())

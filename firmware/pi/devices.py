@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from circulation.config import Section
 from firmware.pi.errors import DevicesUnavailable
-from hardware.errors import DeviceError
-from hardware.ports import Clock, Input, Output, TagReader
+from hardware.attendant import Patience
+from hardware.drivers import DeviceTable, made_devices
+from hardware.errors import DeviceError, DevicesInvalid
+from hardware.ports import Clock, Health, Input, Output, TagReader
+
+PATIENCE = Patience(round_ms=5, answer_ms=250)
+"""No lane waits for another one's antenna: what is slower than 5 ms is answered in a later turn.
+The beams tell when they were broken, so nothing is lost by that."""
+
+HEALTHY = Health(True)
 
 
 class Closable(Protocol):
@@ -49,34 +56,109 @@ class GateDevices:
     card_reader: TagReader | None = None
     extras: tuple[Closable, ...] = field(default=())
 
+    def health(self) -> dict[str, str]:
+        """Return what is wrong with which device; of pins, those that can tell are asked."""
+        found = {}
+        for name, device in self._named():
+            felt = device.health() if hasattr(device, "health") else HEALTHY
+            if not felt.ok:
+                found[name] = felt.detail or "it does not work"
+        return found
+
+    def start(self) -> None:
+        """Begin to open what is opened later; nobody waits for a device that is not there."""
+        for _, device in self._named():
+            if hasattr(device, "start"):
+                device.start()
+
     def close(self) -> None:
         """Let go of all of them; outputs go to their safe state. One failing stops no other."""
-        owned: list[Closable | None] = [self.siren, self.lamp_red, self.lamp_amber, self.button]
-        owned.append(self.card_reader)
-        for lane in self.lanes.values():
-            owned += [lane.antenna, lane.beam_inner, lane.beam_outer]
-        for device in (*owned, *self.extras):
+        for device in (*(device for _, device in self._named()), *self.extras):
             if device is not None:
                 with contextlib.suppress(DeviceError):  # unplugged: nothing is left to let go of
                     device.close()
 
+    def _named(self) -> Iterator[tuple[str, Any]]:
+        yield "siren", self.siren
+        yield "lamp red", self.lamp_red
+        yield "lamp amber", self.lamp_amber
+        yield "button", self.button
+        yield "cards", self.card_reader
+        for name, lane in self.lanes.items():
+            yield name, lane.antenna
+            yield f"{name} inner", lane.beam_inner
+            yield f"{name} outer", lane.beam_outer
 
-def open_devices(section: Section, clock: Clock) -> GateDevices:
-    """Return the devices made by the function that `factory` names, as `module:function`.
 
-    It is called with the rest of the section and the clock. Raises DevicesUnavailable.
+class Unconnected:
+    """A lamp or siren that this gate does not have: it does what it is told, to nobody."""
+
+    state = False
+
+    def on(self) -> None:
+        """Do nothing."""
+
+    def off(self) -> None:
+        """Do nothing."""
+
+    def pulse(self, duration_ms: int) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def read_devices(
+    section: Section, clock: Clock, *, patience: Patience | None = PATIENCE
+) -> GateDevices:
+    """Return the devices that section [devices] describes; nothing is opened yet.
+
+    With `factory = "module:function"` they are what that function makes of the rest of the
+    section and the clock. Without patience readers are asked in the caller's own thread. Raises
+    DevicesUnavailable, or ConfigInvalid.
     """
-    name = section.text("factory")
-    module_name, _, function_name = name.partition(":")
+
+    def built(table: DeviceTable) -> GateDevices:
+        return _built(table, section, clock, patience)
+
     try:
-        factory: Callable[[Section, Clock], GateDevices] = getattr(
-            importlib.import_module(module_name), function_name
-        )
-    except (ImportError, AttributeError, ValueError) as error:
+        return made_devices(section, clock, built, patience)
+    except DevicesInvalid as error:
+        raise DevicesUnavailable(str(error)) from error
+
+
+def open_devices(
+    section: Section, clock: Clock, *, patience: Patience | None = PATIENCE
+) -> GateDevices:
+    """Read the devices and begin to open them; one that cannot be opened is tried again."""
+    devices = read_devices(section, clock, patience=patience)
+    devices.start()
+    return devices
+
+
+def _built(
+    table: DeviceTable, section: Section, clock: Clock, patience: Patience | None
+) -> GateDevices:
+    siren, lamp_red = table.output("siren"), table.output("lamp_red")
+    if siren is None and lamp_red is None:
         raise DevicesUnavailable(
-            f"devices.factory: {name} cannot be found ({error}); write module:function"
-        ) from error
-    try:
-        return factory(section, clock)
-    except DeviceError as error:
-        raise DevicesUnavailable(f"devices: {error}") from error
+            "devices: neither [devices.siren] nor [devices.lamp_red] is there: nobody would "
+            "notice an alarm; describe one of them"
+        )
+    lanes = {}
+    for name, lane in section.table("lanes").items():
+        of_lane = DeviceTable(lane, clock, patience=patience, of=name)
+        antenna = of_lane.reader("antenna")
+        if antenna is None:
+            raise DevicesUnavailable(f"devices: [devices.lanes.{name}.antenna] is missing")
+        lanes[name] = LaneDevices(
+            antenna, of_lane.input("beam_inner"), of_lane.input("beam_outer")
+        )
+    return GateDevices(
+        lanes,
+        siren or Unconnected(),
+        lamp_red or Unconnected(),
+        table.output("lamp_amber") or Unconnected(),
+        table.input("button"),
+        table.reader("cards"),
+    )

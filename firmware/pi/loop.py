@@ -64,6 +64,8 @@ class DetectionLoop:
         self._card_key = card_key
         self._told: queue.Queue[Any] = queue.Queue(TOLD_MAX)
         self._faults: dict[str, str] = {}
+        self._felt: dict[str, str] = {}
+        self._unswitched: dict[str, tuple[Output, bool]] = {}
         self._again_ms: dict[str, int] = {}
         self._securities: dict[str, tuple[str, int]] = {}
         self._button = Debounce(BUTTON_DEBOUNCE_MS)
@@ -96,7 +98,14 @@ class DetectionLoop:
         self._carry_out(self.machine.tick(now_ms), now_ms)
         if self._face_ms is None or now_ms - self._face_ms >= FACE_EVERY_MS:
             self._face_ms = now_ms
+            self._look_after()
             self._outbox(self.face(), now_ms)
+
+    def _look_after(self) -> None:
+        """Ask every device how it is; switch again what could not be switched."""
+        self._felt = self._devices.health()
+        for name, (output, on) in list(self._unswitched.items()):
+            self._switch(name, output, on)
 
     def face(self) -> Face:
         """Return how the gate is now."""
@@ -113,6 +122,7 @@ class DetectionLoop:
     def health(self) -> dict[str, str]:
         """Return what staff should know, by subject; empty when all is well."""
         found = self.machine.health(self._clock.now_ms())
+        found.update({name: detail[:120] for name, detail in self._felt.items()})
         found.update(self._faults)
         if self.dropped:
             found["loop"] = f"{self.dropped} messages came faster than they could be taken"
@@ -155,8 +165,10 @@ class DetectionLoop:
         try:
             output.on() if on else output.off()
             self._faults.pop(name, None)
+            self._unswitched.pop(name, None)
         except HardwareError as error:
             self._faults[name] = str(error)[:120]
+            self._unswitched[name] = (output, on)
 
     def _edges(self) -> list[events.BeamEdge]:
         found = []

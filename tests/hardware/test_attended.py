@@ -318,30 +318,18 @@ def test_a_slow_printer_holds_up_nobody(clock):
     printer.close()
 
 
-def test_a_lamp_that_is_opened_late_does_what_was_wanted_last(clock):
-    """A red lamp wanted while its pin was taken lights as soon as it is free."""
+def test_a_lamp_whose_pin_is_taken_says_so_and_is_off(clock):
+    """Switching raises by name until the pin is free, and shows in its health."""
     lamp = SimOutput(clock, max_on_ms=MAX_ON_MS)
     plug = Plug(lamp, plugged=False)
     front = attended(AttendedOutput, plug, clock, feel=None)
     with pytest.raises(DeviceUnavailable):
         front.on()
+    assert not front.state
+    assert not front.health().ok
     plug.plugged = True
     clock.advance(2_000)
 
+    front.on()
     assert front.health().ok
     assert lamp.state
-
-
-def test_a_siren_that_was_quieted_meanwhile_stays_quiet(clock):
-    """What is wanted no more is not made up for."""
-    siren = SimOutput(clock, max_on_ms=MAX_ON_MS)
-    plug = Plug(siren, plugged=False)
-    front = attended(AttendedOutput, plug, clock, feel=None)
-    for switch in (front.on, front.off):
-        with pytest.raises(DeviceUnavailable):
-            switch()
-    plug.plugged = True
-    clock.advance(2_000)
-
-    assert front.health().ok
-    assert not siren.state

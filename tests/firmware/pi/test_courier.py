@@ -489,3 +489,27 @@ def test_the_temperature_if_there_is_one(tmp_path, content, read):
         path.write_text(content)
 
     assert read_temperature(path) == read
+
+
+def test_health_that_changes_is_told_at_once_and_once_a_second(station):
+    """Staff hear of a pulled plug when it happens; a loose one makes no flood."""
+    station.take(Connected())
+    for number in range(40):
+        wrong = {"lane-1": f"antenna: off, try {number}"} if number % 2 else {}
+        station.take(Face("FRESH", 0, 0, wrong))
+        station.clock.advance(250)
+
+    said = [decode(messages.Telemetry, payload).health for payload in station.sent("telemetry")]
+    assert 5 <= len(said) <= 12
+    assert any("lane-1" in health for health in said)
+
+
+def test_other_words_about_the_same_trouble_may_wait(station):
+    """A sentence with a number in it is no news: it is told within the minute."""
+    station.take(Connected())
+    for number in range(1, 60):
+        station.take(Face("FRESH", 0, 0, {"loop": f"{number} messages came too fast"}))
+        station.clock.advance(900)
+
+    said = [decode(messages.Telemetry, payload).health for payload in station.sent("telemetry")]
+    assert [sorted(health) for health in said] == [[], ["loop"]]

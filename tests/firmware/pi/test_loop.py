@@ -1,12 +1,15 @@
 """The detection loop: what a turn senses, that turn answers."""
 
+import dataclasses
+
 import pytest
 
 from circulation.patrons import card_key
 from firmware.gate import commands, events
 from firmware.pi.loop import TOLD_MAX
+from hardware.errors import DeviceUnavailable
 from hardware.ports import NTAG, Security
-from sim.faults import OFF
+from sim.faults import OFF, STUCK
 from sim.tags import SimTag
 from tests.firmware.pi.bench import UID, Bench, book
 
@@ -147,9 +150,92 @@ def test_a_dead_antenna_is_reported_and_comes_back(bench, outbox):
     bench.antenna.place(book())
     loop.turn()
     assert loop.health() != {}  # not tried again before half a second
-    bench.clock.advance(500)
+    bench.clock.advance(1_000)
     loop.turn()
     assert loop.health() == {}
+
+
+@pytest.mark.parametrize("fault", [OFF, STUCK])
+def test_a_pulled_plug_is_on_the_gates_face_within_five_seconds(bench, outbox, fault):
+    """Red soon after an antenna or the card spot fails, green soon after it works again."""
+    loop = bench.loop(outbox)
+    for name, reader in (("lane-1", bench.antenna), ("cards", bench.cards)):
+        reader.fail(fault)
+        assert ms_until(bench, loop, lambda name=name: name in shown(outbox)) <= 2_000
+        reader.mend()
+        assert ms_until(bench, loop, lambda name=name: name not in shown(outbox)) <= 2_000
+
+
+def test_a_lamp_that_cannot_be_switched_is_switched_when_it_can(bench, outbox):
+    """A pin that another program held lights the lamp as soon as it is free."""
+    stubborn = StubbornLamp(bench.red)
+    bench.devices = dataclasses.replace(bench.devices, lamp_red=stubborn)
+    loop = bench.loop(outbox)
+    bench.antenna.place(book())
+    bench.inner.drive(True)
+    bench.clock.advance(15)
+    loop.turn()
+    assert bench.siren.state
+    assert "GPIO 17 is taken" in loop.health()["lamp red"]
+
+    stubborn.is_taken = False
+    bench.clock.advance(1_000)
+    loop.turn()
+    assert bench.red.state
+    assert loop.health() == {}
+
+
+def test_a_lamp_wanted_no_more_is_not_switched_on_late(bench, outbox):
+    """What an alarm wanted a minute ago is not made up for when the pin is free."""
+    stubborn = StubbornLamp(bench.red)
+    bench.devices = dataclasses.replace(bench.devices, lamp_red=stubborn)
+    loop = bench.loop(outbox)
+    bench.antenna.place(book())
+    bench.inner.drive(True)
+    bench.clock.advance(15)
+    loop.turn()
+    bench.clock.advance(31_000)
+    loop.turn()
+
+    stubborn.is_taken = False
+    bench.clock.advance(1_000)
+    loop.turn()
+    assert not bench.red.state
+
+
+class StubbornLamp:
+    """A lamp whose pin another program holds."""
+
+    def __init__(self, lamp):
+        self.lamp, self.is_taken = lamp, True
+
+    def on(self):
+        self._refuse()
+        self.lamp.on()
+
+    def off(self):
+        self._refuse()
+        self.lamp.off()
+
+    def _refuse(self):
+        if self.is_taken:
+            raise DeviceUnavailable("lamp red: GPIO 17 is taken by another program")
+
+
+def shown(outbox):
+    """What the gate's face said last is wrong."""
+    return [item for item in outbox if type(item).__name__ == "Face"][-1].health
+
+
+def ms_until(bench, loop, happens):
+    """Return after how many milliseconds of the loop something is so."""
+    began_ms = bench.clock.now_ms()
+    loop.turn()
+    while not happens():
+        assert bench.clock.now_ms() - began_ms < 10_000
+        bench.clock.advance(20)
+        loop.turn()
+    return bench.clock.now_ms() - began_ms
 
 
 def test_what_the_network_says_waits_in_a_bounded_queue(bench, outbox):

@@ -1,0 +1,116 @@
+"""A plug is pulled, and everybody who should know does; it is put in again, and all is well."""
+
+import pytest
+
+from hardware.ports import Health
+from sim.faults import INTERMITTENT, OFF
+from tests.kiosk.library import ANNA, BARCODES, CARD_BARCODES, GOOSE, MOMO, Kiosk
+
+DEVICES = ("pad", "cards", "scanner", "printer")
+
+
+@pytest.fixture
+def kiosk(tmp_path):
+    """A kiosk that is online and has been well for some seconds."""
+    made = Kiosk(tmp_path).load().connect().run(3_000)
+    yield made
+    made.engine.lists.close()
+    made.engine.store.close()
+
+
+def ms_until(kiosk, happens, within_ms=10_000):
+    """Return after how many milliseconds something is so."""
+    began_ms = kiosk.clock.now_ms()
+    while not happens():
+        assert kiosk.clock.now_ms() - began_ms < within_ms
+        kiosk.run(100)
+    return kiosk.clock.now_ms() - began_ms
+
+
+def told_health(kiosk):
+    """What the gateway was told last."""
+    return kiosk.telemetry()[-1].health
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_pulled_plug_is_red_within_five_seconds_and_green_after(kiosk, name):
+    """Screen and gateway show each device's trouble, and that it is over, without a restart."""
+    device = getattr(kiosk, name)
+    device.fail(OFF)
+
+    assert ms_until(kiosk, lambda: kiosk.view["devices"][name] != "ok") <= 5_000
+    assert ms_until(kiosk, lambda: told_health(kiosk)[name] == f"{name}: off") <= 1_500
+    assert kiosk.view["health"] == [f"{name}: off"]
+    device.mend()
+    assert ms_until(kiosk, lambda: kiosk.view["health"] == []) <= 5_000
+    assert ms_until(kiosk, lambda: told_health(kiosk)[name] == "ok") <= 1_500
+
+
+def test_a_loose_plug_makes_no_flood(kiosk):
+    """However often a device fails and comes back, the gateway hears of it once a second."""
+    before = len(kiosk.telemetry())
+    for _ in range(40):
+        kiosk.pad.fault = None if kiosk.pad.fault else OFF
+        kiosk.run(300)
+
+    assert 2 <= len(kiosk.telemetry()) - before <= 12
+
+
+def test_without_the_pad_a_book_is_lent_by_its_label(kiosk):
+    """Card and book are scanned; the loan is recorded, and the tag is the gates' list's matter."""
+    kiosk.pad.fail(OFF)
+    kiosk.cards.fail(OFF)
+    kiosk.run(2_000).scan(CARD_BARCODES[ANNA]).scan(BARCODES[GOOSE]).run(2_000)
+
+    assert kiosk.loan(GOOSE) == ANNA
+    assert not kiosk.view["pad"]
+    assert kiosk.view["scanner"]
+
+
+def test_without_the_scanner_a_book_is_lent_by_its_tag(kiosk):
+    """A card on its spot and a book on the pad are enough."""
+    kiosk.scanner.fail(OFF)
+    kiosk.run(2_000).show_card().place(MOMO).run(2_000)
+
+    assert kiosk.loan(MOMO) == ANNA
+    assert not kiosk.view["scanner"]
+
+
+def test_a_pad_that_comes_back_switches_tags_again(kiosk):
+    """Lent by label while the pad was out, the next book is switched as ever."""
+    kiosk.pad.fail(OFF)
+    kiosk.run(2_000)
+    kiosk.pad.mend()
+    kiosk.run(2_000).show_card().place(GOOSE).run(1_000)
+
+    assert kiosk.tiles == {"The Snow Goose": "done"}
+    assert kiosk.view["pad"]
+
+
+def test_a_device_that_fails_now_and_then_stops_nothing(kiosk):
+    """Every second answer missing is a slow pad, not a dead kiosk."""
+    kiosk.pad.fail(INTERMITTENT)
+    kiosk.show_card().place(GOOSE).run(6_000)
+
+    assert kiosk.loan(GOOSE) == ANNA
+
+
+def test_a_device_that_says_nothing_of_why_is_red_all_the_same(kiosk):
+    """A third party's driver without a sentence does not count as well."""
+    kiosk.devices.printer = SilentlyIll(kiosk.printer)
+    kiosk.run(2_000)
+
+    assert kiosk.view["devices"]["printer"] == "it does not work"
+
+
+class SilentlyIll:
+    """A printer that does not say what it lacks."""
+
+    def __init__(self, printer):
+        self.printer = printer
+
+    def health(self):
+        return Health(False)
+
+    def close(self):
+        self.printer.close()
