@@ -107,8 +107,8 @@ class Antenna:
         """Return the tags that answer an inventory, in the order in which a reader finds them.
 
         That is by the uid's lowest digit, as the 16 slots of ISO/IEC 15693-3 run (recordings of
-        real pads show it), then by the next. `afi` 0 is for all; with a low nibble of 0 the high one has to fit, and the other way
-        round (ISO/IEC 15693-3, 6.2 table 1).
+        real pads show it), then by the next. `afi` 0 is for all; with a low nibble of 0 the high
+        one has to fit, and the other way round (ISO/IEC 15693-3, 6.2 table 1).
         """
         self._settle()
         with self._lock:
