@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from hardware import errors
+from hardware.chips.tag_data import Element
 from hardware.errors import HardwareError, TagError
 from hardware.ports import Edge, Health, Inventory, TagContent, TagSeen
 from sim.errors import RemoteError
@@ -81,8 +82,9 @@ def content_from(doc: Any) -> TagContent | None:
     """Return the content of `content_doc`."""
     if doc is None:
         return None
-    pii, owner, part, parts, usage, layout, flags = doc
-    return TagContent(pii, owner, part, parts, usage, layout, tuple(flags))
+    pii, owner, part, parts, usage, layout, flags, elements = doc
+    said = tuple(Element(oid, text) for oid, text in elements)
+    return TagContent(pii, owner, part, parts, usage, layout, tuple(flags), said)
 
 
 def health_doc(health: Health) -> list[Any]:

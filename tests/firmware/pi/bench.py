@@ -5,7 +5,7 @@ from firmware.gate.lists import ExactList
 from firmware.gate.machine import GateMachine
 from firmware.pi.devices import GateDevices, LaneDevices
 from firmware.pi.loop import DetectionLoop
-from hardware.chips.tag_data import TagContent
+from hardware.chips.tag_data import new_content
 from hardware.ports import Security
 from sim.clock import VirtualClock
 from sim.devices import SimReader
@@ -18,9 +18,7 @@ LINEAGE = "00000000000000aa"
 
 
 def content(pii="30001", owner="DE1"):
-    return TagContent(
-        pii=pii, owner=owner, part=1, parts=1, usage=1, format="iso28560-3", flags=()
-    )
+    return new_content(pii, owner)
 
 
 def book(uid=UID, security=Security.IN_STOCK, owner="DE1"):
