@@ -118,7 +118,7 @@ class SimLine:
         `at_ns` dates the change on the board's clock; without it, it happens now.
         """
         self._outside = level
-        if level is not None and self.mode == OUTPUT and level != self._output:
+        if level is not None and self._driven() not in (None, level):
             self.note("short circuit: an output is driven from outside", at_ns)
         self._settle(at_ns)
 
@@ -188,16 +188,16 @@ class SimLine:
         for watch in tuple(self.watches):
             watch(self, level, now_ns)
 
-    def _wanted(self) -> bool:
+    def _driven(self) -> bool | None:
+        """Return the level a program's output drives; None when none does."""
         request = self.request
-        if request is not None and request.mode == OUTPUT:
-            floats = (request.open_drain and self._output) or (
-                request.open_source and not self._output
-            )
-            if not floats:
-                return self._output
-        if self._outside is not None:
-            return self._outside
-        if self._resistor is not None:
-            return self._resistor
+        if request is None or request.mode != OUTPUT:
+            return None
+        floats = request.open_drain if self._output else request.open_source
+        return None if floats else self._output
+
+    def _wanted(self) -> bool:
+        for level in (self._driven(), self._outside, self._resistor):
+            if level is not None:
+                return level
         return self._level if self._pull == PULL_NONE else self._pull == PULL_UP
