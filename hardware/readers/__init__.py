@@ -1,0 +1,1 @@
+"""Drivers of tag readers, each behind the port `hardware.ports.TagReader`."""
