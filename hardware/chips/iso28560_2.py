@@ -29,6 +29,7 @@ from hardware.chips.iso15962 import (
 )
 from hardware.chips.tag_content import (
     FLAG_INDEX_INCOMPLETE,
+    FLAG_LIST_CUT,
     FLAG_PADDING_DIRTY,
     FLAG_PARTS_SWAPPED,
     FLAG_SET_UNREADABLE,
@@ -86,7 +87,8 @@ def decode(memory: bytes) -> TagContent:
     pii = _text(stored, OID_PII)
     if not pii:
         raise TagDataInvalid("a list of elements that names no item")
-    _check_index(stored, flags)
+    is_cut = max([one.end for one in stored.values()]) >= len(memory)
+    _check_index(stored, is_cut, flags)
     part, parts = _read_set(_text(stored, OID_SET), flags)
     usage, elements = _read_usage(stored)
     elements += [
@@ -236,7 +238,7 @@ def _read_element(memory: bytes, start: int) -> _Stored:
     end = at + length + padding
     if oid == 0 or oid > OID_MAX:
         raise TagDataInvalid(f"element {oid} at byte {start}: there is no such element")
-    if length > _LENGTH_MAX or end > len(memory):
+    if length > _LENGTH_MAX or at + length > len(memory):
         raise TagDataInvalid(f"element {oid} at byte {start}: runs out of the memory")
     return _Stored(oid, scheme, memory[at : at + length], memory[at + length : end], end)
 
@@ -252,8 +254,12 @@ def _text(stored: "dict[int, _Stored]", oid: int) -> str:
     return text
 
 
-def _check_index(stored: "dict[int, _Stored]", flags: "list[str]") -> None:
-    """Raise `TagDataInvalid` if an element that the content parameter promises is missing."""
+def _check_index(stored: "dict[int, _Stored]", is_cut: bool, flags: "list[str]") -> None:
+    """Raise `TagDataInvalid` if an element that the content parameter promises is missing.
+
+    Where the list ends with the bytes we were given, not with its own end, the reader may have
+    read too few blocks: that is flagged.
+    """
     index = stored.get(OID_CONTENT_PARAMETER)
     if index is None:
         return
@@ -264,7 +270,9 @@ def _check_index(stored: "dict[int, _Stored]", flags: "list[str]") -> None:
         if byte << place & 0x80
     ]
     missing = [oid for oid in promised if oid not in stored]
-    if missing:
+    if missing and is_cut:
+        flags.append(FLAG_LIST_CUT)
+    elif missing:
         raise TagDataInvalid(f"elements {missing} are promised and missing: a torn write")
     if any(oid not in promised for oid in stored if oid >= _FIRST_INDEXED):
         flags.append(FLAG_INDEX_INCOMPLETE)

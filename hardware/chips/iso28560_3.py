@@ -94,9 +94,15 @@ def looks_like(memory: bytes) -> bool:
     """Return whether this could be a basic block with a wrong checksum: a torn one."""
     if len(memory) < BLOCK_LENGTH_SHORT or memory[0] >> 4 != VERSION:
         return False
-    pii, owner = memory[3:19], memory[21:BLOCK_LENGTH_SHORT]
-    used = until_nul(pii) + until_nul(owner)
-    return memory[1] > 0 and memory[2] > 0 and is_printable(used) and bool(used)
+    names = (until_nul(memory[3:19]), until_nul(memory[21:BLOCK_LENGTH_SHORT]))
+    return memory[1] > 0 and memory[2] > 0 and any(_is_text(name) for name in names)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        return bool(raw) and is_printable(raw) and bool(raw.decode("utf-8"))
+    except UnicodeError:
+        return False
 
 
 def encode(content: TagContent, length: int = BLOCK_LENGTH, security_byte: bool = False) -> bytes:

@@ -32,6 +32,7 @@ FLAG_EXTENSION_UNKNOWN_LAYOUT = "extension_unknown_layout"
 FLAG_DSFID_MISMATCH = "dsfid_mismatch"
 FLAG_FORMAT_GUESSED = "format_guessed"
 FLAG_INDEX_INCOMPLETE = "index_incomplete"
+FLAG_LIST_CUT = "list_cut"
 FLAG_PADDING_DIRTY = "padding_dirty"
 FLAG_SET_UNREADABLE = "set_unreadable"
 

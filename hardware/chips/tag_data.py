@@ -33,6 +33,7 @@ from hardware.chips.tag_content import (
     FLAG_EXTENSION_UNKNOWN_LAYOUT,
     FLAG_FORMAT_GUESSED,
     FLAG_INDEX_INCOMPLETE,
+    FLAG_LIST_CUT,
     FLAG_PADDING_DIRTY,
     FLAG_PARTS_SWAPPED,
     FLAG_PII_ELSEWHERE,
@@ -75,6 +76,7 @@ __all__ = [
     "FLAG_EXTENSION_UNKNOWN_LAYOUT",
     "FLAG_FORMAT_GUESSED",
     "FLAG_INDEX_INCOMPLETE",
+    "FLAG_LIST_CUT",
     "FLAG_PADDING_DIRTY",
     "FLAG_PARTS_SWAPPED",
     "FLAG_PII_ELSEWHERE",
@@ -198,6 +200,8 @@ def decode(data: bytes, dsfid: "int | None" = None, security_byte: bool = False)
     Raises `TagDataInvalid` when the bytes are too short, of no known format, or torn.
     """
     memory = bytes(data)
+    if any(memory) and not any(memory[:4]):
+        raise TagDataInvalid("the first block is empty: a write was broken off; write it again")
     if dsfid == DSFID_ISO28560_3:
         return iso28560_3.decode(memory, security_byte)
     if dsfid == DSFID_ISO28560_2:
