@@ -27,7 +27,8 @@ class ReaderRig:
 
     `place(uid, content, security)` puts a tag into the field, `lift(uid)` takes it out,
     `pull(uid, after_writes)` makes it leave while it is written, `weaken(uid, writes)` makes that
-    many writes do nothing, `unplug()` and `plug_in()` are the reader's cable.
+    many writes do nothing, `unplug()` and `plug_in()` are the reader's cable. `uid` and
+    `other_uid` are two that the reader's technology has, in the order of inventories.
     """
 
     reader: TagReader
@@ -37,6 +38,8 @@ class ReaderRig:
     weaken: Callable[[str, int], None]
     unplug: Callable[[], None]
     plug_in: Callable[[], None]
+    uid: str = UID
+    other_uid: str = OTHER_UID
 
 
 class TagReaderContract:
@@ -51,145 +54,145 @@ class TagReaderContract:
 
     def test_every_tag_in_the_field_is_listed_in_order(self, rig):
         """Two tags on the pad are two tags, in the order of their uids."""
-        rig.place(OTHER_UID, CONTENT, Security.IN_STOCK)
-        rig.place(UID, CONTENT, Security.IN_STOCK)
+        rig.place(rig.other_uid, CONTENT, Security.IN_STOCK)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
 
-        assert rig.reader.inventory().uids == (UID, OTHER_UID)
+        assert rig.reader.inventory().uids == (rig.uid, rig.other_uid)
 
     def test_a_lifted_tag_is_no_longer_listed(self, rig):
         """A tag that was taken away is not in the next inventory."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
         rig.reader.inventory()
-        rig.lift(UID)
+        rig.lift(rig.uid)
 
         assert rig.reader.inventory().tags == ()
 
     def test_the_content_is_what_was_encoded(self, rig):
         """The item id and the owner come back as they were written."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
 
-        content = rig.reader.read_content(UID)
+        content = rig.reader.read_content(rig.uid)
 
         assert content is not None
         assert (content.pii, content.owner) == ("30000000001", "DE715")
 
     def test_a_blank_tag_has_no_content(self, rig):
         """A tag that was never written is read as nothing, not as an error."""
-        rig.place(UID, None, Security.IN_STOCK)
+        rig.place(rig.uid, None, Security.IN_STOCK)
 
-        assert rig.reader.read_content(UID) is None
+        assert rig.reader.read_content(rig.uid) is None
 
     @pytest.mark.parametrize("security", [Security.ON_LOAN, Security.IN_STOCK])
     def test_security_set_is_security_read(self, rig, security):
         """What was set is what a gate will see."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        rig.reader.set_security(UID, security)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        rig.reader.set_security(rig.uid, security)
 
-        assert rig.reader.get_security(UID) is security
+        assert rig.reader.get_security(rig.uid) is security
 
     def test_security_none_cannot_be_set(self, rig):
         """A tag can be set in stock or on loan; nothing else."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
 
         with pytest.raises(SecurityUnsupported):
-            rig.reader.set_security(UID, Security.NONE)
-        assert rig.reader.get_security(UID) is Security.IN_STOCK
+            rig.reader.set_security(rig.uid, Security.NONE)
+        assert rig.reader.get_security(rig.uid) is Security.IN_STOCK
 
     @pytest.mark.parametrize(
         "ask",
         [
-            lambda reader: reader.read_content(UID),
-            lambda reader: reader.get_security(UID),
-            lambda reader: reader.set_security(UID, Security.ON_LOAN),
-            lambda reader: reader.read(UID, 0, 1),
-            lambda reader: reader.write(UID, 0, bytes(4)),
+            lambda reader, uid: reader.read_content(uid),
+            lambda reader, uid: reader.get_security(uid),
+            lambda reader, uid: reader.set_security(uid, Security.ON_LOAN),
+            lambda reader, uid: reader.read(uid, 0, 1),
+            lambda reader, uid: reader.write(uid, 0, bytes(4)),
         ],
         ids=["read_content", "get_security", "set_security", "read", "write"],
     )
     def test_a_tag_that_left_raises_tag_lost(self, rig, ask):
         """Asking for a tag that is not there names it and says to place it again."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        rig.lift(UID)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        rig.lift(rig.uid)
 
-        with pytest.raises(TagLost, match=rf"{UID}.*place it again") as lost:
-            ask(rig.reader)
-        assert lost.value.uid == UID
+        with pytest.raises(TagLost, match=rf"{rig.uid}.*place it again") as lost:
+            ask(rig.reader, rig.uid)
+        assert lost.value.uid == rig.uid
         assert lost.value.retry
 
     def test_a_tag_pulled_before_the_write_keeps_its_security(self, rig):
         """A hand faster than the write leaves the tag as it was."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        rig.pull(UID, 0)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        rig.pull(rig.uid, 0)
 
         with pytest.raises(TagLost):
-            rig.reader.set_security(UID, Security.ON_LOAN)
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        assert rig.reader.get_security(UID) is Security.IN_STOCK
+            rig.reader.set_security(rig.uid, Security.ON_LOAN)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        assert rig.reader.get_security(rig.uid) is Security.IN_STOCK
 
     def test_a_tag_pulled_before_reading_back_raises_tag_lost(self, rig):
         """A write nobody could read back is no success."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        rig.pull(UID, 1)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        rig.pull(rig.uid, 1)
 
         with pytest.raises(TagLost):
-            rig.reader.set_security(UID, Security.ON_LOAN)
+            rig.reader.set_security(rig.uid, Security.ON_LOAN)
         assert rig.reader.inventory().tags == ()
 
     def test_a_write_that_did_nothing_raises_write_failed(self, rig):
         """A weak field is noticed by reading back, and trying again works."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        rig.weaken(UID, 1)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        rig.weaken(rig.uid, 1)
 
-        with pytest.raises(WriteFailed, match=UID):
-            rig.reader.set_security(UID, Security.ON_LOAN)
-        rig.reader.set_security(UID, Security.ON_LOAN)
-        assert rig.reader.get_security(UID) is Security.ON_LOAN
+        with pytest.raises(WriteFailed, match=rig.uid):
+            rig.reader.set_security(rig.uid, Security.ON_LOAN)
+        rig.reader.set_security(rig.uid, Security.ON_LOAN)
+        assert rig.reader.get_security(rig.uid) is Security.ON_LOAN
 
     def test_a_block_write_that_did_nothing_raises_write_failed(self, rig):
         """Also memory is read back: a block that did not take is no success."""
-        rig.place(UID, None, Security.IN_STOCK)
-        rig.weaken(UID, 1)
+        rig.place(rig.uid, None, Security.IN_STOCK)
+        rig.weaken(rig.uid, 1)
 
-        with pytest.raises(WriteFailed, match=UID):
-            rig.reader.write(UID, 0, b"book")
-        assert rig.reader.read(UID, 0, 1) == bytes(4)
+        with pytest.raises(WriteFailed, match=rig.uid):
+            rig.reader.write(rig.uid, 0, b"book")
+        assert rig.reader.read(rig.uid, 0, 1) == bytes(4)
 
     def test_blocks_written_are_blocks_read(self, rig):
         """Memory holds what was written, and the content follows it."""
-        rig.place(UID, None, Security.IN_STOCK)
+        rig.place(rig.uid, None, Security.IN_STOCK)
         block = encode(CONTENT) + bytes(2)
-        rig.reader.write(UID, 0, block)
+        rig.reader.write(rig.uid, 0, block)
 
-        assert rig.reader.read(UID, 0, 9) == block
-        assert rig.reader.read_content(UID) is not None
+        assert rig.reader.read(rig.uid, 0, 9) == block
+        assert rig.reader.read_content(rig.uid) is not None
 
     def test_a_torn_write_leaves_no_content(self, rig):
         """A tag pulled in the middle of encoding names no book afterwards."""
-        tag = rig.place(UID, None, Security.IN_STOCK)
-        rig.pull(UID, 3)
+        tag = rig.place(rig.uid, None, Security.IN_STOCK)
+        rig.pull(rig.uid, 3)
 
         with pytest.raises(TagLost):
-            rig.reader.write(UID, 0, encode(CONTENT) + bytes(2))
-        rig.place(UID, tag, Security.IN_STOCK)
-        assert rig.reader.read_content(UID) is None
+            rig.reader.write(rig.uid, 0, encode(CONTENT) + bytes(2))
+        rig.place(rig.uid, tag, Security.IN_STOCK)
+        assert rig.reader.read_content(rig.uid) is None
 
     @pytest.mark.parametrize(("first", "count"), [(-1, 1), (0, 0), (0, 1000), (1000, 1)])
     def test_a_block_outside_the_memory_is_refused(self, rig, first, count):
         """Memory that is not there is a named error."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
 
-        with pytest.raises(BlockOutOfRange, match=UID):
-            rig.reader.read(UID, first, count)
+        with pytest.raises(BlockOutOfRange, match=rig.uid):
+            rig.reader.read(rig.uid, first, count)
 
     @pytest.mark.parametrize("data", [b"", b"abc", b"abcde"])
     def test_only_whole_blocks_are_written(self, rig, data):
         """Half a block is refused and changes nothing."""
-        rig.place(UID, CONTENT, Security.IN_STOCK)
-        before = rig.reader.read(UID, 0, 2)
+        rig.place(rig.uid, CONTENT, Security.IN_STOCK)
+        before = rig.reader.read(rig.uid, 0, 2)
 
         with pytest.raises(BlockOutOfRange):
-            rig.reader.write(UID, 0, data)
-        assert rig.reader.read(UID, 0, 2) == before
+            rig.reader.write(rig.uid, 0, data)
+        assert rig.reader.read(rig.uid, 0, 2) == before
 
     def test_an_unplugged_reader_says_so_and_recovers(self, rig):
         """Without its cable the reader is unavailable and unhealthy, and works again after."""
