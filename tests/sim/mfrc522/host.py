@@ -1,4 +1,4 @@
-"""A host that speaks to the chip register by register, as the data sheet says and no driver does."""
+"""A host that speaks to the chip register by register: the data sheet, and no driver."""
 
 from sim.clock import VirtualClock
 from sim.mfrc522.chip import SimMfrc522
