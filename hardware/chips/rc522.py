@@ -61,10 +61,10 @@ T_PRESCALER_LOW = 0x52
 TICK_US = 50
 WAIT_US_MAX = 255 * TICK_US
 
-TX_CONTROL_OFF, TX_CONTROL_ON = 0x80, 0x83
+TX_CONTROL_OFF, TX_CONTROL_ON, TX_RF_ON = 0x80, 0x83, 0x03
 TX_ASK_FULL = 0x40
 """100 % ASK, the modulation of type A at 106 kBd."""
-MODE_TYPE_A = 0x3D
+MODE_TYPE_A, MODE_USED = 0x3D, 0xA3
 GAIN_DEFAULT = 4
 """RxGain 100: 33 dB, the chip's own value after reset (data sheet, 9.3.3.6)."""
 GAIN_MAX = 7
@@ -142,17 +142,18 @@ class Rc522:
         self._reset = reset
         self._pin_missed = 0
         self._wait_ticks = 0
-        pin = [(COM_IEN, COM_IEN_PIN), (DIV_IEN, DIV_IEN_PIN)] if irq else []
+        # Register, value, and the bits that are not reserved: those must read back.
         self._settings = [
-            (T_MODE, T_MODE_AUTO),
-            (T_PRESCALER, T_PRESCALER_LOW),
-            (T_RELOAD_H, 0),
-            (TX_ASK, TX_ASK_FULL),
-            (MODE, MODE_TYPE_A),
-            (RF_CFG, gain << 4 | 0x08),
-            (COLL, 0),  # ValuesAfterColl off: the data sheet wants that for anticollision
-            *pin,
+            (T_MODE, T_MODE_AUTO, 0xFF),
+            (T_PRESCALER, T_PRESCALER_LOW, 0xFF),
+            (T_RELOAD_H, 0, 0xFF),
+            (TX_ASK, TX_ASK_FULL, TX_ASK_FULL),
+            (MODE, MODE_TYPE_A, MODE_USED),
+            (RF_CFG, gain << 4 | 0x08, 0x70),
+            (COLL, 0, 0x80),  # ValuesAfterColl off: the data sheet wants that for anticollision
         ]
+        if irq is not None:
+            self._settings += [(COM_IEN, COM_IEN_PIN, 0xFF), (DIV_IEN, DIV_IEN_PIN, 0x94)]
 
     def start(self) -> None:
         """Reset the chip, set it up and switch the field on.
@@ -169,15 +170,14 @@ class Rc522:
         self._present(self.read((VERSION,))[0])
         self.write(COMMAND, SOFT_RESET)
         self._until_awake()
-        for register, value in self._settings:
+        for register, value, _ in self._settings:
             self.write(register, value)
         self._wait_ticks = 0
-        registers = [register for register, _ in self._settings]
+        registers = [register for register, _, _ in self._settings]
         kept = self.read((VERSION, *registers))
         self._present(kept[0])
-        for at, (register, value) in enumerate(self._settings, 1):
-            # CollReg shows the last collision beside what was written.
-            if kept[at] != value and register != COLL:
+        for at, (register, value, used) in enumerate(self._settings, 1):
+            if (kept[at] ^ value) & used:
                 raise ChipGarbled(
                     f"register {register:#04x} does not keep what is written; check MOSI, and "
                     "that nothing else uses this chip select"
@@ -190,7 +190,8 @@ class Rc522:
         """Look at the chip in one transfer; raise `ChipAbsent` or `ChipReset`, or return."""
         version, t_mode, tx_ask, mode = self.read(_CHECK)
         self._present(version)
-        if (t_mode, tx_ask, mode) != (T_MODE_AUTO, TX_ASK_FULL, MODE_TYPE_A):
+        kept = t_mode == T_MODE_AUTO and tx_ask & TX_ASK_FULL
+        if not kept or (mode ^ MODE_TYPE_A) & MODE_USED:
             raise ChipReset("its settings are gone, as after a loss of power")
         if version != self.version:
             raise ChipReset(f"VersionReg is {version:#04x} now")
@@ -297,7 +298,7 @@ class Rc522:
             if self._irq is not None and not self.pin_is_deaf and not self._irq() and not late:
                 continue
             answer = self.read(_ANSWER)
-            if answer[6] != TX_CONTROL_ON or answer[7] != T_MODE_AUTO:
+            if answer[6] & TX_RF_ON != TX_RF_ON or answer[7] != T_MODE_AUTO:
                 break
             if answer[0] & (done | TIMER_IRQ):
                 self._judge_pin(late)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hardware.chips import mifare, tag_data
 from hardware.chips.iso14443a import (
@@ -25,7 +25,7 @@ from hardware.chips.iso14443a import (
     TagSilent,
     TypeA,
 )
-from hardware.chips.rc522 import VERSIONS, Bus, ChipAbsent, ChipFault, ChipReset, Rc522
+from hardware.chips.rc522 import VERSIONS, ChipAbsent, ChipFault, ChipReset, Rc522
 from hardware.chips.tag_data import TagContent, TagDataInvalid
 from hardware.errors import (
     BlockOutOfRange,
@@ -49,6 +49,9 @@ from hardware.ports import (
     Security,
     TagSeen,
 )
+
+if TYPE_CHECKING:
+    from hardware.chips.rc522 import Bus
 
 HEALTH_MS = 1_000
 """How old what `health` says may be; it looks again then, in one transfer."""
