@@ -8,10 +8,12 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sim.serial.device import Frame
+
 LINES_MAX = 200
 TEXT_MAX = 240
 
-_QUIET = {"health", "state", "edges", "read_level", "release"}
+_QUIET = {"health", "state", "edges", "release", "transfer", "reset_pin"}
 """Calls that say nothing about a tag, a code or a slip: they would drown those that do."""
 
 
@@ -43,6 +45,29 @@ class BusLog:
             self._lines[-1] = replace(last, at_ms=at_ms, count=last.count + 1)
         else:
             self._lines.append(BusLine(at_ms, text))
+
+
+class FrameTeller:
+    """Notes the frames of a serial line: a question and its answer make one line."""
+
+    def __init__(self, bus: BusLog) -> None:
+        self._bus = bus
+        self._asked: Frame | None = None
+
+    def __call__(self, frame: Frame) -> None:
+        """Take a frame; a question that nothing answers is told when the next one comes."""
+        asked = self._asked
+        self._asked = None if frame.to_host else frame
+        if asked is not None:
+            answer = _frame_text(frame) if frame.to_host else "no answer"
+            self._bus.add(frame.at_ms, f"{_frame_text(asked)} → {answer}")
+        elif frame.to_host:
+            self._bus.add(frame.at_ms, _frame_text(frame))
+
+
+def _frame_text(frame: Frame) -> str:
+    raw = frame.raw.hex(" ")
+    return f"{frame.words} [{raw}]" if frame.words else f"[{raw}]"
 
 
 def exchange_text(call: str, args: list[Any], result: Any) -> str | None:

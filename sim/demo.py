@@ -100,6 +100,7 @@ class Demo:
             "gateway_port": self.ports.gateway,
             "links": links | {"gateway": f"{self.address('gateway')}/"},
             "state": str(self.folder / "world.json"),
+            "wired": files.WIRED,
         }
         plan = self.folder / "bench.json"
         plan.write_text(json.dumps(doc, indent=1))
@@ -109,6 +110,7 @@ class Demo:
         self._await(family, "bench", lambda: answers(f"{self.address('bench')}/api/state"))
         state = get_json(f"{self.address('bench')}/api/state")
         self._device_port = str(state["device_port"])
+        self._cables = dict(state["cables"])
         return {plug["id"]: Net(plug["broker_port"], plug["web_port"]) for plug in state["plugs"]}
 
     def _fill_library(self, family: Family) -> None:
@@ -132,7 +134,12 @@ class Demo:
         keys = files.read_secrets(self.folder)
         for kiosk, port in self._kiosks():
             text = files.kiosk_toml(kiosk, self.folder, keys, plugs[kiosk.station], port)
-            self._start_station(family, "kiosk", kiosk.station, text)
+            wires = kiosk.station in files.WIRED
+            if wires:
+                text += files.device_toml(kiosk.station, self._cables, int(self._device_port))
+            self._start_station(
+                family, "kiosk", kiosk.station, text, *(["--wires"] if wires else [])
+            )
         for gate in GATES:
             text = files.gate_toml(gate, self.folder, keys, plugs[gate.station])
             lanes = [part for lane in gate.lanes for part in ("--lane", lane)]

@@ -3,6 +3,7 @@
 import json
 import secrets
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,13 @@ LIBRARY = "linden"
 SITE = "main"
 OWNER = "ZZ-LINDEN"
 ZONE = "Europe/Berlin"
+WIRED: tuple[str, ...] = ()
+"""Kiosks that run the drivers of real devices, on simulated wires."""
+
+SIGNAL_PINS = {"sound_ok": 17, "sound_problem": 27}
+"""BCM numbers of a wired kiosk's two signals."""
+SIGNAL_ON_MS_MAX = 10_000
+
 MARKER = "this-is-a-lendgate-demo"
 
 
@@ -103,6 +111,37 @@ def kiosk_toml(plan: StationPlan, folder: Path, keys: Secrets, net: "Net", port:
     )
 
 
+def device_toml(station: str, cables: Mapping[str, str], device_port: int) -> str:
+    """Return the sections of a configuration that name the drivers of a wired kiosk."""
+    pins = "".join(
+        f"""
+[devices.{signal}]
+driver = "gpio"
+gpio = {gpio}
+max_on_ms = {SIGNAL_ON_MS_MAX}
+"""
+        for signal, gpio in SIGNAL_PINS.items()
+    )
+    return f"""
+[devices.pad]
+driver = "pad_3m"
+port = {json.dumps(cables[f"{station}/pad"])}
+
+[devices.cards]
+driver = "rc522"
+reset_gpio = 25
+
+[devices.scanner]
+driver = "serial"
+port = {json.dumps(cables[f"{station}/scanner"])}
+
+[devices.printer]
+driver = "sim.wires:bench_printer"
+bench_port = {device_port}
+station = {json.dumps(station)}
+{pins}"""
+
+
 def gate_toml(plan: StationPlan, folder: Path, keys: Secrets, net: "Net") -> str:
     """Return a gate's configuration."""
     lenders = [kiosk.station for kiosk in KIOSKS]
@@ -153,11 +192,14 @@ __all__ = [
     "KIOSKS",
     "LIBRARY",
     "OWNER",
+    "SIGNAL_PINS",
     "SITE",
+    "WIRED",
     "ZONE",
     "Net",
     "Ports",
     "Secrets",
+    "device_toml",
     "gate_toml",
     "gateway_toml",
     "kiosk_toml",

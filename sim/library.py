@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,24 @@ GATES = (
 )
 
 
-def build_world(clock: Clock, folder: Path) -> World:
+def build_world(clock: Clock, folder: Path, *, wired: Collection[str] = ()) -> World:
     """Return the demo's library, every book on the shelf and in stock.
+
+    wired: kiosks whose devices end in cables, for the drivers of real ones.
 
     A book whose line names no UID is tagged all the same, with a UID the catalogue does not know:
     so libraries find out which tag is which only as readers meet them.
     """
     world = World(clock)
+    fill_world(world, folder, wired=wired)
+    return world
+
+
+def fill_world(world: World, folder: Path, *, wired: Collection[str] = ()) -> None:
+    """Put the demo's stations, books and cards into an empty world; see `build_world`."""
     for kiosk in KIOSKS:
-        world.add_kiosk(kiosk.station, kiosk.label)
+        add = world.add_wired_kiosk if kiosk.station in wired else world.add_kiosk
+        add(kiosk.station, kiosk.label)
     for gate in GATES:
         world.add_gate(gate.station, gate.label, lanes=gate.lanes)
     for line in _lines(folder / ITEMS_FILE, ("barcode", "title", "author", "owner", "uids")):
@@ -57,7 +66,6 @@ def build_world(clock: Clock, folder: Path) -> World:
         )
     for line in _lines(folder / PATRONS_FILE, ("number", "name", "cards")):
         world.add_card(line["number"], line["name"], uid=line["cards"])
-    return world
 
 
 def _lines(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, str]]:

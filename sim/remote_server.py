@@ -20,6 +20,7 @@ from sim import remote_lines as lines
 from sim.bus import BusLog, exchange_text
 from sim.devices import SimPrinter, SimReader, SimScanner
 from sim.errors import RemoteError
+from sim.mfrc522.breakout import SimBreakout
 from sim.pins import SimInput, SimOutput
 from sim.rooms import Device
 
@@ -56,13 +57,19 @@ _INPUT: dict[str, Call] = {
     "read": lambda device, clock, args: device.read(),
     "edges": lambda device, clock, args: lines.edges_doc(device.edges(), clock.now_ms()),
 }
+_BREAKOUT: dict[str, Call] = {
+    "transfer": lambda device, clock, args: device.chip.transfer(bytes.fromhex(args[0])).hex(),
+    "reset_pin": lambda device, clock, args: device.chip.reset_pin(bool(args[0])),
+}
 CALLS: dict[type[Device], dict[str, Call]] = {
     SimReader: _READER,
     SimScanner: _SCANNER,
     SimPrinter: _PRINTER,
     SimOutput: _OUTPUT,
     SimInput: _INPUT,
+    SimBreakout: _BREAKOUT,
 }
+"""What may be asked of each kind of device; what ends in a cable is asked there."""
 
 
 class DeviceServer:
@@ -181,7 +188,7 @@ class _Connection(socketserver.StreamRequestHandler):
         device = self.server.devices.get(name) if isinstance(name, str) else None
         if device is None:
             raise RemoteError(f"{name!r}: the bench has no such device")
-        call = CALLS[type(device)].get(str(message.get("call")))
+        call = CALLS.get(type(device), {}).get(str(message.get("call")))
         if call is None or not isinstance(args, list):
             raise RemoteError(f"{name}: no such call")
         if isinstance(device, SimOutput):

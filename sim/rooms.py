@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 
 from hardware.ports import ISO15693, NTAG, Clock
 from sim.devices import Settle, SimPrinter, SimReader, SimScanner
+from sim.mfrc522.breakout import SimBreakout
 from sim.pins import SimInput, SimOutput
+from sim.serial.pad_3m import SimPad3M
+from sim.serial.scanner import SimSerialScanner
 from sim.tags import SimTag
 
 SIREN_ON_MS_MAX = 30_000
 LAMP_ON_MS_MAX = 600_000
 SIGNAL_ON_MS_MAX = 10_000
 
-Device = SimReader | SimScanner | SimPrinter | SimInput | SimOutput
+WiredDevice = SimPad3M | SimSerialScanner | SimBreakout
+"""Devices that end in a cable: whoever asks them needs a driver."""
+
+Device = SimReader | SimScanner | SimPrinter | SimInput | SimOutput | WiredDevice
 
 
 @dataclass(slots=True)
@@ -86,6 +92,50 @@ class SimKiosk:
         return SimOutput(
             self.circuit.clock, name=f"{self.station}/{name}", max_on_ms=SIGNAL_ON_MS_MAX
         )
+
+
+@dataclass
+class WiredKiosk:
+    """A kiosk whose pad, card spot and scanner end in cables, for the drivers of real ones.
+
+    The pad is a 3M 810 and the scanner a serial one, each for a `TcpCable`; the card spot is an
+    RC522 on SPI. Printer and signals are those of every simulated kiosk.
+    """
+
+    station: str
+    label: str
+    circuit: Circuit
+    pad: SimPad3M = field(init=False)
+    card_reader: SimBreakout = field(init=False)
+    scanner: SimSerialScanner = field(init=False)
+    printer: SimPrinter = field(init=False)
+    sound_ok: SimOutput = field(init=False)
+    sound_problem: SimOutput = field(init=False)
+
+    def __post_init__(self) -> None:
+        circuit, station = self.circuit, self.station
+        self.pad = SimPad3M(
+            circuit.clock, name=f"{station}/pad", settle=circuit.settle, lock=circuit.lock
+        )
+        self.card_reader = SimBreakout(circuit.clock, name=f"{station}/card")
+        self.scanner = SimSerialScanner(circuit.clock, name=f"{station}/scanner")
+        self.printer = SimPrinter(name=f"{station}/printer")
+        self.sound_ok, self.sound_problem = (
+            SimOutput(circuit.clock, name=f"{station}/{signal}", max_on_ms=SIGNAL_ON_MS_MAX)
+            for signal in ("sound_ok", "sound_problem")
+        )
+
+    def devices(self) -> dict[str, Device]:
+        """Return the devices by their full names."""
+        parts: tuple[Device, ...] = (
+            self.pad,
+            self.card_reader,
+            self.scanner,
+            self.printer,
+            self.sound_ok,
+            self.sound_problem,
+        )
+        return {device.name: device for device in parts}
 
 
 @dataclass

@@ -1,5 +1,9 @@
 """Devices of the bench for a kiosk or a gate in a process of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from circulation.config import Section
 from firmware.pi.devices import GateDevices, LaneDevices
 from hardware.ports import Clock
 from kiosk.devices import KioskDevices
@@ -63,6 +67,12 @@ def kiosk_devices(station: str, port: int, clock: Clock) -> KioskDevices:
         sound_ok=bench.output("sound_ok"),
         sound_problem=bench.output("sound_problem"),
     )
+
+
+@contextmanager
+def bench_kiosk(section: Section, port: int, clock: Clock) -> Iterator[KioskDevices]:
+    """Yield the devices of the kiosk whose configuration this is."""
+    yield kiosk_devices(section.text("station"), port, clock)
 
 
 def gate_devices(station: str, lanes: tuple[str, ...], port: int, clock: Clock) -> GateDevices:

@@ -19,11 +19,12 @@ from typing import Any, TypeVar
 
 from hardware.chips.tag_data import new_content
 from hardware.ports import NTAG, Clock, Security
-from sim.bus import BusLog
-from sim.devices import SimScanner
+from sim.bus import BusLog, FrameTeller
+from sim.devices import SimPrinter, SimReader
 from sim.errors import WorldError
 from sim.pins import SimInput, SimOutput
-from sim.rooms import Circuit, Device, SimGate, SimKiosk, SimLane, SimThing
+from sim.rooms import Circuit, Device, SimGate, SimKiosk, SimLane, SimThing, WiredKiosk
+from sim.serial.device import SimSerialDevice
 from sim.tags import SimTag
 
 Named = TypeVar("Named")
@@ -77,6 +78,7 @@ class World:
         self.lock = threading.RLock()
         self.things: dict[str, SimThing] = {}
         self.kiosks: dict[str, SimKiosk] = {}
+        self.wired_kiosks: dict[str, WiredKiosk] = {}
         self.gates: dict[str, SimGate] = {}
         self.devices: dict[str, Device] = {}
         self.buses: dict[str, BusLog] = {}
@@ -92,6 +94,13 @@ class World:
         """Build a kiosk and return its devices."""
         kiosk = SimKiosk(station, label or station, self._circuit)
         self.kiosks[station] = kiosk
+        self._add_devices(station, kiosk.devices())
+        return kiosk
+
+    def add_wired_kiosk(self, station: str, label: str = "") -> WiredKiosk:
+        """Build a kiosk whose devices end in cables, and return them."""
+        kiosk = WiredKiosk(station, label or station, self._circuit)
+        self.wired_kiosks[station] = kiosk
         self._add_devices(station, kiosk.devices())
         return kiosk
 
@@ -133,9 +142,14 @@ class World:
         tag = SimTag(uid or self._new_uid("04", 6), technology=NTAG)
         return self._add(SimThing(barcode, CARD, name, "", tag, CARDS, CARDS))
 
+    def all_kiosks(self) -> dict[str, SimKiosk | WiredKiosk]:
+        """Return every kiosk by its station, in the order of their names."""
+        both = self.kiosks | self.wired_kiosks
+        return {station: both[station] for station in sorted(both)}
+
     def places(self) -> list[str]:
         """Return every place a thing can be put."""
-        pads = [f"{station}/{spot}" for station in self.kiosks for spot in ("pad", "card")]
+        pads = [f"{station}/{spot}" for station in self.all_kiosks() for spot in ("pad", "card")]
         lanes = [f"{name}/{lane}" for name, gate in self.gates.items() for lane in gate.lanes]
         return [SHELF, CARDS, HAND, TROLLEY, SLOT, OUTSIDE, *pads, *lanes]
 
@@ -168,7 +182,7 @@ class World:
     def scan(self, station: str, code: str) -> None:
         """Hold a label under a kiosk's scanner: a thing's, or any text as a hostile one may be."""
         with self.lock:
-            kiosk = _known(self.kiosks, station, "kiosk")
+            kiosk = _known(self.all_kiosks(), station, "kiosk")
             kiosk.scanner.scan(code)
             thing = self.things.get(code)
             self.note(station, f"scanned {thing.title if thing else repr(code)}")
@@ -219,7 +233,8 @@ class World:
     def note(self, station: str, text: str) -> None:
         """Add a line to the running log."""
         self.happened += 1
-        where = station if station in self.kiosks or station in self.gates else ""
+        known = station in self.all_kiosks() or station in self.gates
+        where = station if known else ""
         self.log.append(Happening(self.happened, self.clock.wall_ms(), where, text))
 
     def to_doc(self) -> dict[str, Any]:
@@ -278,7 +293,9 @@ class World:
         for name, device in devices.items():
             if not isinstance(device, SimInput | SimOutput):
                 self.buses[name] = BusLog()
-            if not isinstance(device, SimScanner | SimInput):
+            if isinstance(device, SimSerialDevice):
+                device.watchers.append(FrameTeller(self.buses[name]))
+            elif isinstance(device, SimReader | SimPrinter | SimOutput):
                 device.watch = partial(self._witness, station, name.partition("/")[2])
 
     def _witness(self, station: str, device: str, what: str, tag: SimTag | None) -> None:

@@ -9,7 +9,7 @@
     POST /api/walk    {"gate": "gate-1", "lane": "lane-1", "direction": "out", "keys": ["…"]}
     POST /api/press   {"gate": "gate-1"}
     POST /api/plug    {"plug": "kiosk-1", "state": "up" | "stalled" | "cut"}
-    POST /api/fault   {"device": "kiosk-1/pad", "fault": "off" | … | null}
+    POST /api/fault   {"device": "kiosk-1/pad", "fault": "off" | … | null, "options": {…}}
     POST /api/home    {}     everything back to its place; tags stay as they are
 
 Laws: it answers on this machine's own names only, takes JSON only (so that no other web page can
@@ -147,6 +147,13 @@ class Body:
         """Return a text field, or None for null."""
         return None if self._fields.get(name) is None else self.text(name)
 
+    def numbers(self, name: str) -> dict[str, Any]:
+        """Return a field that maps names to values; none if it is missing."""
+        values = self._fields.get(name, {})
+        if not isinstance(values, dict) or len(values) > KEYS_MAX:
+            raise RequestInvalid(f"{name}: must be an object of at most {KEYS_MAX} options")
+        return values
+
     def texts(self, name: str) -> list[str]:
         """Return a field that lists texts; none if it is missing."""
         values = self._fields.get(name, [])
@@ -192,7 +199,7 @@ def _fault(bench: Bench, body: Body) -> None:
     if fault is None:
         device.mend()
     else:
-        device.fail(fault)
+        device.fail(fault, **body.numbers("options"))
     bench.world.note(name.partition("/")[0], f"{name}: {fault or 'works again'}")
 
 

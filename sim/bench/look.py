@@ -7,13 +7,17 @@ from hardware.ports import BLOCK_BYTES, ISO15693
 from sim.devices import SimPrinter, SimReader, SimScanner
 from sim.errors import WorldError
 from sim.faults import Faulty
+from sim.mfrc522.breakout import SimBreakout
 from sim.pins import SimInput, SimOutput
 from sim.rooms import Device
+from sim.serial.pad_3m import SimPad3M
+from sim.serial.scanner import SimSerialScanner
 from sim.tags import SimTag
 from sim.world import World
 
 CHANGES_MAX = 60
 HISTORY_MAX = 40
+TRANSFERS_MAX = 60
 
 _BASIC_BLOCK = (  # first byte, last byte, what it is (ISO 28560-3, the basic block)
     (0, 0, "version and usage"),
@@ -23,9 +27,9 @@ _BASIC_BLOCK = (  # first byte, last byte, what it is (ISO 28560-3, the basic bl
     (19, 20, "checksum"),
     (21, 33, "owner"),
 )
-_KINDS: tuple[tuple[type[Any], str], ...] = (
-    (SimReader, "reader"),
-    (SimScanner, "scanner"),
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (SimReader | SimPad3M | SimBreakout, "reader"),
+    (SimScanner | SimSerialScanner, "scanner"),
     (SimPrinter, "printer"),
     (SimOutput, "output"),
     (SimInput, "input"),
@@ -42,9 +46,9 @@ def look_at_thing(world: World, key: str) -> dict[str, Any]:
 
 def look_at_station(world: World, station: str) -> dict[str, Any]:
     """Return a station's devices with their last exchanges and levels; raises `WorldError`."""
-    known = world.kiosks.get(station) or world.gates.get(station)
+    known = world.all_kiosks().get(station) or world.gates.get(station)
     if known is None:
-        names = ", ".join([*world.kiosks, *world.gates])
+        names = ", ".join([*world.all_kiosks(), *world.gates])
         raise WorldError(f"{station!r}: no such station; there are {names}")
     with world.lock:
         world.settle()
@@ -115,16 +119,12 @@ def _blocks(tag: SimTag, *, is_basic: bool) -> list[dict[str, Any]]:
 
 
 def _device(world: World, device: Device, now_ms: int) -> dict[str, Any]:
-    bus = world.buses.get(device.name)
     shown: dict[str, Any] = {
         "name": device.name,
         "kind": next(word for kind, word in _KINDS if isinstance(device, kind)),
         "fault": device.fault if isinstance(device, Faulty) else None,
         "faults": sorted(device.faults_known) if isinstance(device, Faulty) else [],
-        "lines": [
-            {"ago_ms": now_ms - line.at_ms, "text": line.text, "count": line.count}
-            for line in (bus.lines if bus else [])
-        ],
+        "lines": _lines(world, device, now_ms),
     }
     if isinstance(device, SimOutput | SimInput):
         level = device.state if isinstance(device, SimOutput) else device.read()
@@ -132,3 +132,21 @@ def _device(world: World, device: Device, now_ms: int) -> dict[str, Any]:
         shown["level"] = level
         shown["changes"] = [[now_ms - at_ms, state] for at_ms, state in changes]
     return shown
+
+
+def _lines(world: World, device: Device, now_ms: int) -> list[dict[str, Any]]:
+    """Return the last exchanges with a device, oldest first."""
+    if isinstance(device, SimBreakout):
+        return [
+            {
+                "ago_ms": now_ms - transfer.at_ns // 1_000_000,
+                "text": f"{transfer.sent.hex(' ')} → {transfer.got.hex(' ')}",
+                "count": 1,
+            }
+            for transfer in device.transfers()[-TRANSFERS_MAX:]
+        ]
+    bus = world.buses.get(device.name)
+    return [
+        {"ago_ms": now_ms - line.at_ms, "text": line.text, "count": line.count}
+        for line in (bus.lines if bus else [])
+    ]

@@ -17,6 +17,8 @@ from sim.clock import SystemClock
 from sim.errors import DemoFailed
 from sim.library import GATES, KIOSKS, build_world
 from sim.remote_server import DeviceServer
+from sim.serial.device import SimSerialDevice
+from sim.serial.tcp import TcpCable
 from sim.world import World
 
 SAVE_EVERY_S = 2.0
@@ -28,7 +30,7 @@ class BenchPlan:
     """How to build a bench.
 
     Without `broker` and `gateway` it has no network plugs; with `state` it keeps where the books
-    are and what their tags say.
+    are and what their tags say. The devices of `wired` kiosks end in cables.
     """
 
     library: Path
@@ -38,6 +40,7 @@ class BenchPlan:
     gateway: tuple[str, int] | None = None
     links: tuple[tuple[str, str], ...] = ()
     state: Path | None = None
+    wired: tuple[str, ...] = ()
 
 
 def read_plan(path: Path) -> BenchPlan:
@@ -50,18 +53,24 @@ def read_plan(path: Path) -> BenchPlan:
         gateway=("127.0.0.1", doc["gateway_port"]),
         links=tuple((name, address) for name, address in doc["links"].items()),
         state=Path(doc["state"]),
+        wired=tuple(doc["wired"]),
     )
 
 
 def run(plan: BenchPlan, *, say: Callable[[str], None]) -> None:
     """Serve the bench until SIGINT or SIGTERM; raises `DemoFailed` if its port is in use."""
-    world = build_world(SystemClock(), plan.library)
+    world = build_world(SystemClock(), plan.library, wired=plan.wired)
     listener = _listen(plan.port)
     keeper = Keeper(world, plan.state)
     keeper.restore()
     devices = DeviceServer(world.devices, world.clock, port=plan.device_port, buses=world.buses)
     plugs = _plugs(plan)
-    bench = Bench(world, plugs, dict(plan.links), {"device_port": devices.port})
+    cables = _cables(world)
+    facts = {
+        "device_port": devices.port,
+        "cables": {name: one.url for name, one in cables.items()},
+    }
+    bench = Bench(world, plugs, dict(plan.links), facts)
     server = BenchServer(bench)
     keeper.start()
     say(f"bench: http://127.0.0.1:{listener.getsockname()[1]}/  devices: port {devices.port}")
@@ -70,6 +79,8 @@ def run(plan: BenchPlan, *, say: Callable[[str], None]) -> None:
     finally:
         keeper.stop()
         devices.stop()
+        for cable in cables.values():
+            cable.close()
         if plugs is not None:
             plugs.close()
 
@@ -137,6 +148,16 @@ class Keeper:
         new.write_text(doc)
         new.replace(self._path)
         self._kept = doc
+
+
+def _cables(world: World) -> dict[str, TcpCable]:
+    """Return the serial cables of wired kiosks by the name of their device."""
+    ends = {
+        name: device
+        for name, device in world.devices.items()
+        if isinstance(device, SimSerialDevice)
+    }
+    return {name: TcpCable(device) for name, device in ends.items()}
 
 
 def _plugs(plan: BenchPlan) -> Plugs | None:

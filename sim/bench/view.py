@@ -4,7 +4,7 @@ from typing import Any
 
 from hardware.ports import Security
 from sim.bench.plugs import Plugs
-from sim.rooms import SimGate, SimKiosk, SimThing
+from sim.rooms import SimGate, SimKiosk, SimThing, WiredKiosk
 from sim.world import BOOK, World
 
 LOG_LINES = 60
@@ -18,7 +18,7 @@ def view(world: World, plugs: Plugs | None, links: dict[str, str]) -> dict[str, 
         return {
             "books": [_book(thing) for thing in things if thing.kind == BOOK],
             "cards": [_card(thing) for thing in things if thing.kind != BOOK],
-            "kiosks": [_kiosk(kiosk, links) for kiosk in world.kiosks.values()],
+            "kiosks": [_kiosk(kiosk, links) for kiosk in world.all_kiosks().values()],
             "gates": [_gate(gate) for gate in world.gates.values()],
             "plugs": [_plug(plug) for plug in plugs.all()] if plugs else [],
             "links": links,
@@ -48,7 +48,7 @@ def _card(thing: SimThing) -> dict[str, Any]:
     return {"key": thing.key, "title": thing.title, "place": thing.place, "uid": uid}
 
 
-def _kiosk(kiosk: SimKiosk, links: dict[str, str]) -> dict[str, Any]:
+def _kiosk(kiosk: SimKiosk | WiredKiosk, links: dict[str, str]) -> dict[str, Any]:
     slips = kiosk.printer.slips
     return {
         "id": kiosk.station,
