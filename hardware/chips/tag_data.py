@@ -178,15 +178,15 @@ def encode(
     chosen = content.format if format is None else format
     if chosen == FORMAT_ISO28560_3:
         return iso28560_3.encode(content, length, security_byte)
-    if chosen == FORMAT_ISO28560_2:
-        image = iso28560_2.encode(content)
-    elif chosen == FORMAT_3M:
-        image = tag_3m.encode(content)
-    else:
+    if chosen == FORMAT_3M:
+        return tag_3m.encode(content)
+    if chosen != FORMAT_ISO28560_2:
         raise TagDataInvalid(f"format {chosen!r}: must be one of {', '.join(FORMATS)}")
-    if security_byte and len(image) > SECURITY_OFFSET:
+    image = iso28560_2.encode(content)
+    used = iso28560_2.used_length(image)
+    if security_byte and used >= SECURITY_OFFSET:
         raise TagDataInvalid(
-            f"item {content.pii!r}: {len(image)} bytes would cover the security byte at 36"
+            f"item {content.pii!r}: {used} bytes of elements reach the security byte at 36"
         )
     return image
 
@@ -200,8 +200,8 @@ def decode(data: bytes, dsfid: "int | None" = None, security_byte: bool = False)
     Raises `TagDataInvalid` when the bytes are too short, of no known format, or torn.
     """
     memory = bytes(data)
-    if any(memory) and not any(memory[:4]):
-        raise TagDataInvalid("the first block is empty: a write was broken off; write it again")
+    if any(memory) and memory[0] == 0:
+        raise TagDataInvalid("the first byte is 00: a write was broken off; write the tag again")
     if dsfid == DSFID_ISO28560_3:
         return iso28560_3.decode(memory, security_byte)
     if dsfid == DSFID_ISO28560_2:
@@ -238,7 +238,7 @@ def security_place(memory: bytes) -> "int | None":
     if len(memory) <= SECURITY_OFFSET:
         return None
     try:
-        if iso28560_2.used_length(memory) > SECURITY_OFFSET and iso28560_2.has_index(memory):
+        if iso28560_2.used_length(memory) >= SECURITY_OFFSET and iso28560_2.has_index(memory):
             return None
     except TagDataInvalid:
         pass

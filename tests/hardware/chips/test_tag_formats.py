@@ -66,9 +66,9 @@ def test_other_elements_are_found_by_their_number():
 
 
 def test_a_write_that_was_broken_off_says_so():
-    """Content without its first block is what an interrupted write leaves: a named error."""
-    with pytest.raises(TagDataInvalid, match="broken off; write it again"):
-        decode(bytes(4) + BASIC[4:])
+    """Content without its first byte is what an interrupted write leaves: a named error."""
+    with pytest.raises(TagDataInvalid, match="broken off; write the tag again"):
+        decode(bytes(1) + BASIC[1:])
 
 
 def library_content(rng):
