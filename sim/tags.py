@@ -119,11 +119,11 @@ class SimTag:
         self.history: deque[str] = deque(maxlen=HISTORY_MAX)
         self._writes_ignored = 0
         if content is not None:
-            block = tag_data.encode(content)
+            block = tag_data.encode(content, security_byte=self.technology != ISO15693)
             if len(block) > length:
                 raise ValueError(f"tag {uid}: {length} bytes of memory hold no library data")
             self.memory[: len(block)] = block
-            self.dsfid = tag_data.DSFID
+            self.dsfid = tag_data.dsfid_of(content)
         if security is not Security.NONE:
             self._store_security(security)
 
@@ -131,7 +131,8 @@ class SimTag:
     def content(self) -> TagContent | None:
         """What the memory says, None when blank or torn."""
         try:
-            return tag_data.decode(bytes(self.memory))
+            memory, keeps_byte = bytes(self.memory), self.technology != ISO15693
+            return tag_data.decode(memory, security_byte=keeps_byte)
         except tag_data.TagDataInvalid:
             return None
 
