@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hardware.ports import Clock
+from sim.faults import DELAYED, GARBAGE, INTERMITTENT, OFF, SLOW, STUCK, Faulty
 from sim.mfrc522 import registers as reg
 from sim.mfrc522.field import RadioField
 from sim.mfrc522.timebase import Timebase, timebase
@@ -35,14 +36,20 @@ class Transfer:
     got: bytes
 
 
-class SimMfrc522:
+class SimMfrc522(Faulty):
     """One reader chip with its antenna.
 
     `version` is what VersionReg says: 0x91 and 0x92 are NXP's, 0x88, 0x12 and 0xB2 clones.
     `collpos` chooses one of two readings of CollPos that the data sheets leave open once whole
     bytes of the uid are known: "frame" counts in the received frame, RxAlign included, "uid"
     counts in the whole uid of the level. `pull` is the level of MISO while nobody drives it.
+
+    Faults: off, no supply; stuck, every register stays what it was and takes nothing; garbage,
+    random bytes on MISO; slow, the bus is held up for `slow_ms` before every command; delayed,
+    MISO lags a whole transfer behind; intermittent, a share of the transfers never reaches it.
     """
+
+    faults_known = frozenset((OFF, STUCK, GARBAGE, SLOW, DELAYED, INTERMITTENT))
 
     def __init__(
         self,
@@ -58,12 +65,16 @@ class SimMfrc522:
             raise ValueError(f"collpos {collpos!r}: must be 'frame' or 'uid'")
         if pull not in (0x00, 0xFF):
             raise ValueError(f"pull {pull:#04x}: MISO floats to 0x00 or to 0xFF")
+        super().__init__("mfrc522")
         self.field = field if field is not None else RadioField(seed=seed)
         self.spi_hz = SPI_HZ_DEFAULT
         self.transfers = 0
         self.history: deque[Transfer] = deque(maxlen=HISTORY_MAX)
         self.on_irq: Callable[[bool], None] | None = None
         self._pull = pull
+        self._clock = clock
+        self._frozen: list[int] = []
+        self._late = b""
         self._time: Timebase = timebase(clock)
         self._random = random.Random(seed)
         self._core = Transceiver(self.field, version, collpos, self._random)
@@ -76,12 +87,14 @@ class SimMfrc522:
 
     def transfer(self, data: bytes) -> bytes:
         """Return what the chip answers while `data` is shifted out to it."""
+        if self.fault == SLOW and _starts_command(data):
+            self._clock.sleep_ms(self.slow_ms)
         with self.field.lock:
             self._time.spend(TRANSFER_NS + 8 * len(data) * 1_000_000_000 // self.spi_hz)
             self.transfers += 1
             self.field.count_transfer(self.transfers)
             self._catch_up()
-            got = self._shift(bytes(data))
+            got = self._answer(bytes(data))
             self.history.append(Transfer(self._time.now_ns(), bytes(data), got))
             self._tell_irq()
             return got
@@ -107,6 +120,13 @@ class SimMfrc522:
             self._has_power = on
             if not on:
                 self._core.power_down(self._time.now_ns())
+            self._tell_irq()
+
+    def overheat(self, hot: bool) -> None:
+        """Let the temperature sensor trip, or cool down (TempErr, data sheet table 32)."""
+        with self.field.lock:
+            self._catch_up()
+            self._core.overheat(hot)
             self._tell_irq()
 
     def brown_out(self) -> None:
@@ -151,7 +171,16 @@ class SimMfrc522:
         if self._is_awake:
             self._core.run(self._time.now_ns())
 
+    def _on_fault(self) -> None:
+        with self.field.lock:
+            self._catch_up()
+            self._frozen = [self._core.peek(address) for address in range(64)]
+            self._late = b""
+        self.power(self.fault != OFF)
+
     def _level(self) -> bool:
+        if self.fault == STUCK:
+            return self._irq_told
         if not self._is_awake:
             return True
         return self._core.irq != bool(self._core.stored(reg.COM_IEN) & 0x80)
@@ -163,10 +192,24 @@ class SimMfrc522:
             if self.on_irq is not None:
                 self.on_irq(level)
 
+    def _answer(self, data: bytes) -> bytes:
+        """Return MISO, the chip's fault considered."""
+        if self.strikes() or not self._is_awake:
+            return bytes((self._pull,)) * len(data)
+        if self.fault == STUCK:
+            return bytes(1) + bytes(self._frozen[address >> 1 & 0x3F] for address in data[:-1])
+        if self.fault == GARBAGE:
+            self._shift(data)
+            return self._random.randbytes(len(data))
+        if self.fault == DELAYED:
+            late, self._late = self._late, self._shift(data)
+            return (late + bytes(len(data)))[: len(data)]
+        return self._shift(data)
+
     def _shift(self, data: bytes) -> bytes:
         """Return MISO for MOSI: data sheet tables 6 and 7."""
-        if not self._is_awake or not data:
-            return bytes((self._pull,)) * len(data)
+        if not data:
+            return b""
         starting = self._time.now_ns() < self._awake_ns
         if not data[0] & 0x80:
             if not starting:
@@ -180,3 +223,8 @@ class SimMfrc522:
                 value |= reg.POWER_DOWN
             got.append(value)
         return bytes(got)
+
+
+def _starts_command(data: bytes) -> bool:
+    """Whether this transfer writes a command other than Idle."""
+    return len(data) > 1 and data[0] == reg.COMMAND << 1 and data[1] & 0x0F != reg.IDLE

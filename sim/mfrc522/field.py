@@ -10,7 +10,8 @@ Times are the chip's ns.
 
 import random
 import threading
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hardware.ports import ISO15693, MIFARE_CLASSIC, NTAG, Security
@@ -31,6 +32,8 @@ READY_NS = 100_000
 """How soon a tag hears after the carrier came; the standard allows it 5 ms."""
 
 NEVER = 1 << 62
+
+AIR_MAX = 1_000
 
 COUPLING_NEEDED = 20
 COUPLING_CLEAR = 40
@@ -78,12 +81,23 @@ class Superposition:
     starts_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class OnAir:
+    """One frame as it was sent, by the reader or by the tags named; for people and tests."""
+
+    at_ns: int
+    uids: tuple[str, ...]
+    frame: Frame
+    collisions: int = 0
+
+
 class RadioField:
-    """The tags at one antenna."""
+    """The tags at one antenna; `air` keeps the last frames in both directions."""
 
     def __init__(self, *, seed: int = 0, ready_ns: int = READY_NS) -> None:
         self.lock = threading.RLock()
         self.metal = 0
+        self.air: deque[OnAir] = deque(maxlen=AIR_MAX)
         self._ready_ns = ready_ns
         self._random = random.Random(seed)
         self._placements: dict[str, Placement] = {}
@@ -147,6 +161,11 @@ class RadioField:
 
     # What the chip does
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the chip drives the antenna."""
+        return self._on
+
     def carrier(self, on: bool, now_ns: int) -> None:
         """Switch the carrier; tags forget their state when it was away for long enough."""
         with self.lock:
@@ -172,6 +191,7 @@ class RadioField:
             self._answers = []
             if not self._on:
                 return None
+            self.air.append(OnAir(ended_ns, (), frame))
             started_ns = ended_ns - frame.length * BIT_NS
             for placement in list(self._placements.values()):
                 if self._hears(placement, frame, started_ns):
@@ -261,7 +281,7 @@ class RadioField:
             self.take(placement.tag.uid)
         return not torn and answer.reply.frame is not None
 
-    def _superpose(self, answers: Iterable[Answer], gain_db: int) -> Superposition | None:
+    def _superpose(self, answers: Sequence[Answer], gain_db: int) -> Superposition | None:
         ones = zeros = length = 0
         encrypted = False
         starts_ns = min((a.starts_ns for a in answers), default=0)
@@ -280,7 +300,10 @@ class RadioField:
             encrypted = encrypted or frame.encrypted
         if length == 0:
             return None
-        return Superposition(Frame(ones, length, encrypted), ones & zeros, starts_ns)
+        uids = tuple(answer.placement.tag.uid for answer in answers)
+        frame = Frame(ones, length, encrypted)
+        self.air.append(OnAir(starts_ns, uids, frame, ones & zeros))
+        return Superposition(frame, ones & zeros, starts_ns)
 
 
 def _card(tag: SimTag) -> Card:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sim.mfrc522.transceiver import Transceiver
 
 # ModemState in Status2Reg (table 36).
-AT_REST, WAITS_FOR_START, SENDING, WAITS_FOR_REPLY, RECEIVING = 0, 1, 3, 5, 6
+AT_REST, WAITS_FOR_START, WAITS_FOR_FIELD, SENDING, WAITS_FOR_REPLY, RECEIVING = 0, 1, 2, 3, 5, 6
 
 RECEIVE_ERRORS = reg.COLL_ERR | reg.CRC_ERR | reg.PARITY_ERR | reg.PROTOCOL_ERR
 FIFTH_BIT = 5
@@ -91,11 +91,19 @@ class Modem:
 
     # Sending
 
+    def field_came(self) -> None:
+        """The carrier is on: what TxWaitRF held back is sent now."""
+        if self.state == WAITS_FOR_FIELD:
+            self._begin()
+
     def _begin(self) -> None:
         """Start with the first byte; TxWaitRF holds it back while there is no field."""
         self._sent.clear()
-        self.state = SENDING
         self._chip.cancel("fifth", "end")
+        if self._chip.stored(reg.MODE) & 0x20 and not self._field.is_on:
+            self.state = WAITS_FOR_FIELD
+            return
+        self.state = SENDING
         self._send_byte(self._chip.now_ns)
 
     def _send_byte(self, now_ns: int) -> None:

@@ -20,10 +20,15 @@ NAK_ARGUMENT, NAK_CRC, NAK_AUTH_LIMIT, NAK_EEPROM = 0x0, 0x1, 0x4, 0x5
 WRITE_NS = 4_100_000
 """Programming one page: the data sheet gives 10 ms as the limit; EEPROM of this kind takes 4."""
 
-COUNTER = -1
-"""The NFC counter lies outside the pages; this is its key in `SimTag.system`."""
+COUNTER, FAILURES = -1, -2
+"""The NFC counter and the count of wrong passwords lie outside the pages; these are their keys in
+`SimTag.system`. Both outlive a loss of power (8.7, 8.8.3)."""
 
 SIGNATURE_BYTES = 32
+
+_STATIC_FREEZES = {0: 0x0008, 1: 0x03F0, 2: 0xFC00}
+_DYNAMIC_FREEZES = {16 + bit: 0b11 << 2 * bit for bit in range(8)}
+"""Block-locking bit: the lock bits that it keeps as they are (figures 9 to 12)."""
 
 
 class NtagCard(Card):
@@ -41,7 +46,6 @@ class NtagCard(Card):
         self._authenticated = False
         self._compat_page: int | None = None
         self._counted = False
-        self._failures = 0
         self._make_system_pages()
 
     def reset_session(self) -> None:
@@ -89,9 +93,11 @@ class NtagCard(Card):
         number, data = programming.block, programming.data
         before = self.page(number)
         if number == 2:
-            data = before[:2] + bytes(a | b for a, b in zip(before[2:], data[2:], strict=True))
-        elif number in (3, self._dynamic_locks):
+            data = before[:2] + _locked_more(before[2:], data[2:], _STATIC_FREEZES)
+        elif number == 3:
             data = bytes(a | b for a, b in zip(before, data, strict=True))
+        elif number == self._dynamic_locks:
+            data = _locked_more(before[:3], data[:3], _DYNAMIC_FREEZES) + before[3:]
         after = data[:count] + before[count:]
         at = (number - FIRST_USER_PAGE) * PAGE
         if 0 <= at < len(self.tag.memory):
@@ -127,6 +133,7 @@ class NtagCard(Card):
             self._config + 2: b"\xff\xff\xff\xff",
             self._config + 3: bytes(PAGE),
             COUNTER: bytes(3),
+            FAILURES: bytes(1),
         }
         for number, content in pages.items():
             self.tag.system.setdefault(number, content)
@@ -210,11 +217,21 @@ class NtagCard(Card):
 
     def _password(self, arguments: bytes) -> Reply:
         limit = self.page(self._config + 1)[0] & 0x07
-        if limit and self._failures >= limit:
+        failures = self.tag.system[FAILURES][0]
+        if limit and failures >= limit:
             return self.nak(NAK_AUTH_LIMIT)
         if arguments != self.page(self._config + 2):
-            self._failures += 1
+            if limit:
+                self.tag.system[FAILURES] = bytes((failures + 1,))
             return self.nak(NAK_ARGUMENT)
-        self._failures = 0
+        self.tag.system[FAILURES] = bytes(1)
         self._authenticated = True
         return self.answer(self.page(self._config + 3)[:2], READ_NS)
+
+
+def _locked_more(before: bytes, asked: bytes, freezes: dict[int, int]) -> bytes:
+    """Return lock bytes after a write: bits are only gained, and not where they are frozen."""
+    locks = int.from_bytes(before, "little")
+    frozen = sum(mask for bit, mask in freezes.items() if locks >> bit & 1)
+    gained = int.from_bytes(asked, "little") & ~frozen
+    return (locks | gained).to_bytes(len(before), "little")

@@ -101,6 +101,8 @@ class Transceiver:
         self._hot = hot
         if hot:
             self.raise_error(reg.TEMP_ERR)
+        else:
+            self.clear_errors(reg.TEMP_ERR)
         self._switch_carrier()
 
     # Time
@@ -303,6 +305,8 @@ class Transceiver:
         asleep = bool(self._stored[reg.COMMAND] & reg.POWER_DOWN)
         on = bool(self._stored[reg.TX_CONTROL] & 0x03) and not asleep and not self._hot
         self.field.carrier(on, self.now_ns)
+        if on:
+            self.modem.field_came()
 
     # Commands
 
