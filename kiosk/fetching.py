@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -61,6 +62,14 @@ class Fetcher:
         self._wanted.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=2)
+
+    def take_wanted(self) -> list[Pointer]:
+        """Return what was asked for and not begun, for whoever does `work` without the thread."""
+        taken = []
+        with contextlib.suppress(queue.Empty):
+            while (pointer := self._wanted.get_nowait()) is not None:
+                taken.append(pointer)
+        return taken
 
     def work(self, pointer: Pointer) -> None:
         """Fetch one snapshot and deliver how it went."""

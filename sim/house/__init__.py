@@ -1,0 +1,19 @@
+"""A whole site in one process on one virtual clock, without a socket and without a thread.
+
+The kiosks', gates' and gateway's own code runs here; what is replaced lies below it: MQTT by a
+broker in memory, HTTP by reading the file, threads by turns, time by `HouseClock`. So a day of a
+library passes in seconds, and the same each time.
+
+    house.py    House: the building; `run` lets everybody work in turn
+    clock.py    the one clock; a device that is slow holds up its own station only
+    broker.py   topics, retained messages, wills
+    line.py     a station's network cable, and its link over it
+    lists.py    lists handed over in memory where HTTP would carry them
+    gateway.py, kiosk.py, gate.py   the three programs, stepped by hand
+"""
+
+from sim.house.broker import Broker, BusLink
+from sim.house.clock import HouseClock
+from sim.house.house import House
+
+__all__ = ["Broker", "BusLink", "House", "HouseClock"]
