@@ -12,6 +12,7 @@ import click
 
 from circulation.errors import ConfigInvalid
 from sim.errors import SimError
+from sim.scenario.command import play
 
 LIBRARY_DEFAULT = Path(__file__).parent.parent / "examples" / "demo"
 FOLDER_DEFAULT = Path("build/demo")
@@ -51,6 +52,9 @@ def _ports(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+main.add_command(play)
+
+
 @main.command()
 @_ports
 @click.option(
@@ -71,12 +75,12 @@ def demo(folder: Path, keep: bool, **ports: int) -> None:
 
     stop = _stop_on_signal()
 
-    def play() -> None:
+    def go() -> None:
         with Demo(folder, ports_from(ports), fresh=not keep, say=_say) as running:
             running.start(stop)
             running.wait(stop)
 
-    _run(play)
+    _run(go)
 
 
 @main.command("demo-check")
@@ -130,22 +134,27 @@ def bench(port: int, device_port: int, library: Path, plan: Path | None) -> None
 @main.command()
 @click.argument("config", type=A_FILE)
 @click.option("--device-port", required=True, type=PORT, help="The bench's device port.")
-def kiosk(config: Path, device_port: int) -> None:
+@click.option("--wires", is_flag=True, help="Run the drivers that CONFIG names, on wires.")
+def kiosk(config: Path, device_port: int, wires: bool) -> None:
     """Run a kiosk from its CONFIG file, on devices of the bench."""
     from circulation.config import read_config
     from hardware.clock import SystemClock
     from kiosk.app import run
-    from sim.stations import kiosk_devices
+
+    if wires:
+        from sim.wires import wired_kiosk as make
+    else:
+        from sim.stations import bench_kiosk as make
 
     clock, stop = SystemClock(), _stop_on_signal()
     _log_to_stderr()
 
-    def play() -> None:
+    def go() -> None:
         section = read_config(config)
-        devices = kiosk_devices(section.text("station"), device_port, clock)
-        run(section, devices, clock=clock, stop=stop, ready=lambda at: _say(f"screen: {at}"))
+        with make(section, device_port, clock) as devices:
+            run(section, devices, clock=clock, stop=stop, ready=lambda at: _say(f"screen: {at}"))
 
-    _run(play)
+    _run(go)
 
 
 @main.command()
@@ -162,12 +171,12 @@ def gate(config: Path, device_port: int, lanes: tuple[str, ...]) -> None:
     clock, stop = SystemClock(), _stop_on_signal()
     _log_to_stderr()
 
-    def play() -> None:
+    def go() -> None:
         section = read_config(config)
         devices = gate_devices(section.text("station"), lanes, device_port, clock)
         run(section, devices, clock=clock, stop=stop)
 
-    _run(play)
+    _run(go)
 
 
 @main.command()
@@ -208,11 +217,11 @@ def measure(
     """
     from sim.measure.run import Wanted, page_of, run
 
-    def play() -> None:
+    def go() -> None:
         page = page_of(only, quick=quick) if write_docs else None
         run(Wanted(folder, only, items, quick, page), _say)
 
-    _run(play)
+    _run(go)
 
 
 @main.command(hidden=True)
@@ -225,10 +234,10 @@ def fill(config: Path, library: Path) -> None:
     _run(lambda: _say(fill_library(config, library)))
 
 
-def _run(play: Callable[[], Any]) -> None:
+def _run(work: Callable[[], Any]) -> None:
     """Do it; what is wrong becomes one sentence and exit code 1, never a traceback."""
     try:
-        play()
+        work()
     except (SimError, ConfigInvalid) as error:
         click.echo(f"lendgate-sim: {error}", err=True)
         sys.exit(1)

@@ -3,6 +3,10 @@
 SimError
 ├── FaultUnknown      a fault this device does not model          (also ValueError)
 ├── WorldError        a hand asked for something impossible       (also ValueError)
+├── ScenarioInvalid   a scenario that cannot be read, or names what is not there
+├── StepFailed        a scenario's expectation was not met, or its step could not be done
+├── RecordingInvalid  a recording that cannot be read
+├── ReplayDiffers     a program asked something else than it did when it was recorded
 ├── RemoteError       the bench and a station do not understand each other
 └── DemoFailed        the demo cannot start or go on; the message says what to do
 """
@@ -18,6 +22,22 @@ class FaultUnknown(SimError, ValueError):
 
 class WorldError(SimError, ValueError):
     """A hand asked for something that is not there or cannot be done."""
+
+
+class ScenarioInvalid(SimError, ValueError):
+    """A scenario that cannot be read, or that names what is not there; says file and line."""
+
+
+class StepFailed(SimError):
+    """A step could not be done, or what it expects was not seen; says what was."""
+
+
+class RecordingInvalid(SimError, ValueError):
+    """A recording that cannot be read; says file and line."""
+
+
+class ReplayDiffers(SimError):
+    """A program asked something else than it did when it was recorded."""
 
 
 class RemoteError(SimError):

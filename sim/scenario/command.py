@@ -1,0 +1,102 @@
+"""`lendgate-sim play`: scenarios on the command line."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from sim.errors import ScenarioInvalid, SimError
+from sim.faults import SEED_MAX
+from sim.scenario.forms import words_page
+from sim.scenario.play import Player, Report
+from sim.scenario.stage import Stage
+from sim.scenario.text import Scenario, read_scenario
+
+PLAYED, FAILED, BAD_FILE = 0, 1, 2
+
+A_SCENARIO = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=A_SCENARIO)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, SEED_MAX),
+    help="Of everything that is random in the house.",
+)
+@click.option("--verbose", is_flag=True, help="Print each step as it is played.")
+@click.option("--bench", metavar="URL", help="Play at a running demo, in real time.")
+@click.option("--words", is_flag=True, help="Print everything a scenario can say, and stop.")
+def play(
+    files: tuple[Path, ...], seed: int, verbose: bool, bench: str | None, words: bool
+) -> None:
+    """Play scenario FILES, each in a library of its own, and say how it went.
+
+    Without --bench the library is in this process, on a clock that jumps: minutes pass in a
+    moment, and the same each time. With it the hands are those of the bench at URL (see
+    `lendgate-sim demo`), and its library is the one that is changed.
+
+    Exit code: 0 all went as written, 1 a step failed, 2 a file could not be read or names what
+    is not there.
+    """
+    if words:
+        click.echo(words_page(), nl=False)
+        return
+    if not files:
+        raise click.UsageError("name at least one file; --words lists what one can say")
+    logging.getLogger().addHandler(logging.StreamHandler() if verbose else logging.NullHandler())
+    codes = [_play_file(file, seed, verbose, bench) for file in _found(files)]
+    sys.exit(max(codes))
+
+
+def _found(files: tuple[Path, ...]) -> list[Path]:
+    """Return the files; of a folder, every scenario in it."""
+    found: list[Path] = []
+    for file in files:
+        found += sorted(file.glob("**/*.scenario")) if file.is_dir() else [file]
+    return found or list(files)
+
+
+def _play_file(file: Path, seed: int, verbose: bool, bench: str | None) -> int:
+    try:
+        scenario = read_scenario(file)
+        failed = _play_at(scenario, bench, verbose) if bench else _play(scenario, seed, verbose)
+    except ScenarioInvalid as error:
+        click.echo(f"lendgate-sim: {error}", err=True)
+        return BAD_FILE
+    except SimError as error:
+        click.echo(f"lendgate-sim: {file}: {error}", err=True)
+        return FAILED
+    return FAILED if failed else PLAYED
+
+
+def _play(scenario: Scenario, seed: int, verbose: bool) -> bool:
+    from sim.house import House
+    from sim.scenario.house import HouseStage
+
+    with House(seed=seed) as house:
+        return _perform(scenario, HouseStage(house), verbose, f" (--seed {seed})")
+
+
+def _play_at(scenario: Scenario, bench: str, verbose: bool) -> bool:
+    from sim.scenario.bench import BenchStage
+
+    return _perform(scenario, BenchStage(bench), verbose, "")
+
+
+def _perform(scenario: Scenario, stage: Stage, verbose: bool, how: str) -> bool:
+    """Play it and say how it went; return whether it failed."""
+
+    def tell(report: Report) -> None:
+        if verbose or not report.ok:
+            click.echo(report.text())
+
+    player = Player(scenario, stage, listen=tell)
+    ok = player.play()
+    done = f"{len(player.reports)} of {len(scenario.steps)} steps"
+    took = f"{stage.now_ms() / 1000:.1f} s"
+    click.echo(f"{'✓' if ok else '✗'} {scenario.file}: {scenario.title} ({done}, {took}){how}")
+    return not ok
