@@ -46,6 +46,9 @@ from sim.tags import HISTORY_MAX, SimTag
 SCANS_MAX = 64
 SLIPS_MAX = 100
 
+MISSES_ILL = 3
+"""So many questions in a row without an answer are an illness; fewer are a weak field."""
+
 _OPPOSITE = {
     Security.IN_STOCK: Security.ON_LOAN,
     Security.ON_LOAN: Security.IN_STOCK,
@@ -98,7 +101,7 @@ class SimReader(Faulty):
     opposite; memory, which carries its own checksum, is read as it is. slow: the right answer
     later. delayed: the inventory of the question before; about one tag the driver sees that the
     answer belongs to another question, while a write has happened nevertheless. intermittent: a
-    share of the questions has no answer, and health is that of the last one.
+    share of the questions has no answer; three in a row make it ill.
     """
 
     faults_known = frozenset((OFF, STUCK, GARBAGE, WRONG, SLOW, DELAYED, INTERMITTENT))
@@ -124,7 +127,7 @@ class SimReader(Faulty):
         self._lock = lock if lock is not None else threading.RLock()
         self._pulls: dict[str, int] = {}
         self._last = Inventory(())
-        self._struck = False
+        self._misses = 0
         self._closed = False
 
     def place(self, tag: SimTag) -> None:
@@ -217,7 +220,9 @@ class SimReader(Faulty):
         """See `TagReader.health`."""
         if self._closed:
             return Health(False, f"{self.name}: closed")
-        if self.fault in (None, SLOW, WRONG) or (self.fault == INTERMITTENT and not self._struck):
+        if self.fault in (None, SLOW, WRONG) or (
+            self.fault == INTERMITTENT and self._misses < MISSES_ILL
+        ):
             return Health(True)
         return Health(False, f"{self.name}: {self.fault}")
 
@@ -236,8 +241,8 @@ class SimReader(Faulty):
             self._clock.sleep_ms(self.slow_ms)
         if self.fault == GARBAGE:
             raise DeviceGarbled(f"{self.name}: the answer's checksum is wrong")
-        self._struck = self.strikes()
-        if self._struck:
+        self._misses = self._misses + 1 if self.strikes() else 0
+        if self._misses:
             raise DeviceTimeout(f"{self.name}: no answer this time; check its plug")
         self._settle()
 
