@@ -44,6 +44,7 @@ class HouseGateway:
         """database: the bytes of a filled one, see `filled_database`; else it begins empty."""
         self.folder, self.broker, self.clock = folder, broker, clock
         self.library, self.site_key = library, site_key
+        self.serves = True
         file = folder / "gateway.db"
         if database is not None:
             file.write_bytes(database)
@@ -76,7 +77,9 @@ class HouseGateway:
         self.service.step()
 
     def serve(self, path: str) -> bytes:
-        """Return a list as a station asks for it."""
+        """Return a list as a station asks for it; refuses while it does not serve."""
+        if not self.serves:
+            raise ConnectionRefusedError("the gateway serves no lists just now")
         return lists.serve(self.snapshots, path)
 
     def item_state(self, number: str) -> str | None:
