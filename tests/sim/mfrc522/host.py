@@ -16,7 +16,7 @@ IDLE, MEM, RANDOM, CRC, TRANSMIT, RECEIVE, TRANSCEIVE, AUTHENT, RESET = (
 )
 
 REQA, WUPA = b"\x26", b"\x52"
-POLLS_MAX = 2_000
+QUICK_POLLS, POLLS_MAX = 20, 200
 
 
 class Host:
@@ -71,9 +71,11 @@ class Host:
         return self.exchange(with_crc(bytes(data)))
 
     def wait_for(self, register, bits):
-        for _ in range(POLLS_MAX):
+        for poll in range(POLLS_MAX):
             if self.read(register) & bits:
                 return
+            if poll > QUICK_POLLS:
+                self.clock.sleep_ms(1)
         raise AssertionError(f"register {register:#04x} never showed {bits:#04x}")
 
     def select(self, uid, wake=WUPA):
