@@ -165,15 +165,13 @@ def _matched(tokens: list[Token], place: str) -> tuple[str, dict[str, Value]]:
         raise ScenarioInvalid(
             f"{place}: no verb {verb[:40]!r}{_nearest(verb, verbs)}; there are {', '.join(verbs)}"
         )
-    furthest: _Mismatch | None = None
+    mismatches = []
     for form in sorted(_of_verb(verb), key=lambda form: -len(form.head.split())):
         try:
-            return form.name, _values(form, list(tokens), place)
+            return form.name, _values(form, list(tokens))
         except _Mismatch as error:
-            if furthest is None or error.depth > furthest.depth:
-                furthest = error
-    assert furthest is not None
-    raise ScenarioInvalid(f"{place}: {furthest}") from None
+            mismatches.append(error)
+    raise ScenarioInvalid(f"{place}: {_told(mismatches)}") from None
 
 
 def _of_verb(verb: str) -> list[Form]:
@@ -181,14 +179,28 @@ def _of_verb(verb: str) -> list[Form]:
 
 
 class _Mismatch(Exception):
-    """A form that does not fit; the deeper it fitted, the more it was meant."""
+    """A form that does not fit; the deeper it fitted, the more it was meant.
 
-    def __init__(self, depth: int, text: str) -> None:
+    `word` is the one that was expected, empty where a slot or a clause was.
+    """
+
+    def __init__(self, depth: int, found: str, word: str, text: str) -> None:
         super().__init__(text)
-        self.depth = depth
+        self.depth, self.found, self.word = depth, found, word
 
 
-def _values(form: Form, tokens: list[Token], place: str) -> dict[str, Value]:
+def _told(mismatches: list[_Mismatch]) -> str:
+    """Return what was expected, of the forms that fitted best."""
+    deepest = max(error.depth for error in mismatches)
+    best = [error for error in mismatches if error.depth == deepest]
+    words = list(dict.fromkeys(error.word for error in best))
+    if "" in words or len(words) == 1:
+        return str(next(error for error in best if not error.word or len(words) == 1))
+    found = repr(best[0].found[:40]) if best[0].found else "the end of the line"
+    return f"expected {' or '.join(words)}, not {found}{_nearest(best[0].found, words)}"
+
+
+def _values(form: Form, tokens: list[Token]) -> dict[str, Value]:
     rest, values = _Rest(tokens, form), {}
     for element in form.head.split():
         values.update(rest.take(element))
@@ -213,7 +225,7 @@ class _Rest:
         """Take one element of a form; returns the value of a slot by its name."""
         if element not in SLOTS:
             if not self.tokens or self.tokens[0].quoted or self.tokens[0].text != element:
-                raise self.mismatch(f"expected {element!r}", element)
+                raise self.mismatch(f"expected {element!r}", element, word=element)
             self.tokens.pop(0)
             return {}
         if not self.tokens:
@@ -238,12 +250,13 @@ class _Rest:
         wanted = " or ".join(f"'{clause}'" for clause in clauses) or "nothing more"
         raise self.mismatch(f"expected {wanted}", *starts)
 
-    def mismatch(self, what: str, *words: str) -> _Mismatch:
+    def mismatch(self, what: str, *words: str, word: str = "") -> _Mismatch:
         """Return what does not fit here, with the nearest of `words`."""
         depth = self._count - len(self.tokens)
         found = repr(self.tokens[0].text[:40]) if self.tokens else "the end of the line"
         near = _nearest(self.tokens[0].text, list(words)) if self.tokens else ""
-        return _Mismatch(depth, f"{what}, not {found}{near}; write: {self._form.usage}")
+        text = f"{what}, not {found}{near}; write: {self._form.usage}"
+        return _Mismatch(depth, self.tokens[0].text if self.tokens else "", word, text)
 
     def _value(self, slot: str) -> Value:
         if slot == "TIME":
