@@ -3,9 +3,10 @@
 Laws:
 - Every answer's length and CRC are checked; a 4-bit answer is an ACK only if it is 1010.
 - A write is read back, whole, before it counts.
-- A write that begins at the start of the memory and is longer than one unit blanks that unit
-  first and writes it last. So a tag that is pulled away in between is blank at its start, and
-  never a mixture of two contents that happens to look like one.
+- A write that begins at the start of the memory and is longer than one unit sets the first byte
+  to 00 first and to what it shall be last: no library's format begins with 00. So a tag that is
+  pulled away in between says "broken off", and is never a mixture of two contents that happens
+  to look like one.
 - Lock bytes, capability container, configuration and sector trailers are never written: what is
   addressed here is user memory alone, counted in bytes from 0.
 
@@ -204,6 +205,8 @@ def size(memory: "Memory") -> int:
 
 def read_bytes(memory: "Memory", at: int, length: int) -> bytes:
     """Return bytes of user memory; the caller has checked that they are there."""
+    if length == 0:
+        return b""
     first = at // memory.unit
     end = -(-(at + length) // memory.unit)
     data = memory.fetch(first, end - first)
@@ -228,8 +231,9 @@ def write_bytes(memory: "Memory", at: int, data: bytes) -> None:
         if new[index * unit :][:unit] != old[index * unit :][:unit]
     ]
     head = old[:unit]
-    if first == 0 and rest and head != bytes(unit):
-        head = bytes(unit)
+    broken_off = b"\x00" + new[1:unit]
+    if first == 0 and rest and head != broken_off:
+        head = broken_off
         memory.store(0, head)
     for index in rest:
         memory.store(first + index, new[index * unit :][:unit])

@@ -2,8 +2,6 @@
 
 Laws:
 - Never a wrong UID (`hardware/chips/iso14443a.py`); an inventory that may lack a tag says so.
-- The security state is one byte of user memory, `tag_data.SECURITY_OFFSET`, as these tags have no
-  AFI register. It is read back like everything that is written.
 - A chip that lost its power or its plug is set up again by the next question, without a restart.
 - What a tag is (its chip, its memory's size) is asked once per UID; where it is, every time.
 """
@@ -16,51 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from hardware.chips import mifare, tag_data
-from hardware.chips.iso14443a import (
-    KeyRefused,
-    ReadBackDiffers,
-    TagFault,
-    TagGarbled,
-    TagRefused,
-    TagSilent,
-    TypeA,
-)
+from hardware.chips.iso14443a import TagFault, TagGarbled, TagRefused, TagSilent, TypeA
 from hardware.chips.rc522 import VERSIONS, ChipAbsent, ChipFault, ChipReset, Rc522
-from hardware.chips.tag_data import TagContent, TagDataInvalid
-from hardware.errors import (
-    BlockOutOfRange,
-    DeviceError,
-    DeviceGarbled,
-    DeviceUnavailable,
-    SecurityUnsupported,
-    TagError,
-    TagLocked,
-    TagLost,
-    WriteFailed,
-)
-from hardware.ports import (
-    BLOCK_BYTES,
-    ISO14443A,
-    MIFARE_CLASSIC,
-    NTAG,
-    Clock,
-    Health,
-    Inventory,
-    Security,
-    TagSeen,
-)
+from hardware.errors import DeviceError, DeviceGarbled, DeviceUnavailable, TagError, TagLost
+from hardware.ports import MIFARE_CLASSIC, NTAG, Clock, Health, Inventory, TagSeen
+from hardware.readers.tag_memory import OTHER, Kind, TagMemoryReader, classic
 
 if TYPE_CHECKING:
+    from hardware.chips.mifare import Memory
     from hardware.chips.rc522 import Bus
 
 HEALTH_MS = 1_000
 """How old what `health` says may be; it looks again then, in one transfer."""
-TRIES = 3
-REFUSALS = 2
-"""How many of those tries a tag must refuse: one NAK may be a damaged ACK, which has no CRC."""
-NAKS_REFUSED = (0x0, 0x4)
-"""NTAG data sheet, 9.3: invalid argument; MF1S50 data sheet, 10.1.2: operation not allowed. The
-others say that the command was damaged on its way."""
 SAK_TYPE_2 = 0x00
 KINDS_MAX = 256
 ABSENT = "no answer on SPI; check its plug, 3.3 V, and that RST is high or wired as configured"
@@ -82,19 +47,7 @@ class Rc522Options:
     mifare_key: bytes = mifare.KEY_DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a tag is: its technology, and the user memory it has for us, in bytes."""
-
-    technology: str
-    user_bytes: int = 0
-    sectors: int = 0
-
-
-_OTHER = _Kind(ISO14443A)
-
-
-class Rc522Reader:
+class Rc522Reader(TagMemoryReader):
     """A `TagReader` on an RC522; safe to ask from several threads, one question at a time."""
 
     def __init__(
@@ -108,7 +61,7 @@ class Rc522Reader:
         options: Rc522Options | None = None,
     ) -> None:
         """Touch nothing yet; the first question opens the bus and sets the chip up."""
-        self.name = name
+        super().__init__(name, afi_in_stock, afi_on_loan)
         self._options = options or Rc522Options()
         if len(self._options.mifare_key) != mifare.KEY_LENGTH:
             raise ValueError(f"{name}: a MIFARE key has {mifare.KEY_LENGTH} bytes")
@@ -123,8 +76,7 @@ class Rc522Reader:
             gain=self._options.gain,
         )
         self._type_a = TypeA(self._chip)
-        self._afis = {Security.IN_STOCK: afi_in_stock, Security.ON_LOAN: afi_on_loan}
-        self._kinds: dict[bytes, _Kind] = {}
+        self._kinds: dict[bytes, Kind] = {}
         self._lock = threading.RLock()
         self._health = Health(False, f"{name}: not asked yet")
         self._felt_ms: int | None = None
@@ -151,73 +103,6 @@ class Rc522Reader:
         self._tries = 2 if found else 1
         tags = [TagSeen(uid.hex(), self._technology(uid, sak)) for uid, sak in found]
         return Inventory(tuple(sorted(tags, key=lambda tag: tag.uid)), complete)
-
-    def read_content(self, uid: str) -> TagContent | None:
-        """See `TagReader.read_content`.
-
-        Also None for a card whose memory is another's: locked with a key or a password.
-        """
-
-        def read(kind: _Kind, memory: mifare.Memory) -> bytes:
-            length = min(tag_data.SECURITY_OFFSET, kind.user_bytes)
-            return mifare.read_bytes(memory, 0, length) if length else b""
-
-        try:
-            data = self._with_tag(uid, "reading its content", read)
-        except TagLocked:
-            return None
-        try:
-            return None if tag_data.is_blank(data) else tag_data.decode(data)
-        except TagDataInvalid:
-            return None
-
-    def get_security(self, uid: str) -> Security:
-        """See `TagReader.get_security`; `Security.NONE` for tags without a place for it."""
-
-        def read(kind: _Kind, memory: mifare.Memory) -> bytes:
-            _check_room(uid, kind)
-            return mifare.read_bytes(memory, tag_data.SECURITY_OFFSET, 1)
-
-        try:
-            value = self._with_tag(uid, "reading its security", read)[0]
-        except (SecurityUnsupported, TagLocked):
-            return Security.NONE
-        states = {afi: security for security, afi in self._afis.items()}
-        return states.get(value, Security.NONE)
-
-    def set_security(self, uid: str, security: Security) -> None:
-        """See `TagReader.set_security`."""
-        if security is Security.NONE:
-            raise SecurityUnsupported(uid, "a tag is set in stock or on loan, not to none")
-        value = bytes((self._afis[security],))
-
-        def write(kind: _Kind, memory: mifare.Memory) -> None:
-            _check_room(uid, kind)
-            mifare.write_bytes(memory, tag_data.SECURITY_OFFSET, value)
-
-        self._with_tag(uid, "setting its security", write)
-
-    def read(self, uid: str, first: int, count: int) -> bytes:
-        """See `TagReader.read`."""
-
-        def read(kind: _Kind, memory: mifare.Memory) -> bytes:
-            _check_range(uid, kind, first, count * BLOCK_BYTES)
-            return mifare.read_bytes(memory, first * BLOCK_BYTES, count * BLOCK_BYTES)
-
-        return self._with_tag(uid, f"reading block {first}", read)
-
-    def write(self, uid: str, first: int, data: bytes) -> None:
-        """See `TagReader.write`.
-
-        A longer write from block 0 blanks that block first: a tag pulled away in between is
-        blank, never half of each.
-        """
-
-        def write(kind: _Kind, memory: mifare.Memory) -> None:
-            _check_range(uid, kind, first, len(data))
-            mifare.write_bytes(memory, first * BLOCK_BYTES, data)
-
-        self._with_tag(uid, f"writing block {first}", write)
 
     def health(self) -> Health:
         """See `TagReader.health`; looks at the chip if nobody did for a second."""
@@ -297,31 +182,10 @@ class Rc522Reader:
         self._health = health
         self._felt_ms = self._clock.now_ms()
 
-    def _with_tag(self, uid: str, during: str, work: Callable[[_Kind, mifare.Memory], T]) -> T:
-        """Select a tag and do something with its memory; repeats what a weak field damaged."""
-        try:
-            raw = bytes.fromhex(uid)
-        except ValueError:
-            raise TagLost(uid, during) from None
-        refusals = 0
-        fault: TagFault = TagSilent()
-        for _ in range(TRIES):
-            try:
-                return self._with_chip(lambda: self._once(uid, raw, during, work))
-            except ReadBackDiffers as error:
-                raise WriteFailed(uid, "reads back differently; place it again") from error
-            except TagFault as error:
-                fault = error
-                refusals += isinstance(error, KeyRefused) or _is_refusal(error)
-        if refusals < REFUSALS:
-            raise TagLost(uid, during) from fault
-        raise TagLocked(
-            uid, f"{fault} while {during}: locked for good, or with another's key; use another tag"
-        ) from fault
+    def _reach(self, uid: str, raw: bytes, during: str, work: Callable[[Memory], T]) -> T:
+        return self._with_chip(lambda: self._at_tag(uid, raw, during, work))
 
-    def _once(
-        self, uid: str, raw: bytes, during: str, work: Callable[[_Kind, mifare.Memory], T]
-    ) -> T:
+    def _at_tag(self, uid: str, raw: bytes, during: str, work: Callable[[Memory], T]) -> T:
         try:
             sak = self._type_a.select(raw)
         except TagSilent as error:
@@ -330,14 +194,14 @@ class Rc522Reader:
         if kind is None:
             raise TagGarbled("no clear answer to GET_VERSION")
         try:
-            return work(kind, self._memory(raw, kind))
+            return work(self._memory(raw, kind))
         finally:
             if kind.technology == MIFARE_CLASSIC:
                 self._chip.stop_crypto()
             else:
                 self._type_a.halt()
 
-    def _memory(self, raw: bytes, kind: _Kind) -> mifare.Memory:
+    def _memory(self, raw: bytes, kind: Kind) -> Memory:
         if kind.technology == MIFARE_CLASSIC:
             return mifare.ClassicMemory(self._chip, kind.sectors, raw, self._options.mifare_key)
         return mifare.NtagMemory(self._chip, kind.user_bytes, raw)
@@ -346,14 +210,13 @@ class Rc522Reader:
         """Learn what a tag is while it is selected."""
         self._kind(uid, sak)
 
-    def _kind(self, uid: bytes, sak: int) -> _Kind | None:
+    def _kind(self, uid: bytes, sak: int) -> Kind | None:
         """Return what the selected tag is, None when it did not say so clearly."""
-        sectors = mifare.classic_sectors(sak)
-        if sectors:
-            blocks = (sectors - mifare.USER_SECTOR_FIRST) * (mifare.SECTOR_BLOCKS - 1)
-            return _Kind(MIFARE_CLASSIC, blocks * mifare.BLOCK_BYTES, sectors)
+        card = classic(sak)
+        if card is not None:
+            return card
         if sak != SAK_TYPE_2:
-            return _OTHER
+            return OTHER
         if uid not in self._kinds:
             try:
                 user_bytes = mifare.ntag_user_bytes(mifare.get_version(self._chip))
@@ -363,33 +226,11 @@ class Rc522Reader:
                 return None
             if len(self._kinds) >= KINDS_MAX:
                 del self._kinds[next(iter(self._kinds))]
-            self._kinds[uid] = _Kind(NTAG, user_bytes) if user_bytes else _OTHER
+            self._kinds[uid] = Kind(NTAG, user_bytes) if user_bytes else OTHER
         return self._kinds[uid]
 
     def _technology(self, uid: bytes, sak: int) -> str:
         if mifare.classic_sectors(sak):
             return MIFARE_CLASSIC
-        kind = self._kinds.get(uid, _OTHER) if sak == SAK_TYPE_2 else _OTHER
+        kind = self._kinds.get(uid, OTHER) if sak == SAK_TYPE_2 else OTHER
         return kind.technology
-
-
-def _is_refusal(fault: TagFault) -> bool:
-    """Whether a tag will not, rather than did not understand."""
-    return isinstance(fault, TagRefused) and fault.code in NAKS_REFUSED
-
-
-def _check_room(uid: str, kind: _Kind) -> None:
-    if kind.user_bytes <= tag_data.SECURITY_OFFSET:
-        raise SecurityUnsupported(
-            uid, f"{kind.user_bytes} bytes of memory leave no room for a security byte"
-        )
-
-
-def _check_range(uid: str, kind: _Kind, first: int, length: int) -> None:
-    end = first * BLOCK_BYTES + length
-    if first < 0 or length <= 0 or length % BLOCK_BYTES or end > kind.user_bytes:
-        raise BlockOutOfRange(
-            uid,
-            f"{length} bytes from block {first}: the tag has {kind.user_bytes} bytes for us, "
-            f"in blocks of {BLOCK_BYTES}",
-        )
