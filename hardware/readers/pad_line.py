@@ -5,6 +5,9 @@ Laws:
   checksum is right and it answers this question: command, tag, blocks.
 - After silence, a wrong checksum or a foreign answer the pad may be out of step, answering the
   question before. It is believed again when it has answered two different questions in a row.
+- The same question is not asked twice in a row: an answer that came one question late would look
+  right. Another one goes between; of an inventory only every two seconds, as a late one is the
+  field as it was a moment ago.
 - Every failure is a `DeviceError` that says what to do; none is swallowed here.
 - `health` costs the pad nothing while it is in use, and never waits longer than `FEEL_WAIT_MS`.
 
@@ -25,6 +28,8 @@ from hardware.serial_line import SerialLine
 
 FELT_MS = 2_000
 """What a pad's last answer says about now; older, and it is asked how it is."""
+STEP_MS = 2_000
+"""How long inventories may follow one another before another question shows them in step."""
 FEEL_AGAIN_MS = 500
 """How soon a pad in trouble is asked again by `health`."""
 FEEL_WAIT_MS = 40
@@ -65,32 +70,41 @@ class Parser(Protocol):
 class Question(Generic[T_co]):
     """What goes over the line, and what makes an answer's bytes mean something.
 
-    `understand` raises `PadError`: `AnswerForeign` for what answers another question.
+    `understand` raises `PadError`: `AnswerForeign` for what answers another question. `repeats`:
+    a late answer does no harm, so it may be asked several times in a row.
     """
 
     frame: bytes
     understand: Callable[[bytes], T_co]
+    repeats: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A maker's language: its parser, and the questions that keep a pad in step.
+
+    `greetings` are two different questions that every such pad answers at once; `between` is one
+    unlike any that is asked otherwise.
+    """
+
+    parser: Callable[[], Parser]
+    greetings: tuple[Question[object], Question[object]]
+    between: Question[object]
 
 
 class PadLine:
-    """Asks one pad. `probes` are two different questions that any such pad answers at once."""
+    """Asks one pad in its language."""
 
     def __init__(
-        self,
-        line: SerialLine,
-        clock: Clock,
-        parser: Callable[[], Parser],
-        probes: tuple[Question[object], Question[object]],
-        *,
-        name: str,
-        timeout_ms: int,
+        self, line: SerialLine, clock: Clock, language: Language, *, name: str, timeout_ms: int
     ) -> None:
         self.name = name
         self._line = line
         self._clock = clock
-        self._new_parser = parser
-        self._probes = probes
+        self._language = language
         self._timeout_ms = timeout_ms
+        self._last_frame = b""
+        self._stepped_ms = 0
         self._in_step = False
         self._trouble = f"{name}: has not answered yet; check its plug"
         self._felt_ms: int | None = None
@@ -105,7 +119,13 @@ class PadLine:
         `DeviceGarbled`: after the last two, what was asked may have happened.
         """
         self._get_in_step()
+        if question.frame == self._last_frame and self._may_be_late(question):
+            self._asked(self._language.between)
+            self._stepped_ms = self._clock.now_ms()
         return self._asked(question)
+
+    def _may_be_late(self, question: Question[T]) -> bool:
+        return not question.repeats or self._clock.now_ms() - self._stepped_ms >= STEP_MS
 
     def health(self) -> Health:
         """Return how the pad is: by its last answer, or by a question if that is too old."""
@@ -128,9 +148,10 @@ class PadLine:
         self._feeling = None
         self._in_step = False
         self._be_quiet()
-        for probe in self._probes:
-            self._asked(probe)
+        for greeting in self._language.greetings:
+            self._asked(greeting)
         self._in_step = True
+        self._stepped_ms = self._clock.now_ms()
 
     def _asked(self, question: Question[T]) -> T:
         parser = self._send(question)
@@ -161,7 +182,8 @@ class PadLine:
         except DeviceError as error:
             self._failed(error)
             raise
-        return self._new_parser()
+        self._last_frame = question.frame
+        return self._language.parser()
 
     def _next_answer(self, parser: Parser, deadline_ms: int) -> bytes | None:
         """Return the next answer, None when the time is over or the line speaks nonsense."""
@@ -226,14 +248,14 @@ class PadLine:
     def _feel(self) -> None:
         """Ask the pad how it is, unless that is known; its answer may come at a later call.
 
-        The two probes take turns: a pad that is one question late fails each of them.
+        The two greetings take turns: a pad that is one question late fails each of them.
         """
         now_ms = self._clock.now_ms()
         if self._feeling is None:
             fresh_ms = FEEL_AGAIN_MS if self._trouble else FELT_MS
             if self._felt_ms is not None and now_ms - self._felt_ms < fresh_ms:
                 return
-            probe = self._probes[self._felt_with]
+            probe = self._language.greetings[self._felt_with]
             self._felt_with = 1 - self._felt_with
             self._feeling = (probe, self._send(probe), now_ms)
         probe, parser, asked_ms = self._feeling
@@ -249,7 +271,7 @@ class PadLine:
         try:
             probe.understand(answer)
         except AnswerInvalid:
-            self._failed(self._no_answer(self._new_parser(), 1))
+            self._failed(self._no_answer(self._language.parser(), 1))
         except PadError:
             self._answered()
         else:

@@ -23,10 +23,10 @@ and 76 ms at 38,400 8E1; tests/hardware/readers/test_serial_pad_frames.py counts
 from __future__ import annotations
 
 from hardware.chips import pad_3m, pad_feig
-from hardware.chips.pad_errors import CommandUnknown, TagRefused
+from hardware.chips.pad_errors import BlockMissing, CommandUnknown, TagRefused
 from hardware.errors import DeviceTimeout
 from hardware.ports import BLOCK_BYTES, Clock
-from hardware.readers.pad_line import PadLine, Question
+from hardware.readers.pad_line import Language, PadLine, Question
 from hardware.readers.pad_port import PadOptions, SerialPad
 from hardware.serial_line import SerialLine
 
@@ -46,18 +46,11 @@ class Pad3m(SerialPad):
 
     def _speak(self, line: SerialLine, clock: Clock) -> PadLine:
         afi = self.options.only_afi or 0
-        self._round = Question(
-            pad_3m.ask_inventory(afi), lambda answer: pad_3m.inventory(answer, afi)
-        )
+        self._round = _inventory_of(afi)
         version = Question(pad_3m.ask_version(), pad_3m.version)
-        return PadLine(
-            line,
-            clock,
-            pad_3m.FrameParser,
-            (version, self._round),
-            name=self.name,
-            timeout_ms=self.options.timeout_ms,
-        )
+        another = _inventory_of(0xFF if afi == 0 else 0)  # FF is nobody's, so no tag answers
+        language = Language(pad_3m.FrameParser, (version, self._round), another)
+        return PadLine(line, clock, language, name=self.name, timeout_ms=self.options.timeout_ms)
 
     @property
     def version(self) -> str:
@@ -77,7 +70,10 @@ class Pad3m(SerialPad):
         return found
 
     def _entries(self, tag: bytes, first: int, count: int) -> list[tuple[bytes, bool]]:
-        """Return up to 8 blocks and their locks; none behind the memory's end."""
+        """Return up to 8 blocks and their locks; none behind the memory's end.
+
+        Which error says that a block is missing nobody has published.
+        """
         try:
             return self._ask(
                 pad_3m.ask_read(tag, first, count),
@@ -89,6 +85,9 @@ class Pad3m(SerialPad):
             return []
 
     def _write_blocks(self, tag: bytes, first: int, data: bytes) -> None:
+        last = first + len(data) // BLOCK_BYTES - 1
+        if not self._entries(tag, last, 1):
+            raise BlockMissing(f"the tag has no block {last}", 0)
         for block, count in _spans(first, len(data) // BLOCK_BYTES, pad_3m.BLOCKS_PER_FRAME):
             at = (block - first) * BLOCK_BYTES
             piece = data[at : at + count * BLOCK_BYTES]
@@ -149,15 +148,14 @@ class PadFeig(SerialPad):
         self._address = self.options.address
         self._last_system: tuple[bytes, pad_feig.System] | None = None
         version = Question(pad_feig.ask_version(self._address), pad_feig.version)
-        inventory = Question(pad_feig.ask_inventory(address=self._address), pad_feig.inventory)
-        return PadLine(
-            line,
-            clock,
-            pad_feig.FrameParser,
-            (version, inventory),
-            name=self.name,
-            timeout_ms=self.options.timeout_ms,
+        self._round = Question(
+            pad_feig.ask_inventory(address=self._address), pad_feig.inventory, repeats=True
         )
+        self._more = Question(
+            pad_feig.ask_inventory(True, self._address), pad_feig.inventory, repeats=True
+        )
+        language = Language(pad_feig.FrameParser, (version, self._round), version)
+        return PadLine(line, clock, language, name=self.name, timeout_ms=self.options.timeout_ms)
 
     @property
     def version(self) -> str:
@@ -166,17 +164,14 @@ class PadFeig(SerialPad):
 
     def _list_uids(self) -> tuple[list[bytes], bool]:
         self._reset_field()
-        found: list[bytes] = []
-        complete, more = True, False
+        listed = self._pad.ask(self._round)
+        found, complete = listed.uids, listed.complete
         for _ in range(ROUNDS_MAX):
-            uids, is_whole, again = self._ask(
-                pad_feig.ask_inventory(more, self._address), pad_feig.inventory
-            )
-            found += uids
-            complete, more = complete and is_whole, again
-            if not more or not uids:
+            if not (listed.more and listed.uids):
                 break
-        return found, complete and not more
+            listed = self._pad.ask(self._more)
+            found, complete = found + listed.uids, complete and listed.complete
+        return found, complete and not listed.more
 
     def _reset_field(self) -> None:
         """Let every tag answer again; a reader that knows no such command is not asked twice."""
@@ -226,6 +221,8 @@ class PadFeig(SerialPad):
     def _write_blocks(self, tag: bytes, first: int, data: bytes) -> None:
         system = self._system(tag)
         size = system.block_bytes
+        if system.blocks and first * BLOCK_BYTES + len(data) > system.blocks * size:
+            raise BlockMissing(f"the tag has {system.blocks * size} bytes", 0)
         start, end = first * BLOCK_BYTES, first * BLOCK_BYTES + len(data)
         head, tail = start % size, -end % size
         if head or tail:
@@ -279,6 +276,12 @@ class PadFeig(SerialPad):
 
     def _write_eas(self, tag: bytes, eas: bool) -> None:
         self._ask(pad_feig.ask_write_eas(tag, eas, self._address), pad_feig.eas_written)
+
+
+def _inventory_of(afi: int) -> Question[tuple[list[bytes], bool]]:
+    return Question(
+        pad_3m.ask_inventory(afi), lambda answer: pad_3m.inventory(answer, afi), repeats=True
+    )
 
 
 def _spans(first: int, count: int, most: int) -> list[tuple[int, int]]:
