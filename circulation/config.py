@@ -160,6 +160,11 @@ class Section:
 
 def read_config(path: Path | str) -> Section:
     """Return the file's top level; raise ConfigInvalid if it cannot be read."""
+    return Section(parse_config(path), file=str(path))
+
+
+def parse_config(path: Path | str) -> dict[str, Any]:
+    """Return the file's values as TOML gives them; raise ConfigInvalid if it cannot be read."""
     path = Path(path)
     try:
         content = path.read_bytes()
@@ -173,4 +178,4 @@ def read_config(path: Path | str) -> Section:
         raise ConfigInvalid(f"{path}: not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigInvalid(f"{path}: not TOML: {error}") from error
-    return Section(values, file=str(path))
+    return values

@@ -220,7 +220,8 @@ def _security(options: Options, name: str) -> dict[str, int]:
     on_loan = options.integer("afi_on_loan", default=0xC2, minimum=1, maximum=255)
     if in_stock == on_loan:
         raise DevicesInvalid(
-            f"{name}: afi_in_stock and afi_on_loan are both {in_stock}: no gate could tell them apart"
+            f"{name}: afi_in_stock and afi_on_loan are both {in_stock}; a gate must be able to "
+            "tell them apart"
         )
     return {"afi_in_stock": in_stock, "afi_on_loan": on_loan}
 

@@ -8,20 +8,19 @@ import logging
 import signal
 import sys
 import threading
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
 
-from circulation.config import Section, read_config
+from circulation.config import Section, parse_config, read_config
 from circulation.errors import CirculationError, ConfigInvalid
 from circulation.journal import open_reader
 from circulation.policy import Policy, PolicyInvalid
 from hardware.clock import SystemClock
 from kiosk.app import run as run_kiosk
 from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
-from kiosk.devices import open_devices
+from kiosk.devices import open_devices, read_devices
 from kiosk.errors import KioskError
 from kiosk.lists import BUILT_IN_POLICY
 
@@ -111,12 +110,17 @@ def _say_where(address: str) -> None:
 
 
 def _read(file: Path) -> KioskConfig:
-    """Read all but [devices], whose options belong to whoever makes them."""
+    """Read everything but the options of a factory, which belong to whoever wrote it."""
     try:
-        if not read_config(file).has("devices"):
+        values = parse_config(file)
+        devices = values.get("devices")
+        if not isinstance(devices, dict):
             raise ConfigInvalid(f"{file}: section [devices] is missing")
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-        section = Section({k: v for k, v in values.items() if k != "devices"}, file=str(file))
+        if "factory" in devices:
+            values = {name: value for name, value in values.items() if name != "devices"}
+        section = Section(values, file=str(file))
+        if "factory" not in devices:
+            read_devices(section.section("devices"), SystemClock())
         config = read_kiosk_config(section)
         section.close()
     except ConfigInvalid as error:

@@ -15,6 +15,7 @@ from circulation.errors import ConfigInvalid
 from circulation.reasons import TEXTS
 from circulation.wire.errors import TopicInvalid
 from circulation.wire.topics import Topics
+from hardware.samples import sample
 from kiosk.session import Timing
 
 DISK_FREE_MB_MIN = 20
@@ -165,7 +166,22 @@ def _read_timing(section: Section) -> Timing:
     )
 
 
-TEMPLATE = """\
+DEVICES = "\n".join(
+    (
+        sample("devices.pad", "pad_3m"),
+        sample("devices.pad", "pad_feig"),
+        sample("devices.cards", "rc522"),
+        sample("devices.cards", "mfrc522"),
+        sample("devices.scanner", "serial"),
+        sample("devices.scanner", "keyboard"),
+        sample("devices.sound_ok", "buzzer"),
+        sample("devices.sound_problem", "gpio", gpio="23", max_on_ms="2000"),
+        "",
+    )
+)
+
+TEMPLATE = (
+    """\
 # A kiosk. Paste, change, then try it with: lendgate-kiosk check kiosk.toml
 library = "school"            # as on the gateway; a-z, 0-9 and -
 site = "main"                 # the building: its gates hear this kiosk
@@ -188,9 +204,14 @@ username = ""
 password = ""
 ca_file = ""                  # set: the link is encrypted and the broker must show this CA
 
-[devices]
-factory = "kiosk.devices:no_devices"   # module:function that makes them; may read more here
+[devices]                     # a device without a section here is not there
+# For each device you have, take the # away from one of its sections (docs/hardware.md).
+# Every reader may be the pad as well as the spot for cards.
+# factory = "module:function" # instead of all sections: it makes the devices itself
 
+"""
+    + DEVICES
+    + """\
 [store]
 path = "/var/lib/lendgate/station.db"
 disk_free_mb_min = 20         # below, nothing is lent: no fact may be lost
@@ -206,3 +227,4 @@ farewell_s = 6
 offered_s = 60
 pin_s = 30
 """
+)

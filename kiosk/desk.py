@@ -20,7 +20,7 @@ from circulation.reasons import Reason, Refused
 from circulation.wire import kinds
 from hardware.errors import HardwareError
 from hardware.ports import Security
-from kiosk.identify import Identifier, Thing, is_random_uid
+from kiosk.identify import Identifier, Thing, uid_notice
 from kiosk.ledger import Ledger, Reader, Reading, Recorded, has_loan
 from kiosk.recovery import Recovery
 from kiosk.session import Session
@@ -187,11 +187,11 @@ class Desk:
 
     def _card_shown(self, uid: str, now_ms: int) -> None:
         key = self.identifier.card_key_of(uid)
-        beliefs = self.ledger.beliefs
-        if beliefs.card(key) is None and beliefs.by_uid(uid) is not None:
+        beliefs, notice = self.ledger.beliefs, uid_notice(uid)
+        if notice is not None:
+            self.tell(CardRefused(notice), now_ms)
+        elif beliefs.card(key) is None and beliefs.by_uid(uid) is not None:
             self.tell(CardRefused("notice_book_not_card"), now_ms)
-        elif beliefs.card(key) is None and is_random_uid(uid):
-            self.tell(CardRefused("notice_phone_card"), now_ms)
         else:
             self._show_card(key, now_ms)
 
@@ -236,7 +236,7 @@ class Desk:
                 self._show_card(thing.card, now_ms)
             return
         if thing.known is None and on_pad and not self.identifier.is_ours(thing):
-            self.tell(ItemNoticed(thing.key, "notice_unknown_tag"), now_ms)
+            self.tell(ItemNoticed(thing.key, thing.notice), now_ms)
             return
         if not self.lends and self.session.state in (State.IDLE, State.FAREWELL):
             self.tell(ReturnChosen(), now_ms)

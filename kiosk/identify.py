@@ -13,6 +13,7 @@ from circulation.case import Case
 from circulation.patrons import CardStatus, Identity, Pin, card_key
 from circulation.policy import Policy
 from circulation.reasons import Reason
+from hardware.chips.iso14443a import is_random_uid
 from hardware.chips.tag_data import owner_code
 from hardware.errors import HardwareError, TagLost
 from hardware.ports import TagContent, TagReader
@@ -22,8 +23,9 @@ from kiosk.visit import CardRefused, Event, PatronIdentified, PinRefused, PinWan
 
 PIN_TRIES = 3
 PIN_PAUSE_MS = 10 * 60_000
-RANDOM_UID = "08"
-"""A 4-byte UID beginning with 08 is made anew each time (ISO 14443-3, 6.5.4): phones do that."""
+CASCADE_TAG = "88"
+"""Four bytes that begin so are the first half of a longer UID (ISO/IEC 14443-3, 6.5.3): some
+readers stop there, and different tags then look the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Thing:
     barcode: str | None = None
     owner: str = ""
     card: str | None = None
+    notice: str = "notice_unknown_tag"
 
     @property
     def title(self) -> str:
@@ -58,17 +61,19 @@ class Identifier:
     def tag(self, reader: TagReader, uid: str) -> Thing:
         """What a tag on the pad belongs to; raises TagLost when it is gone already."""
         content = self._content(reader, uid)
-        known = self.beliefs.by_uid(uid)
+        notice = uid_notice(uid)
+        known = self.beliefs.by_uid(uid) if notice is None else None
         owner = self._isil(content.owner) if content else ""
         if known is None and content is not None and content.pii and self._may_be_ours(owner):
             known = self.beliefs.by_barcode(content.pii)
         if known is not None:
             return Thing(known.item.item_id, known, content, content and content.pii, owner)
         key = card_key(self.card_key, uid)
-        if self.beliefs.card(key) is not None:
+        if notice is None and self.beliefs.card(key) is not None:
             return Thing(f"card:{uid}", card=key)
         barcode = content.pii if content else None
-        return Thing(f"tag:{uid}", None, content, barcode, owner)
+        strange = notice or "notice_unknown_tag"
+        return Thing(f"tag:{uid}", None, content, barcode, owner, notice=strange)
 
     def code(self, text: str, *, expecting: str | None) -> Thing | str:
         """What a scanned label is, or the name of the notice to show."""
@@ -187,9 +192,16 @@ def identified(known: KnownPatron) -> PatronIdentified:
     return PatronIdentified(known.patron.patron_id, known.patron.short_name)
 
 
-def is_random_uid(uid: str) -> bool:
-    """Whether a card would show another number the next time."""
-    return len(uid) == 8 and uid.startswith(RANDOM_UID)
+def uid_notice(uid: str) -> str | None:
+    """The notice of a UID that names nobody, though a list may hold it; None for a lasting one.
+
+    A random one is another each time, half of one is that of many tags.
+    """
+    if is_random_uid(uid):
+        return "notice_phone_card"
+    if len(uid) == 8 and uid.startswith(CASCADE_TAG):
+        return "notice_half_number"
+    return None
 
 
 def _pin_fits(pin_hash: str | None, pin: str) -> bool:

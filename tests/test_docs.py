@@ -11,9 +11,13 @@ import pytest
 from circulation.config import Section
 from firmware.pi.config import TEMPLATE as GATE_TEMPLATE
 from firmware.pi.config import read_station_config
+from firmware.pi.devices import read_devices as read_gate_devices
 from gateway.app import read_settings
+from hardware.known_drivers import INPUTS, OUTPUTS, PRINTERS, READERS, SCANNERS
 from kiosk.config import TEMPLATE as KIOSK_TEMPLATE
 from kiosk.config import read_kiosk_config
+from kiosk.devices import read_devices as read_kiosk_devices
+from sim.clock import VirtualClock
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -25,19 +29,19 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 README_LINES_MAX, FOLDER_README_LINES_MAX = 150, 30
 
 
-def after_its_devices(read_config):
-    """Return the program's own reader, with the option that it reads before: its devices."""
+def with_its_devices(read_config, read_devices):
+    """Return the program's own reader, with the section that it reads before: its devices."""
 
     def read_all(section):
-        section.section("devices").text("factory")
+        read_devices(section.section("devices"), VirtualClock())
         return read_config(section)
 
     return read_all
 
 
 CONFIGURATIONS = {
-    "The kiosk": after_its_devices(read_kiosk_config),
-    "The gate": after_its_devices(read_station_config),
+    "The kiosk": with_its_devices(read_kiosk_config, read_kiosk_devices),
+    "The gate": with_its_devices(read_station_config, read_gate_devices),
     "The gateway": lambda section: read_settings(section, ROOT),
 }
 
@@ -208,19 +212,59 @@ class Asked(dict):
         ]
 
 
-@pytest.mark.parametrize(("heading", "read_config"), CONFIGURATIONS.items())
-def test_the_file_to_paste_shows_every_option(heading, read_config):
-    """The program reads the example as it stands; it lacks no option and has none too many."""
+def example(heading):
+    """Return the file to paste from a chapter of docs/configuration.md."""
     chapter = read("docs/configuration.md").partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    (example,) = re.findall(r"```toml\n(.*?)```", chapter, re.DOTALL)
-    options = Asked(tomllib.loads(example))
+    (text,) = re.findall(r"```toml\n(.*?)```", chapter, re.DOTALL)
+    return text
+
+
+def commented_sections(text):
+    """Return the sections that stand there to be chosen from: name and text of each."""
+    found = re.findall(r"^# \[(devices[.\w-]*)\]\n((?:# .+\n)+)", text, re.MULTILINE)
+    return [
+        (name, f"[{name}]\n" + re.sub("^# ", "", lines, flags=re.MULTILINE))
+        for name, lines in found
+    ]
+
+
+def devices_of(heading):
+    """Return an example with each of its commented sections chosen once, and the first others."""
+    text = example(heading)
+    sections = commented_sections(text)
+    first = dict(reversed(sections))
+    for name, lines in sections:
+        chosen = first | {name: lines}
+        yield name, text + "\n" + "\n".join(chosen.values())
+
+
+CHOICES = [
+    pytest.param(heading, text, id=f"{heading}-{number}-{name}")
+    for heading in CONFIGURATIONS
+    for number, (name, text) in enumerate(devices_of(heading))
+]
+CHOICES.append(pytest.param("The gateway", example("The gateway"), id="The gateway"))
+
+
+@pytest.mark.parametrize(("heading", "text"), CHOICES)
+def test_the_file_to_paste_shows_every_option(heading, text):
+    """The program reads the example with each of its devices; no option lacks, none is strange."""
+    options = Asked(tomllib.loads(text))
     section = Section(options, file=f"docs/configuration.md, {heading}")
 
-    read_config(section)
+    CONFIGURATIONS[heading](section)
     section.close()
 
     assert options.asked
-    assert options.missing() == []
+    assert [name for name in options.missing() if f"\n# {name} = " not in text] == []
+
+
+def test_every_driver_is_on_the_page():
+    """Whoever has a device finds what to paste for it."""
+    text = example("The kiosk") + example("The gate")
+    shown = set(re.findall(r'^# driver = "(\w+)"', text, re.MULTILINE))
+
+    assert shown == {*READERS, *SCANNERS, *PRINTERS, *OUTPUTS, *INPUTS}
 
 
 DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))

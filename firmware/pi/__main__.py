@@ -16,7 +16,7 @@ from circulation.errors import ConfigInvalid
 from circulation.patrons import card_key
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
-from firmware.pi.devices import open_devices
+from firmware.pi.devices import open_devices, read_devices
 from firmware.pi.errors import DevicesUnavailable
 from hardware.clock import SystemClock
 
@@ -98,13 +98,19 @@ def card(file: Path, number: str) -> None:
 
 
 def _read(file: Path) -> StationConfig:
+    """Read everything but the options of a factory, which belong to whoever wrote it."""
     try:
         section = read_config(file)
-        if section.has("devices"):
-            section.section("devices").text("factory")
-        return read_station_config(section)
-    except ConfigInvalid as error:
+        devices = section.section("devices")
+        if devices.has("factory"):
+            devices.text("factory")
+            return read_station_config(section)
+        config = read_station_config(section)
+        config.machine(read_devices(devices, SystemClock()))
+        section.close()
+    except (ConfigInvalid, DevicesUnavailable) as error:
         raise click.ClickException(str(error)) from error
+    return config
 
 
 def _as_text(shown: dict[str, object]) -> str:

@@ -19,6 +19,7 @@ from circulation.wire.topics import Topics
 from firmware.gate.config import OPTIONS, GateConfig, gate_config
 from firmware.gate.errors import GateConfigInvalid
 from firmware.pi.devices import GateDevices
+from hardware.samples import sample
 
 CARD_KEY_DIGITS = 32
 
@@ -135,7 +136,23 @@ def _read_broker(broker: Section) -> Endpoint:
     )
 
 
-TEMPLATE = """\
+DEVICES = "\n".join(
+    (
+        sample("devices.lanes.lane-1.antenna", "pad_3m"),
+        sample("devices.lanes.lane-1.antenna", "pad_feig"),
+        sample("devices.lanes.lane-1.beam_inner", "gpio input"),
+        sample("devices.lanes.lane-1.beam_outer", "gpio input", gpio="6"),
+        sample("devices.siren", "gpio", max_on_ms="30000"),
+        sample("devices.lamp_red", "gpio", gpio="27"),
+        sample("devices.lamp_amber", "gpio", gpio="22", max_on_ms="3600000"),
+        sample("devices.button", "gpio input", gpio="13"),
+        sample("devices.cards", "rc522"),
+        "",
+    )
+)
+
+TEMPLATE = (
+    """\
 # A gate. Paste, change, then try it with: lendgate-gate check gate.toml
 library = "school"            # as on the gateway; a-z, 0-9 and -
 site = "main"                 # the building: its kiosks are heard
@@ -158,9 +175,14 @@ ca_file = ""                  # set: the link is encrypted and the broker must s
 [store]
 path = "/var/lib/lendgate/gate.db"
 
-[devices]
-factory = "module:function"   # makes the devices; may read more options of this section
+[devices]                     # a device without a section here is not there
+# For each device you have, take the # away from one of its sections (docs/hardware.md).
+# Needed: a lane with its antenna, and a siren or a red lamp. Up to 8 lanes, each with its name.
+# factory = "module:function" # instead of all sections: it makes the devices itself
 
+"""
+    + DEVICES
+    + """\
 [gate]
 boundary = 3                  # 1 out of a room, 2 out of the building, 3 to the street
 alarm_hold_ms = 3000
@@ -171,3 +193,4 @@ debounce_ms = 10
 count_slot_ms = 900000
 alarm_on_disagreement = false # true: a tag on loan that the list does not know alarms
 """
+)

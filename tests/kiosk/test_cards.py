@@ -3,7 +3,7 @@
 import pytest
 from argon2 import PasswordHasher
 
-from hardware.ports import NTAG
+from hardware.ports import ISO14443A, NTAG, Health, Inventory, TagSeen
 from kiosk.fetching import SnapshotReady
 from sim.tags import SimTag
 from tests.kiosk.library import (
@@ -54,6 +54,66 @@ def test_a_card_laid_on_the_book_pad_is_understood(kiosk):
 
     assert kiosk.view["patron"] == "Anna B."
     assert kiosk.view["items"] == []
+
+
+PHONE, HALF = "08a1b2c3", "8804a1b2"
+NAMELESS = {
+    PHONE: {
+        "en": "A phone shows a different number each time. Please use your library card.",
+        "de": "Ein Telefon zeigt jedes Mal eine andere Nummer. Bitte die Bibliothekskarte nehmen.",
+        "zh": "手机每次显示的号码都不同。请用借书证。",
+    },
+    HALF: {
+        "en": "This reader sees only half of the number. Please hold the barcode under the"
+        " scanner.",
+        "de": "Dieses Lesegerät sieht nur die halbe Nummer. Bitte den Strichcode unter den Scanner"
+        " halten.",
+        "zh": "此读写器只能读到一半号码。请将条形码对准扫描器。",
+    },
+}
+
+
+class OldReader:
+    """A card reader that stops after four bytes; no tag says that itself."""
+
+    def __init__(self, uid):
+        self.uid = uid
+
+    def inventory(self):
+        return Inventory((TagSeen(self.uid, ISO14443A),))
+
+    def health(self):
+        return Health(True)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("language", ["en", "de", "zh"])
+@pytest.mark.parametrize("uid", [PHONE, HALF])
+def test_a_number_that_names_nobody_is_no_card(kiosk, uid, language):
+    """A phone's random UID and half of a long one are refused, though the list holds them."""
+    kiosk.load(version=2, cards=[(uid, ANNA, "active")])
+    kiosk.press("language", language=language)
+    kiosk.devices.card_reader = OldReader(uid)
+    kiosk.run(500)
+
+    assert kiosk.view["patron"] is None
+    assert kiosk.view["notice"] == NAMELESS[uid][language]
+
+
+@pytest.mark.parametrize("uid", [PHONE, HALF])
+def test_a_number_that_names_nobody_lends_nothing_on_the_pad(kiosk, uid):
+    """Neither a reader nor a book of the list is taken for it; the tile says why."""
+    kiosk.load(version=2, cards=[(uid, ANNA, "active")], uids=UIDS | {GOOSE: (uid,)})
+    kiosk.show_card()
+    kiosk.cards.lift(ANNAS_CARD)
+    kiosk.pad.place(SimTag(uid))
+    kiosk.run(800)
+
+    (tile,) = kiosk.view["items"]
+    assert (tile["state"], tile["notice"]) == ("notice", NAMELESS[uid]["en"])
+    assert kiosk.loan(GOOSE) is None
 
 
 @pytest.mark.parametrize(

@@ -125,12 +125,41 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, content):
 def test_devices_that_cannot_be_made_are_named(tmp_path, factory):
     """A typing mistake in the factory is told before anything starts."""
     file = tmp_path / "kiosk.toml"
-    file.write_text(TEMPLATE.replace("kiosk.devices:no_devices", factory))
+    offered = '# factory = "module:function"'
+    assert offered in TEMPLATE
+    file.write_text(TEMPLATE.replace(offered, f'factory = "{factory}"'))
 
     result = run("run", str(file))
 
     assert result.exit_code == 1
     assert f"devices.factory: {factory} cannot be found" in result.output
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ('[devices.pad]\ndriver = "pad3m"', "no driver here is called 'pad3m'"),
+        ('[devices.pad]\ndriver = "no.such:pad"', "no.such:pad cannot be found"),
+        ('[devices.pad]\ndriver = "pad_3m"', "option port is missing"),
+        ('[devices.pad]\nport = "/dev/ttyUSB0"', "option driver is missing"),
+        ('[devices.pads]\ndriver = "pad_3m"', "option pads is not an option here"),
+        ('[devices.sound_ok]\ndriver = "gpio"\ngpio = 1\nmax_on_ms = 99', "from 2 to 27"),
+        ('[devices.cards]\ndriver = "rc522"\nmifare_key = "0102030405"', "mifare_key"),
+        ('[devices.cards]\ndriver = "rc522"\nmifare_key = "01020304050607"', "12 hex digits"),
+        ('[devices.scanner]\ndriver = "rc522"', "choose serial, keyboard"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_mistake_about_a_device_stops_the_start(tmp_path, command, section, told):
+    """Check and run name section and option, and open nothing."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text(f"{TEMPLATE}\n{section}\n".replace("/var/lib/lendgate", str(tmp_path)))
+
+    result = run(command, str(file))
+
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "Traceback" not in result.output
 
 
 def test_a_kiosk_that_does_not_run_says_so(tmp_path):

@@ -1,6 +1,7 @@
 """The gate's configuration file and its command line."""
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -27,8 +28,17 @@ def section(**changes):
     return Section(values | {"gate": gate} | changes, file="gate.toml")
 
 
-def pasted(tmp_path, text=TEMPLATE):
+def wired(text):
+    """Return the template with the first section of each device chosen, as people paste it."""
+    chosen = {}
+    for name, lines in re.findall(r"^# \[(devices[.\w-]+)\]\n((?:# .+\n)+)", text, re.MULTILINE):
+        chosen.setdefault(name, re.sub("^# ", "", lines, flags=re.MULTILINE))
+    return text + "".join(f"\n[{name}]\n{lines}" for name, lines in chosen.items())
+
+
+def pasted(tmp_path, text=None):
     file = tmp_path / "gate.toml"
+    text = wired(TEMPLATE) if text is None else text
     file.write_text(text.replace("/var/lib/lendgate", str(tmp_path)))
     return str(file)
 
@@ -127,14 +137,49 @@ def test_devices_come_from_the_factory_that_is_named():
 
 
 def test_template_check_and_card(tmp_path):
-    """The printed template checks, and a card's entry is its keyed hash."""
+    """The printed template checks with its devices, and a card's entry is its keyed hash."""
     runner = CliRunner()
-    file = pasted(tmp_path, runner.invoke(main, ["template"]).output)
+    file = pasted(tmp_path, wired(runner.invoke(main, ["template"]).output))
 
     assert "all right" in runner.invoke(main, ["check", file]).output
     printed = runner.invoke(main, ["card", file, "30234000517861"]).output.strip()
     assert printed == card_key(bytes(16), "30234000517861")
     assert runner.invoke(main, ["card", file, " "]).exit_code == 1
+
+
+def test_the_bare_template_says_which_devices_a_gate_needs(tmp_path):
+    """Nothing is claimed to be wired: what a gate cannot do without is asked for by name."""
+    bare = CliRunner().invoke(main, ["check", pasted(tmp_path, TEMPLATE)])
+
+    assert bare.exit_code == 1
+    assert "[devices.siren] nor [devices.lamp_red]" in bare.output
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "told"),
+    [
+        ('driver = "pad_3m"', 'driver = "pad_3n"', "did you mean pad_3m?"),
+        ('driver = "pad_3m"', 'driver = "no.such:pad"', "no.such:pad cannot be found"),
+        ("gpio = 17", "gpio = 28", "must be from 2 to 27"),
+        ("max_on_ms = 30000", "max_on = 30000", "option max_on_ms is missing"),
+        ("baudrate = 19200", "baud = 19200", "option baud is not an option here"),
+        ("[devices.lanes.lane-1.antenna]", "[devices.lanes.lane-1.antena]", "antenna] is missing"),
+        ("[devices.button]", "[devices.buton]", "option buton is not an option here"),
+        ("afi_on_loan = 0xC2", "afi_on_loan = 0x07", "must be able to tell them apart"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_mistake_about_a_device_stops_the_start(tmp_path, command, line, words, told):
+    """Check and run name section and option, and open nothing."""
+    text = wired(TEMPLATE)
+    end = text.rindex("[devices.lanes.lane-1.antenna]")
+    assert line in text[end:]
+    file = pasted(tmp_path, text[:end] + text[end:].replace(line, words))
+
+    result = CliRunner().invoke(main, [command, file])
+    assert result.exit_code == 1
+    assert told in result.output
+    assert "Traceback" not in result.output
 
 
 def test_a_wrong_file_is_told_in_words(tmp_path):
