@@ -87,6 +87,7 @@ class SimSerialDevice(Faulty):
         self._input = bytearray()
         self._heard_at_ms = 0
         self._output: deque[tuple[int, bytes]] = deque()
+        self._output_bytes = 0
         self._busy_until_ms = 0
         self._ready_at_ms = 0
         self._before: bytes | None = None
@@ -143,6 +144,7 @@ class SimSerialDevice(Faulty):
                 if room < len(piece):
                     self._output.appendleft((at_ms, piece[room:]))
                     break
+            self._output_bytes -= len(found)
             return bytes(found)
 
     def waiting(self) -> int:
@@ -281,8 +283,8 @@ class SimSerialDevice(Faulty):
     def _put(self, at_ms: int, data: bytes) -> None:
         """Queue bytes for the host, one entry a millisecond when the line is paced."""
         data = heard(data, sender=self.settings, listener=self._host(), broken=b"\0")
-        room = OUTPUT_BYTES_MAX - sum(len(piece) for _, piece in self._output)
-        data = data[: max(0, room)]
+        data = data[: max(0, OUTPUT_BYTES_MAX - self._output_bytes)]
+        self._output_bytes += len(data)
         if not self.paced:
             if data:
                 self._output.append((at_ms, data))
@@ -306,7 +308,7 @@ class SimSerialDevice(Faulty):
     def _forget_line(self) -> None:
         self._input.clear()
         self._output.clear()
-        self._busy_until_ms = 0
+        self._output_bytes = self._busy_until_ms = 0
         self._before, self._noise, self._cut = None, b"", None
 
     def _changed(self) -> None:

@@ -12,8 +12,8 @@ import threading
 from sim.errors import WorldError
 from sim.serial.device import SimSerialDevice
 
-HANDLERS = "sim.serial"
-"""The package in which pyserial finds the handler, the module `sim.serial.protocol_sim`."""
+HANDLER = "sim.serial.protocol_sim"
+"""The module that pyserial loads for `sim://`; it looks for it in the packages it knows."""
 
 _lock = threading.Lock()
 _devices: dict[str, SimSerialDevice] = {}
@@ -32,8 +32,9 @@ def plug(name: str, device: SimSerialDevice) -> str:
     with _lock:
         if _devices.setdefault(name, device) is not device:
             raise WorldError(f"serial device {name!r}: the name is taken; unregister it first")
-        if HANDLERS not in serial.protocol_handler_packages:
-            serial.protocol_handler_packages.append(HANDLERS)
+        package = HANDLER.rpartition(".")[0]
+        if package not in serial.protocol_handler_packages:
+            serial.protocol_handler_packages.append(package)
     return f"sim://{name}"
 
 
