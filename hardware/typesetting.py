@@ -55,10 +55,10 @@ _NO_GLYPH = "\U0010fffe"
 class PaperForm:
     """What the paper and the printer are like.
 
-    `width_dots` is one of `WIDTHS_DOTS`, `cut` one of `CUTS`. `fonts` are files; of those
-    that are there, the first that has a character draws it. `code_page`, a name python-escpos knows such as `CP858`, lets characters of
-    that page go as text too; a printer in Chinese mode must not be given one. `profile` is
-    python-escpos's name of the printer; the default suits nearly all.
+    `width_dots` is one of `WIDTHS_DOTS`, `cut` one of `CUTS`. `fonts` are files; of those that are
+    there, the first that has a character draws it. `code_page`, a name python-escpos knows such as
+    `CP858`, lets characters of that page go as text too; a printer in Chinese mode must not be
+    given one. `profile` is python-escpos's name of the printer; the default suits nearly all.
     """
 
     width_dots: int = 576
