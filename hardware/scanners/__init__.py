@@ -1,0 +1,1 @@
+"""Barcode scanners: on a serial port, or typing like a keyboard."""
