@@ -5,6 +5,7 @@ every command a slip may hold and does what the common ones say. An unknown comm
 in `unknown` and printed as the characters it is made of, as real printers do.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ CODE_PAGES.update(enumerate(("cp1252", "cp866", "cp852", "cp858"), 16))
 """ESC t n: the pages most printers number alike."""
 
 BUFFER_BYTES_MAX = 1 << 20
+SLIPS_MAX = 100
 
 TAB_COLUMNS = 8
 
@@ -148,9 +150,9 @@ class Paper:
     """Does what commands say; `slips` are the cut ones, `slip` is still in the printer."""
 
     def __init__(self) -> None:
-        self.slips: list[Slip] = []
+        self.slips: deque[Slip] = deque(maxlen=SLIPS_MAX)
         self.slip = Slip()
-        self.unknown: list[bytes] = []
+        self.unknown: deque[bytes] = deque(maxlen=SLIPS_MAX)
         self._line = ""
         self._page = "cp437"
 

@@ -18,7 +18,6 @@ from sim.pi.escpos import DLE, GS, Paper, Raster, Reader, Slip
 from sim.serial.device import SimSerialDevice
 from sim.serial.line import LineSettings
 
-SLIPS_MAX = 100
 WAITING_MAX = 2_000
 """Commands kept while it cannot print; a real one keeps 4 KiB and then takes nothing more."""
 
@@ -50,8 +49,14 @@ class SimPaperPrinter(SimSerialDevice):
 
     @property
     def slips(self) -> list[Slip]:
-        """The slips that were cut off, oldest first, at most the last hundred."""
-        return self._paper.slips[-SLIPS_MAX:]
+        """The slips in the tray, oldest first, at most the last hundred."""
+        return list(self._paper.slips)
+
+    def tear_off(self) -> list[Slip]:
+        """Take the slips out of the tray, oldest first."""
+        slips = self.slips
+        self._paper.slips.clear()
+        return slips
 
     @property
     def hanging(self) -> Slip:
@@ -61,7 +66,7 @@ class SimPaperPrinter(SimSerialDevice):
     @property
     def unknown(self) -> list[bytes]:
         """Commands it did not know."""
-        return self._paper.unknown
+        return list(self._paper.unknown)
 
     def run_out(self) -> None:
         """Use the paper up."""

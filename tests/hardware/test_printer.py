@@ -98,9 +98,9 @@ def printed(lines, **form):
 
 
 def on_paper(device):
-    """Return the slips of a simulated printer, its pictures read by the decoder above."""
+    """Tear off a simulated printer's slips, and read their pictures by the decoder above."""
     slips = []
-    for slip in device.slips:
+    for slip in device.tear_off():
         lines = [
             line if isinstance(line, str) else black_dots(b"".join(line.rows), len(line.rows[0]))
             for line in slip.lines
@@ -130,9 +130,7 @@ class SlipArrives:
         """Return the slips once there are so many."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._device.slips) >= count, 10)
-        slips = on_paper(self._device)
-        del self._device._paper.slips[:]
-        return slips
+        return on_paper(self._device)
 
 
 class TestOnASerialLine(PrinterContract):
@@ -146,12 +144,7 @@ class TestOnASerialLine(PrinterContract):
         line = SerialLine(plug("receipt", device), baudrate=9_600, clock=clock)
         printer = EscposPrinter(SerialLink(line), clock=clock)
 
-        def slips():
-            found = on_paper(device)
-            del device._paper.slips[:]
-            return found
-
-        yield PrinterRig(printer, device.run_out, device.refill, slips)
+        yield PrinterRig(printer, device.run_out, device.refill, lambda: on_paper(device))
         remove("receipt")
 
 
