@@ -14,6 +14,7 @@ from sim.measure import (
     ingest,
     kiosk,
     machine,
+    reader,
     site,
     start,
     through_broker,
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "cold": cold,
     "site": site,
     "gate": gate,
+    "reader": reader,
     "fold": folding,
     "demo": start,
 }
