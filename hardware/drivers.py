@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from hardware.attendant import Attendant, Closable, Patience
@@ -31,6 +32,9 @@ from hardware.ports import Clock, Health
 
 D = TypeVar("D", bound=Closable)
 T = TypeVar("T")
+
+PRINT_MS_MAX = 15_000
+"""A slip of many drawn lines takes some seconds; a printer that takes longer hangs."""
 
 
 class DeviceTable:
@@ -72,7 +76,11 @@ class DeviceTable:
         opener = self._opener(device, PRINTERS)
         if opener is None:
             return None
-        attendant = self._attendant(device, opener, feel=lambda printer: printer.health())
+        patience = self._patience and replace(self._patience, hang_ms=PRINT_MS_MAX)
+        attendant = Attendant(
+            self._of + device, opener, self._clock, patience=patience,
+            feel=lambda printer: printer.health(),
+        )  # fmt: skip
         return AttendedPrinter(attendant)
 
     def output(self, device: str) -> AttendedOutput | None:

@@ -6,13 +6,19 @@ option are in `hardware/samples.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
 
 from hardware.errors import DevicesInvalid
 from hardware.options import Driver, Options
 from hardware.ports import Clock, Input, Output, Printer, Scanner, TagReader
+
+if TYPE_CHECKING:
+    from hardware.printer import PrinterLink
 
 GPIO_MIN, GPIO_MAX = 2, 27
 """BCM numbers of a Raspberry Pi's header; 0 and 1 belong to add-on boards."""
@@ -21,6 +27,9 @@ FOR_EVER_MS = 300 * 24 * 3_600_000
 """A reset line is no lamp: it stays high as long as the program runs."""
 
 MIFARE_KEY_BYTES = 6
+
+PRINTER_PORT = 9_100
+"""Where network printers take raw bytes (AppSocket)."""
 
 
 def rc522(options: Options, clock: Clock, name: str) -> Callable[[], TagReader]:
@@ -49,57 +58,62 @@ def rc522(options: Options, clock: Clock, name: str) -> Callable[[], TagReader]:
 def mfrc522(options: Options, clock: Clock, name: str) -> Callable[[], TagReader]:
     """An RC522 by the package mfrc522, for whoever must use it; what it cannot do is refused."""
     bus, device = _spi(options)
+    security = _security(options, name)
 
     def open_reader() -> TagReader:
         from hardware.readers.mfrc522_package import Mfrc522Reader
 
-        return Mfrc522Reader(clock, name=name, bus=bus, device=device)
+        return Mfrc522Reader(clock, name=name, bus=bus, device=device, **security)
 
     return open_reader
 
 
 def pad_3m(options: Options, clock: Clock, name: str) -> Callable[[], TagReader]:
     """A 3M 210 or 810 on a serial port: pads and gate antennas for library tags."""
-    port = options.text("port")
-    baudrate = options.integer("baudrate", default=19_200, minimum=1_200, maximum=115_200)
-    security = _security(options, name)
+    port, baudrate = _serial(options, 19_200)
+    security, way = _security(options, name), _pad_way(options)
+    if options.has("only_afi"):
+        way["only_afi"] = options.integer("only_afi", minimum=1, maximum=255)
 
     def open_reader() -> TagReader:
-        from hardware.readers.serial_pad import Pad3m
+        from hardware.readers.serial_pad import Pad3m, PadOptions
         from hardware.serial_line import SerialLine
 
         line = SerialLine(port, baudrate=baudrate, clock=clock)
-        return Pad3m(line, clock, name=name, **security)
+        return Pad3m(line, clock, name=name, options=PadOptions(**way), **security)
 
     return open_reader
 
 
 def pad_feig(options: Options, clock: Clock, name: str) -> Callable[[], TagReader]:
     """A Feig OBID reader on a serial port: CPR pads, MR, PR and LR gate antennas."""
-    port = options.text("port")
-    baudrate = options.integer("baudrate", default=38_400, minimum=1_200, maximum=115_200)
-    security = _security(options, name)
+    port, baudrate = _serial(options, 38_400)
+    security, way = _security(options, name), _pad_way(options)
+    way["address"] = options.integer("address", default=255, minimum=0, maximum=255)
+    way["rf_reset"] = options.boolean("rf_reset", default=True)
 
     def open_reader() -> TagReader:
-        from hardware.readers.serial_pad import PadFeig
+        from hardware.readers.serial_pad import PadFeig, PadOptions
         from hardware.serial_line import SerialLine
 
         line = SerialLine(port, baudrate=baudrate, parity="E", clock=clock)
-        return PadFeig(line, clock, name=name, **security)
+        return PadFeig(line, clock, name=name, options=PadOptions(**way), **security)
 
     return open_reader
 
 
 def serial_scanner(options: Options, clock: Clock, name: str) -> Callable[[], Scanner]:
     """A scanner on a serial port (USB-CDC)."""
-    port = options.text("port")
-    baudrate = options.integer("baudrate", default=9_600, minimum=1_200, maximum=115_200)
+    port, baudrate = _serial(options, 9_600)
+    ends = options.choice("ends", ("line", "silence"), default="line")
+    encoding = options.choice("encoding", ("utf-8", "latin-1", "gb18030"), default="utf-8")
 
     def open_scanner() -> Scanner:
         from hardware.scanners.serial import SerialScanner
         from hardware.serial_line import SerialLine
 
-        return SerialScanner(SerialLine(port, baudrate=baudrate, clock=clock), clock, name=name)
+        line = SerialLine(port, baudrate=baudrate, clock=clock)
+        return SerialScanner(line, clock, name=name, ends=ends, encoding=encoding)
 
     return open_scanner
 
@@ -107,13 +121,38 @@ def serial_scanner(options: Options, clock: Clock, name: str) -> Callable[[], Sc
 def keyboard_scanner(options: Options, clock: Clock, name: str) -> Callable[[], Scanner]:
     """A scanner that types like a keyboard; held alone, so that nothing types into the screen."""
     device = options.text("device")
+    layout = options.choice("layout", ("us", "de", "fr"), default="us")
+    ends = options.choice("ends", ("line", "silence"), default="line")
 
     def open_scanner() -> Scanner:
         from hardware.scanners.keyboard import KeyboardScanner
 
-        return KeyboardScanner(device, clock, name=name)
+        return KeyboardScanner(device, clock, name=name, layout=layout, ends=ends)
 
     return open_scanner
+
+
+def escpos(options: Options, clock: Clock, name: str) -> Callable[[], Printer]:
+    """A receipt printer that speaks ESC/POS."""
+    port, baudrate = _serial(options, 19_200)
+    open_link = _printer_link(port, name) or partial(_line_to_printer, port, baudrate, clock)
+    form: dict[str, Any] = {
+        "width_dots": int(options.choice("width_dots", ("384", "512", "576"), default="576")),
+        "cut": options.choice("cut", ("full", "partial", "none"), default="full"),
+        "code_page": options.text("code_page", default="", chars_max=16, empty=True),
+        "profile": options.text("profile", default="default", chars_max=64),
+    }
+    font = options.text("font", default="", empty=True)
+
+    def open_printer() -> Printer:
+        from hardware.printer import FONTS, EscposPrinter, PaperForm
+
+        fonts = (font, *FONTS) if font else FONTS
+        return EscposPrinter(
+            open_link(), clock=clock, name=name, form=PaperForm(fonts=fonts, **form)
+        )
+
+    return open_printer
 
 
 def gpio_output(options: Options, clock: Clock, name: str) -> Callable[[], Output]:
@@ -195,6 +234,72 @@ class _Board:
         self._wires.close()
 
 
+def _printer_link(port: str, name: str) -> Callable[[], PrinterLink] | None:
+    """Return what opens the way to a printer, by what its port looks like; None for serial."""
+    if port.startswith("socket://"):
+        address = urlsplit(port)
+        host, number = address.hostname, _port_number(address)
+        if not host or number is None:
+            raise DevicesInvalid(f"{name}: {port!r} is no address; write socket://host:9100")
+        return partial(_network_printer, host, number)
+    if port.startswith("usb:"):
+        numbers = re.fullmatch(r"usb:([0-9a-fA-F]{4}):([0-9a-fA-F]{4})", port)
+        if numbers is None:
+            raise DevicesInvalid(f"{name}: {port!r}: write usb:04b8:0e15, as lsusb lists it")
+        vendor, product = (int(number, 16) for number in numbers.groups())
+        return partial(_usb_printer, vendor, product)
+    is_serial = port.startswith(("/dev/serial/", "/dev/tty", "sim://"))
+    return None if is_serial else partial(_file_printer, port)
+
+
+def _network_printer(host: str, port: int) -> PrinterLink:
+    from hardware.printer import NetworkLink
+
+    return NetworkLink(host, port)
+
+
+def _usb_printer(vendor: int, product: int) -> PrinterLink:
+    from hardware.printer import UsbLink
+
+    return UsbLink(vendor, product)
+
+
+def _file_printer(path: str) -> PrinterLink:
+    from hardware.printer import FileLink
+
+    return FileLink(path)
+
+
+def _line_to_printer(port: str, baudrate: int, clock: Clock) -> PrinterLink:
+    from hardware.printer import SerialLink
+    from hardware.serial_line import SerialLine
+
+    return SerialLink(SerialLine(port, baudrate=baudrate, clock=clock))
+
+
+def _port_number(address: SplitResult) -> int | None:
+    try:
+        return address.port or PRINTER_PORT
+    except ValueError:
+        return None
+
+
+def _serial(options: Options, baudrate: int) -> tuple[str, int]:
+    return (
+        options.text("port"),
+        options.integer("baudrate", default=baudrate, minimum=1_200, maximum=921_600),
+    )
+
+
+def _pad_way(options: Options) -> dict[str, Any]:
+    """Return how a site uses a pad, beside what its gates listen for."""
+    return {
+        "security_by": options.choice("security_by", ("afi", "eas", "both"), default="afi"),
+        "timeout_ms": options.integer("timeout_ms", default=1_000, minimum=50, maximum=5_000),
+        "tries": options.integer("tries", default=3, minimum=1, maximum=10),
+    }
+
+
 def _gpio(options: Options, option: str = "gpio") -> int:
     return options.integer(option, minimum=GPIO_MIN, maximum=GPIO_MAX)
 
@@ -233,6 +338,6 @@ READERS: dict[str, Driver[TagReader]] = {
     "mfrc522": mfrc522,
 }
 SCANNERS: dict[str, Driver[Scanner]] = {"serial": serial_scanner, "keyboard": keyboard_scanner}
-PRINTERS: dict[str, Driver[Printer]] = {}
+PRINTERS: dict[str, Driver[Printer]] = {"escpos": escpos}
 OUTPUTS: dict[str, Driver[Output]] = {"gpio": gpio_output, "buzzer": buzzer}
 INPUTS: dict[str, Driver[Input]] = {"gpio": gpio_input}

@@ -21,8 +21,10 @@ class Options(Protocol):
     Each method raises the configuration's own error, which names file, section and option.
     """
 
-    def text(self, option: str, *, default: str = ..., chars_max: int = ...) -> str:
-        """Return a text that is not empty."""
+    def text(
+        self, option: str, *, default: str = ..., chars_max: int = ..., empty: bool = ...
+    ) -> str:
+        """Return a text; an empty one is refused unless `empty`."""
 
     def integer(self, option: str, *, default: int = ..., minimum: int, maximum: int) -> int:
         """Return a whole number within both bounds."""

@@ -174,6 +174,7 @@ DEVICES = "\n".join(
         sample("devices.cards", "mfrc522"),
         sample("devices.scanner", "serial"),
         sample("devices.scanner", "keyboard"),
+        sample("devices.printer", "escpos"),
         sample("devices.sound_ok", "buzzer"),
         sample("devices.sound_problem", "gpio", gpio="23", max_on_ms="2000"),
         "",

@@ -324,8 +324,8 @@ class Engine:
 
 
 def _feeling(health: Health) -> str:
-    """Return a device's health as one sentence, "ok" when there is nothing to say."""
-    return health.detail or ("ok" if health.ok else "it does not work")
+    """Return a device's health as one sentence, "ok" when nobody has to do anything."""
+    return "ok" if health.ok else health.detail or "it does not work"
 
 
 def read_temperature(file: str = TEMPERATURE_FILE) -> int | None:
