@@ -155,4 +155,4 @@ def test_the_slip_as_one_picture(printer):
 
     assert picture.size == (384, 31)
     assert [picture.getpixel((x, 30)) for x in range(8)] == [0, 0, 0, 0, 255, 255, 255, 255]
-    assert picture.crop((0, 0, 48, 30)).getextrema() == (0, 255)
+    assert picture.crop((0, 0, 48, 30)).getextrema()[0] == 0
