@@ -8,7 +8,7 @@ standard's error code. Blocks here are the tag's own, of `block_bytes` each.
 
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 from hardware.chips.tag_data import AFI_IN_STOCK, AFI_ON_LOAN
 from hardware.ports import BLOCK_BYTES, ISO15693
@@ -53,13 +53,13 @@ class Antenna:
         self,
         *,
         settle: Settle = nothing,
-        lock: AbstractContextManager[object] | None = None,
+        lock: AbstractContextManager[object],
         lying: Callable[[], bool] = lambda: False,
     ) -> None:
         self.field = Field()
         self.watch: Watch = nobody
         self._settle = settle
-        self._lock = lock if lock is not None else nullcontext()
+        self._lock = lock
         self._lying = lying
         self._quiet: set[str] = set()
         self._pulls: dict[str, int] = {}
@@ -113,6 +113,7 @@ class Antenna:
         self._settle()
         with self._lock:
             tags = [tag for tag in self.field.tags() if tag.technology == ISO15693]
+            self._quiet.intersection_update(tag.uid for tag in tags)
             return [
                 tag
                 for tag in sorted(tags, key=lambda tag: self.uid_of(tag)[::-1])

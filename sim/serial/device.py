@@ -9,6 +9,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from hardware.ports import Clock
@@ -70,7 +71,7 @@ class SimSerialDevice(Faulty):
     ) -> None:
         super().__init__(name)
         self.clock = clock
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[object] = threading.RLock()
         self.latency_ms = latency_ms
         self.paced = paced
         self.boot_ms = boot_ms
@@ -89,6 +90,7 @@ class SimSerialDevice(Faulty):
         self._output: deque[tuple[int, bytes]] = deque()
         self._output_bytes = 0
         self._busy_until_ms = 0
+        self._work_ms = 0  # what the request in hand takes beside the latency
         self._ready_at_ms = 0
         self._before: bytes | None = None
         self._noise = b""
@@ -235,6 +237,7 @@ class SimSerialDevice(Faulty):
         lost = self._random.choice(("request", "answer", "half")) if self.strikes() else ""
         if lost == "request":
             return
+        self._work_ms = 0
         answer = self._stuck_answer(frame) if self.fault == STUCK else self._answer(frame)
         if self.fault == DELAYED:
             answer, self._before = self._before, answer
@@ -249,7 +252,7 @@ class SimSerialDevice(Faulty):
         words = self._words(answer, to_host=True)
         if self.fault == GARBAGE:
             answer, words = self._garbled(answer), "garbled"
-        after_ms = self.latency_ms + (self.slow_ms if self.fault == SLOW else 0)
+        after_ms = self.latency_ms + self._work_ms + (self.slow_ms if self.fault == SLOW else 0)
         if self.paced:
             after_ms += self.settings.duration_ms(asked)
         self._send(answer, after_ms=after_ms, words=words)

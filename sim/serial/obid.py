@@ -12,7 +12,8 @@ answers with its own. An advanced request has an advanced answer, as has one of 
 frame with a wrong checksum has no answer (2.3). All data is sent high byte first: a uid begins
 with E0, and the bytes of a block stand in reverse order.
 
-    52 00 · 65 · 66 mode · 69          baud rate test, version, reader information, RF reset
+    52 00 · 65 · 66 mode               baud rate test, version, reader information
+    63 · 69                            CPU reset, RF reset (15 ms, answered afterwards, 5.6)
     6A mode                            RF off (0) or on
     B0 01 mode                         00 or 94, n, n × (03, DSFID, uid); mode 80 asks for more
     B0 02 · 25 · 26  mode [uid]        quiet, select, ready again
@@ -25,6 +26,9 @@ with E0, and the bytes of a block stand in reverse order.
     B0 2C mode [uid] first n           n, n × lock
     B1 04 A2 · A3 · A5  mode [uid]     set and clear EAS; EAS alarm: 00 alarm, 01 none
     BF mode length 0000 request        a raw command; its answer with the CRC of the air
+
+As delivered (CFG5, ONT 1, 3.6), a tag that was listed is quiet and is not listed again until it
+was away or the field was off; a question without a uid does not reach it either.
 
 Mode is 0 for the only tag there, 1 with a uid, 2 for the selected tag. Our choice, as no manual
 says it: a tag that leaves after the first block of a write gives 03 and the block, else 01; more
@@ -58,6 +62,7 @@ STATUS_WORDS = {
 NAMES = {
     (0x52,): "baud rate test",
     (0x65,): "version",
+    (0x63,): "CPU reset",
     (0x66,): "reader information",
     (0x69,): "RF reset",
     (0x6A,): "RF on or off",

@@ -14,8 +14,8 @@ from sim.tags import SimTag
 class SimPad(SimSerialDevice):
     """A pad or a gate antenna for ISO 15693 tags; `antenna` holds the tags and the hand's verbs.
 
-    `settle` is called before the field is looked at and `lock` is held meanwhile, as in
-    `sim.devices.SimReader`, so that a pad can stand in a `World`. Other options are those of
+    `settle` is called before the field is looked at and `lock`, the world's, is held whenever the
+    device works, so that a pad can stand in a `World`. Other options are those of
     `SimSerialDevice`.
 
     Faults, besides those of every serial device. stuck: the last inventory for ever, nothing
@@ -32,7 +32,9 @@ class SimPad(SimSerialDevice):
         **line: Any,
     ) -> None:
         super().__init__(clock, **line)
-        self.antenna = Antenna(settle=settle, lock=lock, lying=lambda: self.fault == WRONG)
+        if lock is not None:  # one lock for both: a pad in a world never waits for the world
+            self.lock = lock
+        self.antenna = Antenna(settle=settle, lock=self.lock, lying=lambda: self.fault == WRONG)
 
     @property
     def field(self) -> Field:
@@ -41,13 +43,11 @@ class SimPad(SimSerialDevice):
 
     def place(self, tag: SimTag) -> None:
         """See `Antenna.place`."""
-        with self.lock:
-            self.antenna.place(tag)
+        self.antenna.place(tag)
 
     def lift(self, uid: str) -> None:
         """See `Antenna.lift`."""
-        with self.lock:
-            self.antenna.lift(uid)
+        self.antenna.lift(uid)
 
     def pull(self, uid: str, *, after_writes: int) -> None:
         """See `Antenna.pull`."""

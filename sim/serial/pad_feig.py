@@ -36,14 +36,18 @@ from sim.serial.obid import (
 from sim.serial.pad import SimPad
 from sim.tags import SimTag
 
+RADIO_RESET_MS = 15
+"""How long the field is off (H60301-3e, 5.6)."""
+
 
 class SimPadFeig(SimPad):
     """A Feig OBID pad or gate reader with the tags in its field.
 
     `address` is its own on a bus, 0 to 254. It lists at most `sets_max` tags an answer, and the
-    rest when asked for more. `reverses_blocks` is what the manuals say; some library hardware is
-    set up otherwise. `software` is the version as it goes over the line: revision, development,
-    hardware, type, transponders.
+    rest when asked for more. `lists_once` is how readers are delivered: a tag that was listed is
+    quiet until it was away or the field was off. `reverses_blocks` is what the manuals say; some
+    library hardware is set up otherwise. `software` is the version as it goes over the line:
+    revision, development, hardware, type, transponders.
     """
 
     settings = LineSettings(38_400, "E")
@@ -57,12 +61,14 @@ class SimPadFeig(SimPad):
         *,
         address: int = 0,
         sets_max: int = 24,
+        lists_once: bool = True,
         reverses_blocks: bool = True,
         **pad: Any,
     ) -> None:
         super().__init__(clock, **pad)
         self.address = address
         self.sets_max = sets_max
+        self.lists_once = lists_once
         self.reverses_blocks = reverses_blocks
         self._radio_on = True
         self._selected: str | None = None
@@ -161,6 +167,13 @@ class SimPadFeig(SimPad):
     def _radio_reset(self, request: Request) -> tuple[int, bytes]:
         request.end()
         self._reset()
+        self._work_ms = RADIO_RESET_MS
+        return OK, b""
+
+    def _cpu_reset(self, request: Request) -> tuple[int, bytes]:
+        request.end()
+        self._reset()
+        self._ready_at_ms = self.clock.now_ms() + self.boot_ms
         return OK, b""
 
     def _radio(self, request: Request) -> tuple[int, bytes]:
@@ -187,8 +200,11 @@ class SimPadFeig(SimPad):
         if mode & ~0x80:
             raise StatusError(PARAMETER_RANGE)
         if not mode & 0x80:
-            self.antenna.reset()
+            if not self.lists_once:
+                self.antenna.reset()
             tags = self.antenna.inventory() if self._radio_on else []
+            for tag in tags:
+                self.antenna.hush(tag)
             self._unsent = [
                 bytes((ISO15693_TYPE, tag.dsfid)) + bytes.fromhex(self.antenna.uid_of(tag))
                 for tag in tags
@@ -350,6 +366,7 @@ def _clear_eas(pad: SimPadFeig, tag: SimTag, request: Request, mode: int, step: 
 
 _READER: dict[int, Callable[[SimPadFeig, Request], tuple[int, bytes]]] = {
     0x52: SimPadFeig._baud_rate_test,
+    0x63: SimPadFeig._cpu_reset,
     0x65: SimPadFeig._version,
     0x66: SimPadFeig._information,
     0x69: SimPadFeig._radio_reset,

@@ -5,6 +5,7 @@ import pytest
 from sim.clock import VirtualClock
 from sim.serial.pad_3m import SimPad3M
 from sim.serial.pad_feig import SimPadFeig
+from sim.world import World
 from tests.sim.serial.wire import BOOK, ask_3m, ask_feig, tag
 
 
@@ -139,3 +140,12 @@ def test_a_pad_asks_its_world_before_it_looks(pad_3m):
     ask_3m(pad, f"0a{BOOK}")
 
     assert asked == ["settled", "settled"]
+
+
+def test_a_pad_in_a_world_has_the_worlds_lock():
+    """With two locks, a hand in the world and a cable's thread could wait for each other."""
+    world = World(VirtualClock())
+    pad = SimPad3M(world.clock, settle=world.settle, lock=world.lock)
+
+    assert pad.lock is world.lock
+    assert SimPad3M(world.clock).lock is not world.lock

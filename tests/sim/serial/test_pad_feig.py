@@ -119,7 +119,7 @@ class TestInventory:
 
     def test_more_tags_than_fit_are_asked_for(self):
         """Status 94 until the last ones have come; a new inventory begins anew."""
-        pad = SimPadFeig(VirtualClock(), sets_max=2)
+        pad = SimPadFeig(VirtualClock(), sets_max=2, lists_once=False)
         for number in range(3):
             pad.place(tag(f"e0040100000000{number:02x}"))
         zero, one, two = (f"0300e0040100000000{number:02x}" for number in range(3))
@@ -130,12 +130,38 @@ class TestInventory:
         assert ask_feig(pad, "b00100") == "9402" + zero + one
         assert ask_feig(pad, "b00100") == "9402" + zero + one
 
-    def test_a_quiet_tag_answers_again_after_a_reset(self, pad):
-        """Every new inventory switches the field off and on, as the readers are delivered."""
+    def test_a_tag_is_listed_once_until_it_was_away(self, pad):
+        """As delivered (CFG5, ONT 1): an RF reset, or leaving, makes it new."""
+        book = tag()
+        pad.place(book)
+        listed = "00010300" + BOOK
+
+        assert ask_feig(pad, "b00100") == listed
+        assert ask_feig(pad, "b00100") == "01"
+        assert ask_feig(pad, f"b02b01{BOOK}")[:2] == "00"
+        assert ask_feig(pad, "b02b00") == "01"
+        pad.lift(BOOK)
+        pad.place(book)
+        assert ask_feig(pad, "b00100") == listed
+        assert ask_feig(pad, "69") == "00"
+        assert ask_feig(pad, "b00100") == listed
+        assert ask_feig(pad, "63") == "00"
+        assert ask_feig(pad, "b00100") == listed
+
+    def test_a_reader_set_up_otherwise_lists_it_every_time(self):
+        """ONT 0: the reader resets the field before each inventory."""
+        pad = SimPadFeig(VirtualClock(), lists_once=False)
         pad.place(tag())
 
         assert ask_feig(pad, "b00201" + BOOK) == "00"
         assert ask_feig(pad, "b00100") == "00010300" + BOOK
+        assert ask_feig(pad, "b00100") == "00010300" + BOOK
+
+    def test_a_reset_of_the_field_takes_its_time(self, pad):
+        """15 ms, and the answer comes after it."""
+        assert answer_of(pad, of_feig("69"), wait_ms=19) == b""
+        pad.clock.advance(1)
+        assert pad.take()[2:4].hex() == "6900"
 
     def test_without_its_field_it_sees_nothing(self, pad):
         """6A switches the field off, 69 resets it and has it on again."""
