@@ -60,6 +60,8 @@ class Placement:
         self.coupling = coupling
         self.stack = stack
         self.bit_errors = 0.0
+        self.flips = 0
+        self.flips_beyond = 0
         self.is_powered = False
 
 
@@ -158,6 +160,15 @@ class RadioField:
         """Let that share of the bits to and from a tag flip; 0 mends it."""
         with self.lock:
             self._placements[uid].bit_errors = bit_errors
+
+    def disturb(self, uid: str, flips: int, *, beyond_bits: int = 0) -> None:
+        """Flip these bits (a mask, parity bits counted) in every reply longer than that.
+
+        Two bits of one byte leave its parity right, so that only a CRC shows it; 0 mends it.
+        """
+        with self.lock:
+            placement = self._placements[uid]
+            placement.flips, placement.flips_beyond = flips, beyond_bits
 
     # What the chip does
 
@@ -293,6 +304,9 @@ class RadioField:
                 frame = frame.cut(pull.bits)
             self._leaves(answer.placement, answer.reply.frame.length if answer.reply.frame else 0)
             frame = self._noisy(frame, self._bit_errors(answer.placement, gain_db))
+            if frame.length > answer.placement.flips_beyond:
+                flips = answer.placement.flips & (1 << frame.length) - 1
+                frame = Frame(frame.word ^ flips, frame.length, frame.encrypted)
             shift = round((answer.starts_ns - starts_ns) / BIT_NS)
             ones |= frame.word << shift
             zeros |= (frame.word ^ (1 << frame.length) - 1) << shift
