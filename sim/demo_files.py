@@ -14,7 +14,7 @@ LIBRARY = "linden"
 SITE = "main"
 OWNER = "ZZ-LINDEN"
 ZONE = "Europe/Berlin"
-WIRED: tuple[str, ...] = ()
+WIRED = ("kiosk-2",)
 """Kiosks that run the drivers of real devices, on simulated wires."""
 
 SIGNAL_PINS = {"sound_ok": 17, "sound_problem": 27}

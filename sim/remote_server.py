@@ -58,8 +58,8 @@ _INPUT: dict[str, Call] = {
     "edges": lambda device, clock, args: lines.edges_doc(device.edges(), clock.now_ms()),
 }
 _BREAKOUT: dict[str, Call] = {
-    "transfer": lambda device, clock, args: device.chip.transfer(bytes.fromhex(args[0])).hex(),
-    "reset_pin": lambda device, clock, args: device.chip.reset_pin(bool(args[0])),
+    "transfer": lambda device, clock, args: device.transfer(bytes.fromhex(args[0])).hex(),
+    "reset_pin": lambda device, clock, args: device.reset_pin(bool(args[0])),
 }
 CALLS: dict[type[Device], dict[str, Call]] = {
     SimReader: _READER,

@@ -8,6 +8,7 @@ from sim.devices import SimPrinter, SimReader, SimScanner
 from sim.errors import WorldError
 from sim.faults import Faulty
 from sim.mfrc522.breakout import SimBreakout
+from sim.mfrc522.trace import describe, describe_air
 from sim.pins import SimInput, SimOutput
 from sim.rooms import Device
 from sim.serial.pad_3m import SimPad3M
@@ -137,16 +138,24 @@ def _device(world: World, device: Device, now_ms: int) -> dict[str, Any]:
 def _lines(world: World, device: Device, now_ms: int) -> list[dict[str, Any]]:
     """Return the last exchanges with a device, oldest first."""
     if isinstance(device, SimBreakout):
-        return [
-            {
-                "ago_ms": now_ms - transfer.at_ns // 1_000_000,
-                "text": f"{transfer.sent.hex(' ')} → {transfer.got.hex(' ')}",
-                "count": 1,
-            }
-            for transfer in device.transfers()[-TRANSFERS_MAX:]
-        ]
+        return _chip_lines(device, now_ms)
     bus = world.buses.get(device.name)
     return [
         {"ago_ms": now_ms - line.at_ms, "text": line.text, "count": line.count}
         for line in (bus.lines if bus else [])
+    ]
+
+
+def _chip_lines(chip: SimBreakout, now_ms: int) -> list[dict[str, Any]]:
+    """Return what was last on the bus and in the air of a chip, in the order it was."""
+    with chip.field.lock:
+        bus = [(one.at_ns, describe(one)) for one in list(chip.history)[-TRANSFERS_MAX:]]
+        air = [
+            (one.at_ns, f"air: {describe_air(one)}")
+            for one in list(chip.field.air)[-TRANSFERS_MAX:]
+        ]
+    since_ns = bus[0][0] if bus else 0
+    lines = sorted(line for line in [*bus, *air] if line[0] >= since_ns)
+    return [
+        {"ago_ms": now_ms - at_ns // 1_000_000, "text": text, "count": 1} for at_ns, text in lines
     ]

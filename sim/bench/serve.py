@@ -65,7 +65,7 @@ def run(plan: BenchPlan, *, say: Callable[[str], None]) -> None:
     keeper.restore()
     devices = DeviceServer(world.devices, world.clock, port=plan.device_port, buses=world.buses)
     plugs = _plugs(plan)
-    cables = _cables(world)
+    cables = plug_cables(world)
     facts = {
         "device_port": devices.port,
         "cables": {name: one.url for name, one in cables.items()},
@@ -150,14 +150,17 @@ class Keeper:
         self._kept = doc
 
 
-def _cables(world: World) -> dict[str, TcpCable]:
-    """Return the serial cables of wired kiosks by the name of their device."""
+def plug_cables(world: World) -> dict[str, TcpCable]:
+    """Open and return the serial cables of wired kiosks by the name of their device."""
     ends = {
         name: device
         for name, device in world.devices.items()
         if isinstance(device, SimSerialDevice)
     }
-    return {name: TcpCable(device) for name, device in ends.items()}
+    cables = {name: TcpCable(device) for name, device in ends.items()}
+    for cable in cables.values():
+        cable.open()
+    return cables
 
 
 def _plugs(plan: BenchPlan) -> Plugs | None:

@@ -147,7 +147,8 @@ def test_the_benchs_plan_is_read_back(tmp_path):
     plan = tmp_path / "bench.json"
     plan.write_text(
         '{"library": "lib", "port": 1, "broker_port": 2, "gateway_port": 3,'
-        ' "links": {"kiosk-1": "http://127.0.0.1:4/"}, "state": "world.json"}'
+        ' "links": {"kiosk-1": "http://127.0.0.1:4/"}, "state": "world.json",'
+        ' "wired": ["kiosk-1"]}'
     )
 
     read = read_plan(plan)
@@ -155,6 +156,7 @@ def test_the_benchs_plan_is_read_back(tmp_path):
     assert isinstance(read, BenchPlan)
     assert (read.port, read.broker, read.gateway) == (1, ("127.0.0.1", 2), ("127.0.0.1", 3))
     assert read.links == (("kiosk-1", "http://127.0.0.1:4/"),)
+    assert read.wired == ("kiosk-1",)
 
 
 def small_world():

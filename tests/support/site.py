@@ -25,8 +25,9 @@ from gateway.app import prepare, read_settings
 from gateway.board import Desk
 from gateway.desk import DeskJournal
 from sim.bench.plugs import Plugs
+from sim.bench.serve import plug_cables
 from sim.clock import SystemClock
-from sim.demo_files import LIBRARY, OWNER, SITE, ZONE
+from sim.demo_files import LIBRARY, OWNER, SITE, ZONE, device_toml
 from sim.fill import fill
 from sim.http import HttpFailed, get_json, post_json
 from sim.library import build_world
@@ -66,14 +67,24 @@ class Site:
     """One building and its people; leaving the context ends all of it."""
 
     def __init__(
-        self, folder: Path, broker: RunningBroker, *, boundaries: dict[str, int] | None = None
+        self,
+        folder: Path,
+        broker: RunningBroker,
+        *,
+        boundaries: dict[str, int] | None = None,
+        wired: tuple[str, ...] = (),
     ) -> None:
-        """boundaries: what a gate leads out of; the street if not named."""
+        """boundaries: what a gate leads out of; the street if not named.
+
+        wired: kiosks that run the drivers of real devices, on simulated wires.
+        """
         self.folder = folder
         self.broker = broker
         self.clock = SystemClock()
-        self.world = build_world(self.clock, EXAMPLES)
+        self.wired = wired
+        self.world = build_world(self.clock, EXAMPLES, wired=wired)
         self.devices = DeviceServer(self.world.devices, self.clock)
+        self._cables = plug_cables(self.world)
         self._ports = {name: free_port() for name in ("gateway", *KIOSKS)}
         stations = {name: name for name in (*KIOSKS, *GATES)}
         self.plugs = Plugs(
@@ -97,6 +108,8 @@ class Site:
         self._programs.kill_all()
         self.plugs.close()
         self.devices.stop()
+        for cable in self._cables.values():
+            cable.close()
 
     # Programs and cables.
 
@@ -421,7 +434,7 @@ class Site:
             return ("gateway", "run", "--config", config)
         port = ("--device-port", str(self.devices.port))
         if name in KIOSKS:
-            return ("sim", "kiosk", config, *port)
+            return ("sim", "kiosk", config, *port, *(["--wires"] if name in self.wired else []))
         lanes = (part for lane in GATES[name] for part in ("--lane", lane))
         return ("sim", "gate", config, *port, *lanes)
 
@@ -454,6 +467,10 @@ class Site:
             top |= {"members": [OWNER], "lenders": ["kiosk-1"]}
             rest["gate"] = {"boundary": self._boundaries.get(name, STREET)}
         self._write(name, top, **rest)
+        if name in self.wired:
+            urls = {device: cable.url for device, cable in self._cables.items()}
+            with self.config(name).open("a", encoding="utf-8") as file:
+                file.write(device_toml(name, urls, self.devices.port))
 
     def _write(self, name: str, top: dict[str, Any], **sections: dict[str, Any]) -> None:
         # JSON's texts, numbers and lists are TOML's too.

@@ -101,7 +101,7 @@ function drawFault(device) {
 function drawLines(lines) {
   if (!lines.length) return make("p", "past", "Nobody has asked it anything yet.");
   const list = make("ol", "bus");
-  for (const line of lines.slice(-30).reverse()) {
+  for (const line of lines.slice(-120).reverse()) {
     const times = line.count > 1 ? make("em", "", ` × ${line.count}`) : null;
     list.append(make("li", "", make("time", "", ago(line.ago_ms)), make("span", "", line.text), times));
   }
