@@ -3,21 +3,22 @@
 A gate's antenna is the same class with other `PadOptions`. UHF readers have the same port, and no
 driver until a maker's manual is at hand.
 
-Frames for one lending of a book that was placed (two inventories, its content, its security,
-switched and read back), each with an answer; the first use after the plug was put in costs two
-more, and so does any trouble on the line:
+Frames for one lending of a book that was put down, each with an answer (the first use after the
+plug was put in costs two more, and so does trouble on the line):
 
-                            3M 210/810           Feig OBID
-    inventory               1                    2: RF reset, inventory (1 with rf_reset = False)
-    content, 36 bytes       2: blocks 0-7, 8     2: system information, blocks
-    security by AFI         1                    1: system information
-    security by EAS         1                    4: system information and alarm, each twice
-    switching by AFI        2: write, read       2: write, system information
-    one lending by AFI      2·1+2+1+2 = 7        2·2+2+1+2 = 9
-    a gate's empty round    1                    2
+    |                            | 3M 210/810          | Feig OBID                              |
+    |----------------------------|---------------------|----------------------------------------|
+    | inventory, a gate's round  | 1                   | 2: RF reset, inventory                 |
+    | content, 36 bytes          | 2: blocks 0-7, 8    | 2: system information, blocks          |
+    | security by AFI            | 1                   | 1: system information                  |
+    | switching by AFI           | 2: write, read      | 2: write, system information           |
+    | lending: two inventories,  |                     |                                        |
+    | content, security, switch  | 7, 144 ms           | 9, 85 ms                               |
+    | writing 36 bytes           | 5                   | 4                                      |
+    | security by EAS            | 1                   | 2 when set, 7 when clear               |
 
-With the line's own speed and no time for the radio a lending's frames take 135 ms at 19,200 8N1
-and 76 ms at 38,400 8E1; tests/hardware/readers/test_serial_pad_frames.py counts and adds them up.
+The times are those of the bytes on the line (19,200 8N1, 38,400 8E1), without the radio and the
+pad's own. tests/hardware/readers/test_serial_pad_frames.py counts them.
 """
 
 from __future__ import annotations
