@@ -21,6 +21,20 @@ KINDS = (PATRON, ITEM)
 CODE_39 = string.digits + string.ascii_uppercase + "-. $/+%"
 # The prefixes of what publishers print: 978 and 979 books, 977 periodicals.
 COVER_PREFIXES = ("977", "978", "979")
+# What a scanner says of a label before it: `]`, a letter, a modifier (ISO/IEC 15424).
+AIM_SYMBOLOGIES = {
+    "A": "Code 39",
+    "C": "Code 128",
+    "E": "EAN or UPC",
+    "F": "Codabar",
+    "G": "Code 93",
+    "I": "Interleaved 2 of 5",
+    "L": "PDF417",
+    "Q": "QR Code",
+    "d": "Data Matrix",
+    "e": "GS1 DataBar",
+    "z": "Aztec Code",
+}
 _CLASSES = {
     "#": string.digits,
     "@": string.ascii_letters,
@@ -45,6 +59,12 @@ def ean_digit(digits: str) -> str:
     return str(-sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(digits)) % 10)
 
 
+def isbn_10_character(digits: str) -> str:
+    """Return the check character of the first nine digits of an ISBN-10 (mod 11, X is ten)."""
+    total = sum((10 - place) * int(digit) for place, digit in enumerate(digits))
+    return "0123456789X"[-total % 11]
+
+
 def _check_luhn(text: str) -> str | None:
     return luhn_digit(text[:-1]) if _is_digits(text) and len(text) > 1 else None
 
@@ -58,10 +78,17 @@ def _check_ean(text: str) -> str | None:
     return ean_digit(text[:-1]) if _is_digits(text) and len(text) == 13 else None
 
 
+def _check_isbn_10(text: str) -> str | None:
+    digits = text.replace("-", "")
+    shaped = len(digits) == 10 and _is_digits(digits[:9]) and digits[9] in string.digits + "X"
+    return isbn_10_character(digits[:9]) if shaped else None
+
+
 CHECKS: dict[str, Callable[[str], str | None]] = {
     "codabar_mod10": _check_luhn,
     "code39_mod43": _check_code_39,
     "ean13": _check_ean,
+    "isbn10": _check_isbn_10,
 }
 CHECK_NAMES = ("none", *CHECKS)
 
@@ -227,9 +254,11 @@ class Barcodes:
             return [f"{text[:BARCODE_LENGTH_MAX]!r}: empty, too long, or not printable"]
         lines = [f"{barcode}: {len(barcode)} characters"]
         if barcode != text:
-            lines.append(f"cleaned: the scanner sent {text!r}")
+            lines.append(f"cleaned: the scanner sent {text!r}{_said_by_scanner(text)}")
         if is_cover_ean(barcode):
             lines.append("a publisher's barcode from a cover: never an item")
+        if not self.patterns:
+            lines += _check_digit_lines(barcode)
         for pattern in self.patterns:
             why = pattern.problem(barcode)
             lines.append(f"{pattern.kind} {pattern.mask} ({pattern.check}): {why or 'fits'}")
@@ -238,6 +267,30 @@ class Barcodes:
             lines.append(f"suspicious: {doubt}")
         lines.append(f"verdict: {' or '.join(self.kinds_of(barcode)) or 'refused'}")
         return lines
+
+
+def _said_by_scanner(text: str) -> str:
+    sent = text.strip()
+    symbology = AIM_SYMBOLOGIES.get(sent[1:2]) if sent.startswith("]") else None
+    return f", which says that it is {symbology}" if symbology else ""
+
+
+def _check_digit_lines(barcode: str) -> list[str]:
+    """Return what each rule that may apply to such a text says of its last character."""
+    may_apply = {
+        "codabar_mod10": len(barcode) == 14,
+        "code39_mod43": any(character.isalpha() for character in barcode),
+        "ean13": True,
+        "isbn10": True,
+    }
+    lines = []
+    for name, check in CHECKS.items():
+        expected = check(barcode) if may_apply[name] else None
+        if expected is not None:
+            last = barcode[-1]
+            verdict = "right" if expected == last else f"wrong, {expected!r} would be right"
+            lines.append(f"as {name}: the check digit {last!r} is {verdict}")
+    return lines
 
 
 def clean_barcode(text: str) -> str | None:

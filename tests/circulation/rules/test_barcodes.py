@@ -241,6 +241,56 @@ def test_the_tester_names_a_cover_and_an_ambiguity():
 
 
 @pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("30234000517861", ["as codabar_mod10: the check digit '1' is right"]),
+        ("33191000105864", ["as codabar_mod10: the check digit '4' is right"]),
+        ("23529001000463", ["as codabar_mod10: the check digit '3' is right"]),
+        ("31000000123456", ["as codabar_mod10: the check digit '6' is wrong, '8' would be right"]),
+        ("35555000012349", ["as codabar_mod10: the check digit '9' is wrong, '6' would be right"]),
+        ("CODE39W", ["as code39_mod43: the check digit 'W' is right"]),
+        ("CODE39X", ["as code39_mod43: the check digit 'X' is wrong, 'W' would be right"]),
+        ("2001234567893", ["as ean13: the check digit '3' is right"]),
+        ("7-5053-9013-9", ["as isbn10: the check digit '9' is right"]),
+        ("1565921879", ["as isbn10: the check digit '9' is right"]),
+        ("080442957X", ["as isbn10: the check digit 'X' is right"]),
+        ("0804429570", ["as isbn10: the check digit '0' is wrong, 'X' would be right"]),
+        ("12345", []),
+    ],
+)
+def test_without_patterns_the_tester_tries_every_check_digit(text, lines):
+    """Numbers of public library files and of covers, right and wrong, by the rule they follow."""
+    found = [line for line in barcodes().explain(text) if line.startswith("as ")]
+
+    assert [line for line in found if not line.startswith("as code39") or "CODE" in text] == lines
+
+
+def test_an_isbn_10_is_a_rule_for_patterns_too():
+    """A library that numbers by ISBN may say so."""
+    assert mask("#{9}?", "isbn10").fits("080442957X")
+    assert not mask("#{9}?", "isbn10").fits("0804429570")
+    assert "cannot be computed" in mask("#{9}?", "isbn10").problem("080442957A")
+
+
+@pytest.mark.parametrize(
+    ("sent", "cleaned", "says"),
+    [
+        ("]E09780131103627", "9780131103627", "EAN or UPC"),
+        ("]A0CODE39W", "CODE39W", "Code 39"),
+        ("]C030001234567", "30001234567", "Code 128"),
+        ("]F0A30234000517861B", "30234000517861", "Codabar"),
+        ("]Q130001", "30001", "QR Code"),
+    ],
+)
+def test_the_tester_names_what_the_scanner_says(sent, cleaned, says):
+    """An AIM prefix is taken away and told."""
+    lines = barcodes().explain(sent)
+
+    assert lines[0].startswith(f"{cleaned}: ")
+    assert lines[1] == f"cleaned: the scanner sent {sent!r}, which says that it is {says}"
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("3.02E+13", "scientific notation"),
