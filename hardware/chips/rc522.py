@@ -24,7 +24,7 @@ from hardware.chips.iso14443a import Reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     class Bus(Protocol):
@@ -173,8 +173,9 @@ class Rc522:
         for register, value, _ in self._settings:
             self.write(register, value)
         self._wait_ticks = 0
-        registers = [register for register, _, _ in self._settings]
-        kept = self.read((VERSION, *registers))
+        registers = [VERSION]
+        registers += [register for register, _, _ in self._settings]
+        kept = self.read(registers)
         self._present(kept[0])
         for at, (register, value, used) in enumerate(self._settings, 1):
             if (kept[at] ^ value) & used:
@@ -248,14 +249,14 @@ class Rc522:
         self.write(COMMAND, IDLE)
         self.write(STATUS_2, 0)
 
-    def read(self, registers: "tuple[int, ...]") -> bytes:
+    def read(self, registers: "Sequence[int]") -> bytes:
         """Return one byte of each register, in one transfer; a register may be named twice."""
         asked = bytes([0x80 | register << 1 for register in registers]) + b"\x00"
         return self._transfer(asked)[1:]
 
     def write(self, register: int, *values: int) -> None:
         """Write bytes to one register, in one transfer; several make sense for the FIFO only."""
-        self._transfer(bytes((register << 1, *values)))
+        self._transfer(bytes((register << 1,)) + bytes(values))
 
     def _transfer(self, data: bytes) -> bytes:
         answer = self._bus.transfer(data)
