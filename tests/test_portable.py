@@ -42,6 +42,12 @@ def _for_the_type_checker_only(tree):
             yield from range(node.body[0].lineno, node.body[-1].end_lineno + 1)
 
 
+def _unpacks(display):
+    """Whether a star stands in it that is neither an assignment's nor a call's."""
+    loaded = isinstance(getattr(display, "ctx", ast.Load()), ast.Load)
+    return loaded and any(isinstance(element, ast.Starred) for element in display.elts)
+
+
 FORBIDDEN_SYNTAX = (  # node type, when, what is wrong with it on MicroPython
     (ast.Match, lambda _: True, "match is absent"),
     (ast.arguments, lambda node: node.posonlyargs, "positional-only arguments are absent"),
@@ -52,6 +58,8 @@ FORBIDDEN_SYNTAX = (  # node type, when, what is wrong with it on MicroPython
     (ast.BinOp, lambda node: isinstance(node.op, ast.Div), "/ makes a float; use //"),
     (ast.AugAssign, lambda node: isinstance(node.op, ast.Div), "/ makes a float; use //"),
     (ast.TryStar, lambda _: True, "except* is absent"),
+    (ast.List | ast.Tuple | ast.Set, _unpacks, "unpacking in a display"),
+    (ast.Dict, lambda node: None in node.keys, "unpacking in a display"),
     (ast.AsyncFunctionDef, lambda _: True, "no I/O here, so nothing to await"),
 )
 
@@ -128,6 +136,8 @@ def test_packages_on_the_way_to_shared_code_are_bare(folder):
         "'x'.removeprefix('y')",
         "point._replace(x=1)",
         "async def f(): pass",
+        "all = (*some, 1)",
+        "all = {**some}",
     ],
 )
 def test_what_micropython_lacks_is_found(source):

@@ -128,8 +128,8 @@ def encode(content: TagContent) -> bytes:
     oids = sorted(fields)
     if oids:
         fields[OID_CONTENT_PARAMETER] = (APPLICATION_DEFINED, _index(oids))
-        short = [oid for oid in oids if oid < _LONG_OID and oid != OID_OWNER]
-        unlocked = [OID_CONTENT_PARAMETER, *short]
+        unlocked = [OID_CONTENT_PARAMETER]
+        unlocked += [oid for oid in oids if oid < _LONG_OID and oid != OID_OWNER]
         for oid in unlocked:
             is_last = oid == unlocked[-1] and OID_OWNER in fields
             image += _element(oid, *fields[oid], pad_from=len(image) if is_last else None)

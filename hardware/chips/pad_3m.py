@@ -50,7 +50,7 @@ _READ, _WRITE = 0x02, 0x04
 _READ_AFI, _WRITE_AFI = 0x0A, 0x09
 _READ_EAS, _WRITE_EAS = 0x03, 0x0C
 _READ_DSFID = 0x0F
-_ANSWERED = (*range(0x01, 0x10), 0x11, 0x13, 0x14, _INVENTORY)
+_ANSWERED = frozenset(range(0x01, 0x10)) | {0x11, 0x13, 0x14, _INVENTORY}
 """Commands a pad can answer; anything else after a start byte is noise."""
 
 _UIDS_FROM_MANY = 0x05
