@@ -24,7 +24,8 @@ TRANSFER_NS = 10_000
 """What a host adds to each transfer by opening and closing it; an assumption."""
 
 OSCILLATOR_NS = 38_000
-"""1,024 cycles of 27.12 MHz after the supply or NRSTPD came up (data sheet 8.8.2)."""
+"""1,024 cycles of 27.12 MHz after the supply or NRSTPD came up (data sheet 8.8.2). PowerDown reads
+1 so long; what is written meanwhile is taken all the same, as hosts are slower than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +213,8 @@ class SimMfrc522(Faulty):
             return b""
         starting = self._time.now_ns() < self._awake_ns
         if not data[0] & 0x80:
-            if not starting:
-                for value in data[1:]:
-                    self._core.write(data[0] >> 1 & 0x3F, value)
+            for value in data[1:]:
+                self._core.write(data[0] >> 1 & 0x3F, value)
             return bytes(len(data))
         got = bytearray(1)
         for address in data[:-1]:
