@@ -132,6 +132,20 @@ class AttendedOutput(_Attended[Output]):
         except DeviceError:
             return False
 
+    @property
+    def tone_hz(self) -> int:
+        """The tone of a buzzer, 0 of everything else."""
+        try:
+            return self._attendant.ask("tone", lambda d: int(getattr(d, "tone_hz", 0)), 0)
+        except DeviceError:
+            return 0
+
+    @tone_hz.setter
+    def tone_hz(self, frequency_hz: int) -> None:
+        """Choose the tone of a buzzer; what has none, or cannot be opened, goes on as it is."""
+        if self.tone_hz:
+            self._do(lambda d: setattr(d, "tone_hz", frequency_hz))
+
     def on(self) -> None:
         """See `Output.on`; raises `DeviceError` while it cannot be opened."""
         self._do(lambda d: d.on())

@@ -9,7 +9,6 @@ The desk has one owner, the engine's thread, and never blocks: a tag is tried on
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from circulation.checkin import Route
 from circulation.patrons import BY_CARD, Identity
 from circulation.reasons import Reason, Refused
 from circulation.wire import kinds
-from hardware.errors import HardwareError
+from hardware.indicators import Indicators, Signal
 from hardware.ports import Security
 from kiosk.identify import Identifier, Thing, uid_notice
 from kiosk.ledger import Ledger, Reader, Reading, Recorded, has_loan
@@ -61,7 +60,6 @@ from kiosk.visit import (
 
 SET_WAIT_MS = 1_500
 """The parts of a set arrive one after another; so long the desk waits for the last."""
-SOUND_MS = 150
 CARD_WAITS_MS = 30_000
 """So long a card that could not be looked up counts as shown; later its owner may be gone."""
 
@@ -91,9 +89,18 @@ class Desk:
     _card_waiting: tuple[str, int] | None = None
     _left_uids: set[str] = field(default_factory=set)
     _tag_pairs: set[tuple[str, str]] = field(default_factory=set)
+    _indicators: Indicators = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._indicators = self.table.devices.indicators()
+
+    def signal(self, signal: Signal, now_ms: int) -> None:
+        """Tell by sound and lamp what the screen tells as well."""
+        self._indicators.show(signal, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Look at every device once, work on the tags, let time pass."""
+        self._indicators.tick(now_ms)
         self._noticed += self.table.look(now_ms)
         if self.recovery.is_due(self.table):
             self.recovery.run(self.table, self.switcher)
@@ -254,7 +261,7 @@ class Desk:
     def _carry_out(self, commands: list[Command], now_ms: int) -> None:
         for command in commands:
             if isinstance(command, PlaySound):
-                self._play(command.kind)
+                self._play(command.kind, now_ms)
             elif isinstance(command, EndVisit):
                 self._end(command)
             elif self.table.awaits_parts(command.key):
@@ -374,13 +381,9 @@ class Desk:
         if any(tile.state in ON_SLIP for tile in ended.tiles):
             self.print_slip(ended)
 
-    def _play(self, kind: str) -> None:
+    def _play(self, kind: str, now_ms: int) -> None:
         self.sound = (self.sound[0] + 1, kind)
-        devices = self.table.devices
-        output = devices.sound_ok if kind == "done" else devices.sound_problem
-        if output is not None:
-            with contextlib.suppress(HardwareError):  # the screen has said it already
-                output.pulse(SOUND_MS)
+        self.signal(Signal.OK if kind == "done" else Signal.REFUSED, now_ms)
 
     def _reader(self) -> Reader | None:
         patron = self.session.patron

@@ -12,11 +12,16 @@ from circulation.errors import ConfigInvalid
 from hardware.attendant import Patience
 from hardware.drivers import DeviceTable, made_devices
 from hardware.errors import DeviceError, DevicesInvalid
+from hardware.indicators import Indicators, Signal
 from hardware.ports import Clock, Health, Output, Printer, Scanner, TagReader
 
 PATIENCE = Patience(round_ms=150, answer_ms=1_500)
 """A hand on the screen waits 0.15 s for a slow pad; while a tag is being switched, nobody may
 tell the reader anything yet, so that may take ten times as long."""
+
+OUTPUTS = (
+    "sound_ok", "sound_problem", "sound_alarm", "lamp_ok", "lamp_problem", "lamp_alarm",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -24,8 +29,8 @@ class KioskDevices:
     """What a kiosk reads, hears and signals with. None: this kiosk has no such device.
 
     `reader` is the pad for books, `card_reader` the spot for readers' cards; a card laid on the
-    pad is understood too. `sound_ok` is pulsed with every tick, `sound_problem` when somebody
-    has to look.
+    pad is understood too. The sounds and lamps tell what the screen tells: `…_ok` that something
+    is done, `…_problem` that somebody has to look, `…_alarm` that a gate of the site sounds.
     """
 
     reader: TagReader | None = None
@@ -34,6 +39,20 @@ class KioskDevices:
     printer: Printer | None = None
     sound_ok: Output | None = None
     sound_problem: Output | None = None
+    sound_alarm: Output | None = None
+    lamp_ok: Output | None = None
+    lamp_problem: Output | None = None
+    lamp_alarm: Output | None = None
+
+    def indicators(self) -> Indicators:
+        """Return what plays the rhythms on these sounds and lamps."""
+        sounds = zip(Signal, (self.sound_ok, self.sound_problem, self.sound_alarm), strict=True)
+        lamps = zip(Signal, (self.lamp_ok, self.lamp_problem, self.lamp_alarm), strict=True)
+        return Indicators(
+            lamps={signal: lamp for signal, lamp in lamps if lamp is not None},
+            sounds={signal: sound for signal, sound in sounds if sound is not None},
+            on_screen=True,
+        )
 
     def health(self) -> dict[str, Health]:
         """How each device that should be there feels, by name; of pins, those that can tell."""
@@ -61,8 +80,8 @@ class KioskDevices:
         yield "scanner", self.scanner
         yield "cards", self.card_reader
         yield "printer", self.printer
-        yield "sound_ok", self.sound_ok
-        yield "sound_problem", self.sound_problem
+        for name in OUTPUTS:
+            yield name, getattr(self, name)
 
 
 def read_devices(
@@ -95,6 +114,5 @@ def _built(table: DeviceTable) -> KioskDevices:
         scanner=table.scanner("scanner"),
         card_reader=table.reader("cards"),
         printer=table.printer("printer"),
-        sound_ok=table.output("sound_ok"),
-        sound_problem=table.output("sound_problem"),
+        **{name: table.output(name) for name in OUTPUTS},
     )

@@ -27,6 +27,7 @@ from circulation.errors import JournalError
 from circulation.link import Connected, Disconnected, NotConnected, Received
 from circulation.wire.messages import Telemetry
 from hardware.errors import HardwareError
+from hardware.indicators import Signal
 from hardware.ports import Health
 from kiosk.board import Board
 from kiosk.config import KioskConfig
@@ -117,6 +118,7 @@ class Engine:
     _health: tuple[tuple[str, str], ...] = ()
     _pad_ok: bool = False
     _scanner_ok: bool = False
+    _alarm: str = ""
 
     def __post_init__(self) -> None:
         self.language = self.language or self.config.languages[0]
@@ -213,10 +215,19 @@ class Engine:
             before = self.desk.session.state
             self.desk.tick(now_ms)
             self._after_desk(before)
+        self._hear_alarm(now_ms)
         if self.store.journal.last_seq != self._seq:
             self._seq = self.store.journal.last_seq
             self.uplink.appended(now_ms)
         self.uplink.tick(now_ms)
+
+    def _hear_alarm(self, now_ms: int) -> None:
+        """Tell by lamp and sound, where there are any for it, that a gate of the site sounds."""
+        shown = self.uplink.site.alarm
+        alarm = shown.alarm if shown else ""
+        if alarm and alarm != self._alarm:
+            self.desk.signal(Signal.ALARM, now_ms)
+        self._alarm = alarm
 
     def _after_desk(self, before: State) -> None:
         """The next reader starts in the kiosk's own language."""

@@ -2,9 +2,24 @@
 
 import pytest
 
+from hardware.indicators import Signal
 from hardware.ports import Health
+from kiosk.devices import OUTPUTS, KioskDevices
+from sim.clock import VirtualClock
+from sim.devices import SimReader
 from sim.faults import INTERMITTENT, OFF
-from tests.kiosk.library import ANNA, BARCODES, CARD_BARCODES, GOOSE, MOMO, Kiosk
+from sim.pins import SimOutput
+from sim.tags import SimTag
+from tests.kiosk.library import (
+    ANNA,
+    ANNAS_CARD,
+    ATLAS,
+    BARCODES,
+    CARD_BARCODES,
+    GOOSE,
+    MOMO,
+    Kiosk,
+)
 
 DEVICES = ("pad", "cards", "scanner", "printer")
 
@@ -114,3 +129,34 @@ class SilentlyIll:
 
     def close(self):
         self.printer.close()
+
+
+def test_lamps_and_sounds_tell_what_the_screen_tells(tmp_path):
+    """Done, refused and a gate's alarm each have a rhythm; a device that is missing is silent."""
+    clock = VirtualClock()
+    outputs = {name: SimOutput(clock, name=name, max_on_ms=2_000) for name in OUTPUTS}
+    devices = KioskDevices(
+        SimReader(clock, name="pad"), card_reader=SimReader(clock, name="cards"), **outputs
+    )
+    kiosk = Kiosk(tmp_path, clock=clock, devices=devices).load().run(1_000)
+    kiosk.pad, kiosk.cards = devices.reader, devices.card_reader
+
+    kiosk.cards.place(SimTag(ANNAS_CARD))
+    kiosk.run(500).place(GOOSE).run(2_000)
+    assert heard(outputs) == {"sound_ok": 1, "lamp_ok": 1}
+    kiosk.place(ATLAS)
+    kiosk.pad.place(SimTag("e0040150000000ff"))
+    kiosk.run(4_000)
+    assert heard(outputs)["sound_problem"] == 2
+    kiosk.engine.desk.signal(Signal.ALARM, kiosk.engine.time.mono_ms)
+    kiosk.run(11_000)
+    assert heard(outputs)["lamp_alarm"] == 25
+    kiosk.engine.store.close()
+
+
+def heard(outputs):
+    """How often each lamp and sound went on."""
+    counts = {
+        name: [on for _, on in output.history].count(True) for name, output in outputs.items()
+    }
+    return {name: count for name, count in counts.items() if count}
