@@ -15,7 +15,8 @@ Laws:
 - Everything ends by itself. Each time on is a pulse of its own length, so a program that stops
   calling `tick` leaves nothing on.
 - Nothing waits. `tick(now_ms)` returns when it wants to be called again.
-- A louder signal is not interrupted by a quieter one: alarm before refused before ok.
+- A signal that sounds is not interrupted by a quieter one, nor begun anew by itself: alarm before
+  refused before ok. Cut short and begun again it would have another rhythm.
 """
 
 import logging
@@ -137,13 +138,13 @@ class Indicators:
         return self._signal
 
     def show(self, signal: Signal, now_ms: int) -> int | None:
-        """Begin to tell a signal; one that matters more goes on instead.
+        """Begin to tell a signal, unless one that matters as much still sounds.
 
         Returns what `tick` returns.
         """
-        self.tick(now_ms)
-        if self._signal is not None and _LOUDNESS.index(self._signal) > _LOUDNESS.index(signal):
-            return self.tick(now_ms)
+        due_ms = self.tick(now_ms)
+        if self._signal is not None and not self._gives_way(signal, now_ms):
+            return due_ms
         self.quiet()
         self._signal, self._started_ms = signal, now_ms
         self._told = {}
@@ -159,7 +160,7 @@ class Indicators:
             self._play("sound", self._sounds.get(signal), indication.sound, now_ms),
             self._play("lamp", self._lamps.get(signal), indication.lamp, now_ms),
         ]
-        ends_ms = self._started_ms + max(indication.sound.duration_ms, indication.lamp.duration_ms)
+        ends_ms = self._started_ms + self._duration_ms(signal)
         if now_ms >= ends_ms:
             self._signal = None
             return None
@@ -173,6 +174,18 @@ class Indicators:
         for output in (self._sounds.get(signal), self._lamps.get(signal)):
             if output is not None:
                 _try(output.off)
+
+    def _gives_way(self, signal: Signal, now_ms: int) -> bool:
+        """Whether what is being told may be ended for this signal."""
+        told = self._signal
+        if told is None or told is signal:
+            return told is None or now_ms - self._started_ms >= PATTERNS[told].sound.duration_ms
+        return _LOUDNESS.index(signal) > _LOUDNESS.index(told)
+
+    def _duration_ms(self, signal: Signal) -> int:
+        """Return how long a signal lasts on the outputs there are."""
+        parts = ((self._sounds, PATTERNS[signal].sound), (self._lamps, PATTERNS[signal].lamp))
+        return max((pattern.duration_ms for has, pattern in parts if signal in has), default=0)
 
     def _play(self, part: str, output: Output | None, pattern: Pattern, now_ms: int) -> int | None:
         """Begin the step that is due, if it has not begun; return when the next one does."""

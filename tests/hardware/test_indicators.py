@@ -159,6 +159,18 @@ def test_an_alarm_is_not_interrupted_by_a_kind_word(clock):
     assert list(siren.history) == [(0, True), (100, False), (100, True), (250, False)]
 
 
+def test_the_same_signal_again_keeps_its_rhythm(clock):
+    """Two things refused at once sound like one; after the last tone it is told anew."""
+    _, siren, every = rig(clock)
+    every.show(Signal.REFUSED, clock.now_ms())
+    clock.advance(200)
+    play(clock, every, Signal.REFUSED, 800)
+    assert lit_ms(siren, 1_000) == [(0, 400), (600, 1_000)]
+    every.show(Signal.REFUSED, clock.now_ms())
+
+    assert siren.state
+
+
 def test_ok_may_follow_when_the_alarm_is_over(clock):
     """A finished signal is in nobody's way, also if nobody called `tick` at its end."""
     _, _, every = rig(clock)
