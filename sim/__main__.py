@@ -12,6 +12,7 @@ import click
 
 from circulation.errors import ConfigInvalid
 from sim.errors import SimError
+from sim.recording.command import record, replay, show
 from sim.scenario.command import play
 
 LIBRARY_DEFAULT = Path(__file__).parent.parent / "examples" / "demo"
@@ -52,7 +53,8 @@ def _ports(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-main.add_command(play)
+for _command in (play, show, replay, record):
+    main.add_command(_command)
 
 
 @main.command()
