@@ -23,6 +23,7 @@ from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
 from kiosk.devices import open_devices, read_devices
 from kiosk.errors import KioskError
 from kiosk.lists import BUILT_IN_POLICY
+from kiosk.tagging import write_tag_command
 
 FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 ANSWER_S = 5
@@ -103,6 +104,9 @@ def test_barcode(value: str, file: Path | None) -> None:
 def template() -> None:
     """Print a configuration to paste and change."""
     click.echo(TEMPLATE, nl=False)
+
+
+main.add_command(write_tag_command)
 
 
 def _say_where(address: str) -> None:

@@ -1,6 +1,7 @@
 """What can go wrong at a kiosk beyond its journal, drawn once.
 
     KioskError
+    ├── TagNotWritten             the tag on the pad was left as it was (kiosk/tagging.py)
     ├── StoreUnsafe               the database would not promise a durable commit
     └── SnapshotError             lending goes on from the old snapshot
         ├── SnapshotUnreachable   worth trying again

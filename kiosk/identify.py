@@ -14,7 +14,7 @@ from circulation.patrons import CardStatus, Identity, Pin, card_key
 from circulation.policy import Policy
 from circulation.reasons import Reason
 from hardware.chips.iso14443a import is_random_uid
-from hardware.chips.tag_data import owner_code
+from hardware.chips.tag_data import is_owner
 from hardware.errors import HardwareError, TagLost
 from hardware.ports import TagContent, TagReader
 from kiosk.beliefs import Beliefs, Known, KnownPatron
@@ -139,7 +139,7 @@ class Identifier:
 
     def _isil(self, code: str) -> str:
         """The member a tag names; tags carry the ISIL without its hyphen."""
-        return next((isil for isil in self._members() if owner_code(isil) == code), code)
+        return next((isil for isil in self._members() if is_owner(code, isil)), code)
 
     def _pin_locked(self, patron_id: str, now_ms: int) -> bool:
         tries, at_ms = self._failed.get(patron_id, (0, 0))
