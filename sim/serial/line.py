@@ -42,6 +42,8 @@ def heard(data: bytes, *, sender: LineSettings, listener: LineSettings, broken: 
     """
     if sender == listener or not data:
         return data
+    if sender.baudrate <= 0 or listener.baudrate <= 0:  # 0 hangs up (termios(3), B0)
+        return b""
     return _sampled(_levels(data, sender), sender.baudrate, listener, broken)
 
 

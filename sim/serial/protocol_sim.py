@@ -72,6 +72,7 @@ class Serial(SerialBase):  # type: ignore[misc]  # pyserial ships no types
         self.is_open = False
         self._changed.set()
         self._device.release(self)
+        self._device.host_settings = None
         if self._changed.set in self._device.listeners:
             self._device.listeners.remove(self._changed.set)
 

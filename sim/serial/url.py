@@ -31,7 +31,7 @@ def plug(name: str, device: SimSerialDevice) -> str:
         raise WorldError(f"serial device {name!r}: use letters, digits, '-', '_' and '.'")
     with _lock:
         if _devices.setdefault(name, device) is not device:
-            raise WorldError(f"serial device {name!r}: the name is taken; unregister it first")
+            raise WorldError(f"serial device {name!r}: the name is taken; remove it first")
         package = HANDLER.rpartition(".")[0]
         if package not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(package)

@@ -1,5 +1,7 @@
 """What every simulated serial device does: time, faults, the line and its plug."""
 
+import random
+
 import pytest
 
 from sim.clock import VirtualClock
@@ -78,11 +80,14 @@ class TestTime:
 
     def test_a_host_that_never_reads_fills_no_memory(self, pad):
         """As with a tty, what has no room is lost."""
-        for _ in range(6_000):
-            pad.receive(PROBE)
-            pad.clock.advance(5)
+        for _ in range(80):
+            pad.say(b"x" * 1_000)
+            pad.clock.advance(1)
 
-        assert 60_000 < pad.waiting() <= 65_536
+        assert pad.waiting() == 65_536
+        assert len(pad.take(65_000)) == 65_000
+        pad.say(b"y" * 1_000)
+        assert pad.waiting() == 536 + 1_000
 
 
 class TestPlug:
@@ -158,6 +163,31 @@ class TestLine:
         ]
 
         assert found == [b"?", b"\x01", b"?", b"\x07"]
+
+    def test_any_two_settings_end_in_some_bytes(self, seed):
+        """Nothing hangs and nothing is raised, whatever the two ends are set to."""
+        chance = random.Random(seed)
+        for _ in range(300):
+            sender, listener = (
+                LineSettings(
+                    chance.choice([0, 1, 50, 300, 9_600, 19_200, 115_200, 4_000_000]),
+                    chance.choice("NEOMS"),
+                    chance.choice([5, 6, 7, 8]),
+                    chance.choice([1, 1.5, 2]),
+                )
+                for _ in range(2)
+            )
+            data = chance.randbytes(5)
+            found = heard(data, sender=sender, listener=listener, broken=b"?")
+            assert found == data or sender != listener
+            assert len(found) <= 5 * 7  # a byte for each falling edge at most
+
+    def test_a_line_that_was_hung_up_carries_nothing(self):
+        """Baud rate 0."""
+        dead = LineSettings(0)
+
+        assert heard(b"abc", sender=dead, listener=LineSettings(), broken=b"?") == b""
+        assert heard(b"abc", sender=LineSettings(), listener=dead, broken=b"?") == b""
 
     def test_a_wrong_rate_is_silence_and_rubbish(self, pad):
         """The pad hears nothing it understands, and what it says is not understood."""

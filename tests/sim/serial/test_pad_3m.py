@@ -150,6 +150,14 @@ class TestBlocks:
         assert ask_3m(pad, f"02{BOOK}1a04") == f"0200{BOOK}021a00000000001b0000000000"
         assert ask_3m(pad, f"02{BOOK}1c01") == f"0210{BOOK}00"
 
+    def test_a_write_answers_with_the_block_after_the_last(self, pad):
+        """Not with how many were written; at block 0 the two are the same."""
+        book = tag()
+        pad.place(book)
+
+        assert ask_3m(pad, f"04{BOOK}030200" + "61" * 8) == f"0400{BOOK}05"
+        assert book.memory[12:20] == b"a" * 8
+
     def test_a_locked_block_ends_the_write_there(self, pad):
         """What came before it is written; the answer names the block."""
         book = tag()

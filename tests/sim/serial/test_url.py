@@ -153,6 +153,14 @@ class TestPort:
             port.write(PROBE)
             assert port.read(12) == PROBE_ANSWER
 
+    def test_settings_go_with_the_port(self, pad):
+        """What one host had set wrong does not trouble the next, whatever cable it uses."""
+        opened(baudrate=300).close()
+        pad.receive(PROBE)
+        pad.clock.advance(5)
+
+        assert pad.take() == PROBE_ANSWER
+
     def test_a_forgotten_parity_is_silence(self, clock):
         """Feig's 8E1."""
         plug("url-test", SimPadFeig(clock))
