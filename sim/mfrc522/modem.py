@@ -80,7 +80,7 @@ class Modem:
     def authenticate(self) -> None:
         """MFAuthent: command, block, key and four bytes of the uid are in the FIFO."""
         self._secret = self._chip.fifo.drain()
-        self._chip.fifo_changed()
+        self._chip.fifo_drained()
         if len(self._secret) != AUTHENTICATION_BYTES or self._secret[0] not in (AUTH_A, AUTH_B):
             self._fail_authentication()
             return
@@ -112,7 +112,7 @@ class Modem:
             self._sent_all(self._frame())
             return
         self._sent.append(chip.fifo.pop())
-        chip.fifo_changed()
+        chip.fifo_drained()
         last_bits = chip.stored(reg.BIT_FRAMING) & 0x07
         bits = last_bits if last_bits and not len(chip.fifo) else 9
         chip.schedule("byte", now_ns + bits * BIT_NS, self._send_byte)

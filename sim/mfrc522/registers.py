@@ -87,7 +87,7 @@ REGISTERS = (
     Register("AnalogTestReg", 0x00, 0xFF),
     Register("TestDAC1Reg", 0x00, 0x3F),
     Register("TestDAC2Reg", 0x00, 0x3F),
-    Register("TestADCReg"),
+    Register("TestADCReg", 0x88),
     Register("Reserved3C", 0xFF),
     Register("Reserved3D"),
     Register("Reserved3E", 0x03),

@@ -181,16 +181,25 @@ class Transceiver:
         self.command = reg.IDLE
         self.raise_irq(reg.IDLE_IRQ)
 
-    def fifo_changed(self) -> None:
-        """Note what a change of the FIFO's level means for the alerts."""
-        high, low = self.fifo.alerts(self._stored[reg.WATER_LEVEL])
-        self.raise_irq((reg.HI_ALERT_IRQ if high else 0) | (reg.LO_ALERT_IRQ if low else 0))
+    def fifo_filled(self) -> None:
+        """Note that bytes came into the FIFO: it may be almost full now."""
+        if self.fifo.alerts(self._stored[reg.WATER_LEVEL])[0]:
+            self.raise_irq(reg.HI_ALERT_IRQ)
+
+    def fifo_drained(self) -> None:
+        """Note that bytes left the FIFO: it may be almost empty now.
+
+        Only then: hosts that cleared ComIrqReg and wrote a short frame read 00 from a real chip,
+        and 44h once it was sent.
+        """
+        if self.fifo.alerts(self._stored[reg.WATER_LEVEL])[1]:
+            self.raise_irq(reg.LO_ALERT_IRQ)
 
     def receive_byte(self, value: int) -> None:
         """Put a received byte into the FIFO."""
         if not self.fifo.push(value):
             self.raise_error(reg.BUFFER_OVFL)
-        self.fifo_changed()
+        self.fifo_filled()
 
     # Registers
 
@@ -224,7 +233,7 @@ class Transceiver:
             self.raise_error(reg.WR_ERR)
             return 0x00
         value = self.fifo.pop()
-        self.fifo_changed()
+        self.fifo_drained()
         return value
 
     def write(self, address: int, value: int) -> None:
@@ -243,7 +252,8 @@ class Transceiver:
         elif address == reg.TX_CONTROL:
             self._switch_carrier()
         elif address == reg.WATER_LEVEL:
-            self.fifo_changed()
+            self.fifo_filled()
+            self.fifo_drained()
         elif address in (reg.T_MODE, reg.T_PRESCALER, reg.T_RELOAD_H, reg.T_RELOAD_L, reg.DEMOD):
             self._set_timer()
 
@@ -280,13 +290,12 @@ class Transceiver:
             return
         if not self.fifo.push(value):
             self.raise_error(reg.BUFFER_OVFL)
-        self.fifo_changed()
+        self.fifo_filled()
 
     def _write_fifo_level(self, value: int) -> None:
         if value & 0x80:
             self.fifo.flush()
             self.clear_errors(reg.BUFFER_OVFL)
-            self.fifo_changed()
 
     def _write_control(self, value: int) -> None:
         if value & 0x80:
@@ -304,7 +313,12 @@ class Transceiver:
     def _switch_carrier(self) -> None:
         asleep = bool(self._stored[reg.COMMAND] & reg.POWER_DOWN)
         on = bool(self._stored[reg.TX_CONTROL] & 0x03) and not asleep and not self._hot
+        came = on and not self.field.is_on
         self.field.carrier(on, self.now_ns)
+        if came and self._stored[reg.T_MODE] & 0x80:
+            # Only old revisions of the data sheet say that TAuto starts the timer here as well; a
+            # register dump of a real chip that never sent anything has TimerIRq set.
+            self.timer.start(self.now_ns)
         if on:
             self.modem.field_came()
 
@@ -348,17 +362,18 @@ class Transceiver:
         if len(self.fifo):
             taken = bytes(self.fifo.pop() for _ in range(min(BUFFER_BYTES, len(self.fifo))))
             self._buffer = taken + self._buffer[len(taken) :]
+            self.fifo_drained()
         else:
             for byte in self._buffer:
                 self.fifo.push(byte)
-        self.fifo_changed()
+            self.fifo_filled()
 
     def _make_random_id(self) -> None:
         self._buffer = self._chance.randbytes(10) + self._buffer[10:]
 
     def _start_crc(self) -> None:
         data = self.fifo.drain()
-        self.fifo_changed()
+        self.fifo_drained()
         if self._stored[reg.AUTO_TEST] & 0x0F == 0x09:
             blank = self._buffer == bytes(BUFFER_BYTES) and data == b"\x00"
             self._then_crc_done(self.crc.SELF_TEST_NS, lambda: self._self_tested(blank))
@@ -383,4 +398,4 @@ class Transceiver:
     def _self_tested(self, blank: bool) -> None:
         for byte in self.crc.self_test(blank):
             self.fifo.push(byte)
-        self.fifo_changed()
+        self.fifo_filled()

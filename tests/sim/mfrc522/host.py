@@ -47,6 +47,7 @@ class Host:
         self.write(TX_ASK, 0x40)
         self.write(TX_CONTROL, 0x83)
         self.clock.sleep_ms(5)
+        self.write(CONTROL, 0x80)  # TAuto started the timer with the field
         return self
 
     def restart_field(self):

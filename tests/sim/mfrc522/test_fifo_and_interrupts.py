@@ -80,6 +80,21 @@ def test_an_alert_is_stored_until_the_host_clears_it(host):
     assert host.read(COM_IRQ) & HI_IRQ == 0
 
 
+def test_a_short_frame_alerts_once_it_leaves(host):
+    """What hosts read from real chips: 00 when it was written, 44 when it was sent."""
+    host.start_radio()
+    host.write(COM_IRQ, 0x7F)
+    host.write(LEVEL, 0x80)
+    host.write(FIFO, 0x26)
+    host.write(COMMAND, TRANSCEIVE)
+    assert host.read(COM_IRQ) == 0x00
+
+    host.write(FRAMING, 0x87)
+    host.wait_for(COM_IRQ, 0x40)
+
+    assert host.read(COM_IRQ) == 0x44
+
+
 def test_set1_sets_the_marked_bits_and_clearing_needs_it_zero(host):
     """Data sheet 9.3.1.5: bit 7 says which of both the marked bits mean; others stay."""
     host.write(COM_IRQ, 0x7F)

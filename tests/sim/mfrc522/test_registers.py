@@ -4,13 +4,23 @@ import pytest
 
 from tests.sim.mfrc522.host import COM_IRQ, COMMAND, RESET, VERSION, Host
 
-# Data sheet, tables 20 to 149, the row "reset"; x counts as 0. FIFODataReg (09h) is read from an
-# empty buffer, TCounterValReg (2Eh, 2Fh) from a timer that never ran.
+# Data sheet, tables 20 to 149, the row "reset"; x counts as 0, but in TestADCReg (3Bh) as a real
+# chip says. FIFODataReg (09h) is read from an empty buffer, TCounterValReg (2Eh, 2Fh) from a timer
+# that never ran.
 RESET_VALUES = bytes.fromhex(
     "00 20 80 00 14 00 00 21 00 00 00 08 10 00 a0 00"
     "00 3f 00 00 80 00 10 84 84 4d 00 00 62 00 00 eb"
     "00 ff ff 88 26 87 48 88 20 20 00 00 00 00 00 00"
-    "00 00 00 80 00 00 40 92 00 00 00 00 ff 00 03 00"
+    "00 00 00 80 00 00 40 92 00 00 00 88 ff 00 03 00"
+)
+
+# Printed by a program on a PIC that had set up a real chip as Arduino sketches do and not sent a
+# frame (picbasic.co.uk forum, thread 19596): registers 01 to 3F.
+REAL_CHIP = bytes.fromhex(
+    "   20 80 00 15 00 00 21 00 00 00 08 10 00 a0 00"
+    "00 3d 00 00 83 40 10 84 84 4d 00 00 62 00 00 eb"
+    "00 ff ff 88 26 87 48 88 20 20 8d a9 00 e8 00 00"
+    "00 00 00 80 00 00 40 92 00 00 00 88 ff 00 03 00"
 )
 
 # What can be read back after 00 and after FF were written, where that is more than a reset value:
@@ -69,6 +79,16 @@ def all_registers(host):
 def test_every_register_starts_with_the_value_of_the_data_sheet(host):
     """Power on: 64 literal values."""
     assert all_registers(host).hex(" ") == RESET_VALUES.hex(" ")
+
+
+def test_a_real_chip_says_the_same_after_the_same_settings(host):
+    """A dump from the field, bit for bit, the interrupt of the timer with it."""
+    settings = {0x2A: 0x8D, 0x2B: 0xA9, 0x2C: 0x00, 0x2D: 0xE8, 0x15: 0x40, 0x11: 0x3D, 0x14: 0x83}
+    for address, value in settings.items():
+        host.write(address, value)
+    host.clock.advance(500)
+
+    assert all_registers(host)[1:].hex(" ") == REAL_CHIP.hex(" ")
 
 
 @pytest.mark.parametrize("address", sorted(WRITABLE))

@@ -21,6 +21,7 @@ from tests.sim.mfrc522.host import (
     T_RELOAD_H,
     T_RELOAD_L,
     TRANSCEIVE,
+    TX_CONTROL,
     Host,
 )
 
@@ -127,6 +128,19 @@ def test_tauto_starts_when_the_frame_was_sent(host):
     assert host.read(STATUS1) & RUNNING
     assert not host.read(COM_IRQ) & TIMER_IRQ
     host.clock.advance(16)
+    assert host.read(COM_IRQ) & TIMER_IRQ
+
+
+def test_tauto_starts_with_the_field_too(host):
+    """What old revisions of the data sheet say, and a dump of a real chip shows."""
+    host.start_radio(reload=30)
+    host.write(TX_CONTROL, 0x80)
+    host.write(COM_IRQ, 0x7F)
+    host.write(TX_CONTROL, 0x83)
+    assert host.read(STATUS1) & RUNNING
+
+    host.clock.advance(16)
+
     assert host.read(COM_IRQ) & TIMER_IRQ
 
 
