@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TYPINGS := $(VENV)/typings/.ready
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 # The unit tests are what runs without I/O, and every branch of it is covered. The rest runs whole
@@ -36,6 +37,14 @@ $(READY): requirements/dev.txt requirements/dev-nodeps.txt pyproject.toml
 	PYTHONWARNINGS=ignore $(PIP_INSTALL) --no-build-isolation --no-deps --editable .
 	touch $@
 
+# The modules of the boards bear names of the standard library's: they must not lie beside it.
+$(TYPINGS): $(READY) requirements/rp2.txt requirements/esp32.txt
+	@for board in rp2 esp32; do
+	  $(PIP_INSTALL) --upgrade --target $(VENV)/typings/$$board --no-deps --require-hashes \
+	    --requirement requirements/$$board.txt
+	done
+	touch $@
+
 .PHONY: demo
 demo: $(READY)  ## a whole library on simulated hardware; Ctrl-C stops it
 	@exec $(BIN)/python -m sim demo
@@ -49,7 +58,7 @@ bench: $(READY)  ## measure what is promised, each number beside its floor; four
 	@exec $(BIN)/python -m sim measure
 
 .PHONY: test
-test: $(READY) system-for-tests coverage  ## every test; the browser's come last
+test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
 	@$(BIN)/pytest $(REST)
 	$(BIN)/pytest $(BROWSER)
 
@@ -62,7 +71,7 @@ coverage: $(READY)  ## the quick tests, which cover every branch of the rules an
 	@$(BIN)/pytest -n auto $(UNIT) --cov --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 .PHONY: lint
-lint: $(READY)  ## formatter, linter, strict types, tidiness
+lint: $(READY) $(TYPINGS)  ## formatter, linter, strict types, tidiness
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
