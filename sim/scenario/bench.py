@@ -33,6 +33,8 @@ class BenchStage:
         """Look at the bench once; raises `ScenarioInvalid` when there is none."""
         self._url = url.rstrip("/")
         self._start_s = time.monotonic()
+        self._broken: set[str] = set()
+        self._pulled: set[str] = set()
         try:
             state = self._state()
             self._things = {thing["key"]: thing for thing in state["books"] + state["cards"]}
@@ -152,6 +154,7 @@ class BenchStage:
     def link(self, who: str, state: str) -> None:
         """See `Stage.link`."""
         self._hand("plug", plug=who, state=PLUG_STATES[state])
+        self._pulled.add(who)
 
     def fail(self, device: str, fault: str | None, options: dict[str, int | float]) -> None:
         """See `Stage.fail`; a cable is off or stuck here, and nothing else."""
@@ -163,6 +166,18 @@ class BenchStage:
             self.link(station, words[fault])
             return
         self._hand("fault", device=device, fault=fault, options=options)
+        self._broken.add(device)
+
+    def tidy(self) -> None:
+        """Mend what was broken, plug in what was pulled, bring everything back to its place.
+
+        Loans stay: the library of a demo goes on.
+        """
+        for device in sorted(self._broken):
+            self._hand("fault", device=device, fault=None)
+        for who in sorted(self._pulled):
+            self._hand("plug", plug=who, state="up")
+        self._hand("home")
 
     def mark(self) -> Mark:
         """See `Stage.mark`."""
@@ -236,7 +251,7 @@ class BenchStage:
 
     def _address(self, who: str) -> str:
         try:
-            return self._links[who]
+            return self._links[who].rstrip("/")
         except KeyError:
             raise WorldError(f"{who}: the bench knows no address of its pages") from None
 

@@ -37,7 +37,8 @@ def play(
 
     Without --bench the library is in this process, on a clock that jumps: minutes pass in a
     moment, and the same each time. With it the hands are those of the bench at URL (see
-    `lendgate-sim demo`), and its library is the one that is changed.
+    `lendgate-sim demo`), and its library is the one that is changed: what was broken is mended
+    afterwards, what was lent stays lent.
 
     Exit code: 0 all went as written, 1 a step failed, 2 a file could not be read or names what
     is not there.
@@ -84,7 +85,11 @@ def _play(scenario: Scenario, seed: int, verbose: bool) -> bool:
 def _play_at(scenario: Scenario, bench: str, verbose: bool) -> bool:
     from sim.scenario.bench import BenchStage
 
-    return _perform(scenario, BenchStage(bench), verbose, "")
+    stage = BenchStage(bench)
+    try:
+        return _perform(scenario, stage, verbose, "")
+    finally:
+        stage.tidy()
 
 
 def _perform(scenario: Scenario, stage: Stage, verbose: bool, how: str) -> bool:
