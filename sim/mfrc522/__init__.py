@@ -15,7 +15,7 @@ through `sim/pi/spidev.py` on a simulated Pi: ours, and `mfrc522` 0.0.7, `mfrc52
 Modelled
 - all 64 registers: values after reset (also against a dump of a real chip), reserved, read-only
   and write-only bits; SPI address bytes, bursts, what an unplugged bus floats to
-- FIFO of 64 bytes with overflow and water level; ComIrq, DivIrq, ErrorReg, Status1, Status2; the IRQ
+- FIFO of 64 bytes, overflow, water level; ComIrq, DivIrq, ErrorReg, Status1, Status2; the IRQ
   pin with IRqInv, ComIEn and DivIEn, open drain with a pull-up
 - Idle, Mem, GenerateRandomID, CalcCRC (four presets, MSBFirst), Transmit, Receive, Transceive,
   MFAuthent, SoftReset, NoCmdChange, unknown codes; the self test of versions 0.0, 1.0, 2.0 and of
