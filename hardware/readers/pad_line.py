@@ -188,10 +188,12 @@ class PadLine:
     def _next_answer(self, parser: Parser, deadline_ms: int) -> bytes | None:
         """Return the next answer, None when the time is over or the line speaks nonsense."""
         total = 0
-        while parser.broken == 0 and total < BYTES_MAX:
+        while total < BYTES_MAX:
             answer = parser.take()
-            if answer is not None or parser.broken:
-                return answer if not parser.broken else None
+            if parser.broken:
+                return None  # what looks right behind damage may be part of it
+            if answer is not None:
+                return answer
             left_ms = deadline_ms - self._clock.now_ms()
             if left_ms <= 0:
                 return None

@@ -213,6 +213,41 @@ def test_a_late_pad_is_found_out_by_its_inventories_alone(late_table):
     assert isinstance(attempt(table.reader.inventory), DeviceError)
 
 
+def test_after_silence_nothing_is_believed_before_the_pad_is_in_step(table):
+    """A pad that falls behind fails every inventory from its first silence on."""
+    book = table.place()
+    table.reader.inventory()
+    table.pad.fail(DELAYED)
+    table.pad.lift(book.uid)
+    for _ in range(5):
+        with pytest.raises(DeviceError):
+            table.reader.inventory()
+
+
+def test_what_came_before_a_question_is_no_answer_to_it(table):
+    """An old inventory that still lies in the port does not bring a book back."""
+    table.place()
+    table.reader.inventory()
+    old = table.pad.history[-1].raw
+    table.pad.lift(BOOK)
+    table.pad.say(old)
+    table.clock.advance(10)
+
+    assert table.reader.inventory().uids == ()
+
+
+def test_an_answer_behind_a_damaged_one_is_not_believed(table):
+    """Bytes of a tag may look like an answer: behind a wrong checksum none is taken for one."""
+    table.place(security=Security.ON_LOAN)
+    table.reader.inventory()
+    table.reader.get_security(BOOK)
+    good = table.pad.history[-1].raw
+    table.reader.inventory()
+    table.pad.make_noise(good[:-1] + bytes((good[-1] ^ 1,)) + good)
+    with pytest.raises(DeviceGarbled):
+        table.reader.get_security(BOOK)
+
+
 def test_an_answer_cut_at_any_byte_is_a_named_error(table):
     """Half an answer, wherever it ends: damaged or missing, never half a truth."""
     table.place(security=Security.ON_LOAN)
@@ -266,8 +301,20 @@ def test_a_pad_that_never_stops_talking_is_a_named_error(table):
             pass
 
     babbling = Table(table.maker, open_port=lambda *_, **__: Babble())
-    with pytest.raises(DeviceGarbled, match=r"never stops talking|damaged"):
+    with pytest.raises(DeviceGarbled, match="never stops talking"):
         babbling.reader.inventory()
+
+
+def test_an_answer_just_too_late_costs_no_second_question():
+    """A 3M pad hears nothing while it works: who asks on at once is not heard either."""
+    table = Table("3m")
+    table.reader.inventory()
+    table.pad.fail(SLOW, slow_ms=1_015)
+    with pytest.raises(DeviceTimeout):
+        table.reader.inventory()
+    table.pad.mend()
+
+    assert table.reader.inventory().complete
 
 
 def test_a_silent_pad_is_asked_for_a_second_and_no_longer(table):
