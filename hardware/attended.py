@@ -28,6 +28,11 @@ D = TypeVar("D", bound=Closable)
 T = TypeVar("T")
 
 
+def _about(device: object) -> str:
+    """Return a driver's `notes`, else its `version`."""
+    return str(getattr(device, "notes", "") or getattr(device, "version", "") or "")
+
+
 class _Attended(Generic[D]):
     """What all attended devices share."""
 
@@ -40,6 +45,16 @@ class _Attended(Generic[D]):
     def start(self) -> None:
         """Begin to open the device; nobody waits for that."""
         self._attendant.start()
+
+    def about(self) -> str:
+        """Return what the device says of itself, its chip or version; empty when it says nothing.
+
+        Never raises.
+        """
+        try:
+            return self._attendant.ask("about", _about, self._answer_ms)
+        except DeviceError:
+            return ""
 
     def close(self) -> None:
         """Let go of the device; may be called twice."""

@@ -17,6 +17,7 @@ from circulation.config import Section, parse_config, read_config
 from circulation.errors import CirculationError, ConfigInvalid
 from circulation.journal import open_reader
 from circulation.policy import Policy, PolicyInvalid
+from hardware.check_terminal import PATIENCE, check_at_terminal
 from hardware.clock import SystemClock
 from kiosk.app import run as run_kiosk
 from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
@@ -98,6 +99,32 @@ def test_barcode(value: str, file: Path | None) -> None:
         policy, site = _kept_policy(config), config.place.site
     for line in policy.barcodes(site).explain(value):
         click.echo(line)
+
+
+@main.command("hardware-check")
+@click.option(
+    "--config",
+    "file",
+    default="/etc/lendgate/kiosk.toml",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration whose devices are checked; stop the running program first.",
+)
+@click.option("--yes", "is_alone", is_flag=True, help="Ask nobody; check what can be seen alone.")
+def hardware_check(file: Path, is_alone: bool) -> None:
+    """Go through every device: what works, and what to wire differently.
+
+    Exits with 1 if something does not work.
+    """
+    clock = SystemClock()
+    try:
+        described = parse_config(file).get("devices", {})
+        section = read_config(file).section("devices")
+        devices = read_devices(section, clock, patience=PATIENCE)
+        section.close()
+    except ConfigInvalid as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(0 if check_at_terminal(devices.items(described), clock, is_alone=is_alone) else 1)
 
 
 @main.command()

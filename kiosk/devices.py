@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
 from hardware.attendant import Patience
+from hardware.check import Item, Kind, driver_and_place
 from hardware.drivers import DeviceTable, made_devices
 from hardware.errors import DeviceError, DevicesInvalid
 from hardware.indicators import Indicators, Signal
@@ -22,6 +23,14 @@ tell the reader anything yet, so that may take ten times as long."""
 OUTPUTS = (
     "sound_ok", "sound_problem", "sound_alarm", "lamp_ok", "lamp_problem", "lamp_alarm",
 )  # fmt: skip
+
+_KINDS = {
+    "pad": Kind.READER,
+    "cards": Kind.READER,
+    "scanner": Kind.SCANNER,
+    "printer": Kind.PRINTER,
+    **{name: Kind.SOUND if name.startswith("sound") else Kind.LAMP for name in OUTPUTS},
+}
 
 
 @dataclass(slots=True)
@@ -61,6 +70,14 @@ class KioskDevices:
             for name, device in self._named()
             if device is not None and hasattr(device, "health")
         }
+
+    def items(self, described: Mapping[str, Any]) -> list[Item]:
+        """Return the devices for `hardware-check`; described: section [devices] as written."""
+        return [
+            Item(name, _KINDS[name], device, *driver_and_place(described.get(name)))
+            for name, device in self._named()
+            if device is not None
+        ]
 
     def start(self) -> None:
         """Begin to open what is opened later; nobody waits for a device that is not there."""

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import click
 
-from circulation.config import read_config
+from circulation.config import parse_config, read_config
 from circulation.errors import ConfigInvalid
 from circulation.patrons import card_key
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
 from firmware.pi.devices import open_devices, read_devices
 from firmware.pi.errors import DevicesUnavailable
+from hardware.check_terminal import PATIENCE, check_at_terminal
 from hardware.clock import SystemClock
 
 STALE_S = 10
@@ -78,6 +79,32 @@ def status(file: Path) -> None:
     for text in shown["notices"]:
         click.echo(f"  · {text}")
     sys.exit(1 if health else 0)
+
+
+@main.command("hardware-check")
+@click.option(
+    "--config",
+    "file",
+    default="/etc/lendgate/gate.toml",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration whose devices are checked; stop the running program first.",
+)
+@click.option("--yes", "is_alone", is_flag=True, help="Ask nobody; check what can be seen alone.")
+def hardware_check(file: Path, is_alone: bool) -> None:
+    """Go through every device: what works, and what to wire differently.
+
+    Exits with 1 if something does not work.
+    """
+    clock = SystemClock()
+    try:
+        described = parse_config(file).get("devices", {})
+        section = read_config(file).section("devices")
+        devices = read_devices(section, clock, patience=PATIENCE)
+        section.close()
+    except (ConfigInvalid, DevicesUnavailable) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(0 if check_at_terminal(devices.items(described), clock, is_alone=is_alone) else 1)
 
 
 @main.command()

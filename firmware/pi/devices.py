@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from circulation.config import Section
 from firmware.pi.errors import DevicesUnavailable
 from hardware.attendant import Patience
+from hardware.check import Item, Kind, driver_and_place
 from hardware.drivers import DeviceTable, made_devices
 from hardware.errors import DeviceError, DevicesInvalid
 from hardware.ports import Clock, Health, Input, Output, TagReader
@@ -65,6 +66,26 @@ class GateDevices:
                 found[name] = felt.detail or "it does not work"
         return found
 
+    def items(self, described: Mapping[str, Any]) -> list[Item]:
+        """Return the devices for `hardware-check`; described: section [devices] as written."""
+        return [
+            Item(name, kind, device, *driver_and_place(_section(described, *path)))
+            for (name, device), (kind, path) in zip(self._named(), self._kinds(), strict=True)
+            if device is not None and not isinstance(device, Unconnected)
+        ]
+
+    def _kinds(self) -> Iterator[tuple[Kind, tuple[str, ...]]]:
+        """Yield what each device is for and where its section is, in the order of `_named`."""
+        yield Kind.SOUND, ("siren",)
+        yield Kind.LAMP, ("lamp_red",)
+        yield Kind.LAMP, ("lamp_amber",)
+        yield Kind.BUTTON, ("button",)
+        yield Kind.READER, ("cards",)
+        for lane in self.lanes:
+            yield Kind.READER, ("lanes", lane, "antenna")
+            yield Kind.BEAM, ("lanes", lane, "beam_inner")
+            yield Kind.BEAM, ("lanes", lane, "beam_outer")
+
     def start(self) -> None:
         """Begin to open what is opened later; nobody waits for a device that is not there."""
         for _, device in self._named():
@@ -106,6 +127,13 @@ class Unconnected:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def _section(described: Mapping[str, Any], *path: str) -> object:
+    found: object = described
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def read_devices(

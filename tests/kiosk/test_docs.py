@@ -6,11 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from circulation.config import read_config
+from hardware.errors import DeviceUnavailable
 from kiosk.__main__ import main
 from kiosk.config import TEMPLATE, read_kiosk_config
 from kiosk.diagram import draw
 from kiosk.web.actions import NAMES
 from kiosk.wording import texts
+from sim.devices import SimReader
 from tests.kiosk.library import SITE_KEY, Kiosk
 from tests.project import ROOT
 
@@ -200,3 +202,45 @@ def test_secrets_are_never_printed(tmp_path):
     assert "quiet_x" in result.output
     assert SITE_KEY not in result.output
     assert read_kiosk_config(read_config(file)).site_key == bytes.fromhex(SITE_KEY)
+
+
+def pad_on_a_table(options, clock, name):
+    """A driver of somebody else's: its options are read at once, the device is made later."""
+    technology = options.text("technology")
+    return lambda: SimReader(clock, name=name, technologies=(technology,))
+
+
+def scanner_that_is_out(options, clock, name):
+    """A driver whose device is not plugged in."""
+
+    def open_scanner():
+        raise DeviceUnavailable(f"{name}: it is not plugged in")
+
+    return open_scanner
+
+
+def test_the_hardware_check_goes_through_every_device(tmp_path):
+    """One that is out does not hide the others; the exit code says whether all is well."""
+    file = tmp_path / "kiosk.toml"
+    pad = f'[devices.pad]\ndriver = "{__name__}:pad_on_a_table"\ntechnology = "iso15693"\n'
+    scanner = f'[devices.scanner]\ndriver = "{__name__}:scanner_that_is_out"\n'
+    file.write_text(f"{TEMPLATE}\n{pad}")
+
+    well = run("hardware-check", "--config", str(file), "--yes")
+    assert (well.exit_code, "works: it answers" in well.output) == (0, True)
+    file.write_text(f"{TEMPLATE}\n{pad}{scanner}")
+    unwell = run("hardware-check", "--config", str(file), "--yes")
+    assert unwell.exit_code == 1
+    assert "scanner: it is not plugged in" in unwell.output
+    assert unwell.output.splitlines()[-1].endswith("does not work")
+
+
+def test_the_hardware_check_of_a_wrong_file_is_one_line(tmp_path):
+    """A mistake in the configuration is told before anything is opened."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text('[devices.pad]\ndriver = "pad_3m"\nport = "/dev/x"\nbaud = 1\n')
+
+    result = run("hardware-check", "--config", str(file), "--yes")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert "baud" in result.output

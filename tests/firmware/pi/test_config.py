@@ -18,6 +18,8 @@ from firmware.pi.errors import DevicesUnavailable
 from hardware.clock import SystemClock
 from hardware.errors import DeviceUnavailable
 from sim.clock import VirtualClock
+from sim.devices import SimReader
+from sim.pins import SimInput, SimOutput
 from tests.firmware.pi.bench import Bench
 
 
@@ -209,3 +211,36 @@ def test_status_tells_how_the_gate_is(tmp_path):
     assert unwell.exit_code == 1
     assert "no antenna" in unwell.output
     assert "is it running?" in unwell.output
+
+
+def antenna_on_a_table(options, clock, name):
+    """A driver of somebody else's."""
+    return lambda: SimReader(clock, name=name)
+
+
+def pin_on_a_table(options, clock, name):
+    """A beam that nobody breaks, or a lamp."""
+    lamp = options.boolean("lamp", default=False)
+    return lambda: SimOutput(clock, max_on_ms=900) if lamp else SimInput(clock)
+
+
+def test_the_hardware_check_goes_through_every_device(tmp_path):
+    """Lanes, beams, lamps and button, each by its own name."""
+    here = "tests.firmware.pi.test_config"
+    file = tmp_path / "gate.toml"
+    file.write_text(
+        f'[devices.siren]\ndriver = "{here}:pin_on_a_table"\nlamp = true\n'
+        f'[devices.button]\ndriver = "{here}:pin_on_a_table"\n'
+        f'[devices.lanes.north.antenna]\ndriver = "{here}:antenna_on_a_table"\n'
+        f'[devices.lanes.north.beam_inner]\ndriver = "{here}:pin_on_a_table"\n'
+    )
+
+    result = CliRunner().invoke(main, ["hardware-check", "--config", str(file), "--yes"])
+    verdicts = [line.split() for line in result.output.splitlines()[-4:]]
+    assert result.exit_code == 0
+    assert [(words[0], words[-1]) for words in verdicts] == [
+        ("siren", "tried"),
+        ("button", "works"),
+        ("north", "works"),
+        ("north", "works"),
+    ]
