@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from hardware.scanners.codes import LINE, SILENCE
 from hardware.scanners.keyboard import EVIOCGRAB, Kernel, KeyboardScanner
 from sim.clock import VirtualClock
 from sim.serial.input_events import SimKeyboard
@@ -21,14 +22,14 @@ NAME = "usb-Scanner_1-event-kbd"
 class Desk:
     """A scanner that types, and our driver reading its events."""
 
-    def __init__(self, folder, *, event_bytes=24, layout="us", kernel=None, **keyboard):
+    def __init__(self, folder, *, event_bytes=24, layout="us", ends=LINE, kernel=None, **keyboard):
         """kernel: turns the simulated kernel into the one that the driver gets."""
         self.clock = VirtualClock(5_000)
         self.device = SimKeyboard(folder / NAME, self.clock, layout=layout, **keyboard)
         self.device.event_bytes = event_bytes
         given = kernel(self.device.kernel) if kernel else self.device.kernel
         self.scanner = KeyboardScanner(
-            str(self.device.path), self.clock, layout=layout, kernel=given
+            str(self.device.path), self.clock, layout=layout, ends=ends, kernel=given
         )
 
     def plug_in(self):
@@ -145,15 +146,29 @@ def test_a_code_read_in_two_polls_is_whole(tmp_path):
     assert desk.scanner.poll() == ["12"]
 
 
-def test_a_code_that_stops_is_dropped(tmp_path):
-    """Keys without an end are dropped half a second after the last one."""
+@pytest.mark.parametrize("epoch_ms", [0, 1_700_000_000_000], ids=["monotonic", "wall"])
+def test_a_code_that_stops_is_dropped(tmp_path, epoch_ms):
+    """Keys without an end are dropped half a second after the last one, by whichever clock."""
     desk = Desk(tmp_path, suffix="none")
+    desk.device.stamps_jump(epoch_ms)
     desk.device.scan("30001")
     desk.scanner.poll()
     desk.clock.advance(600)
 
     assert desk.scanner.poll() == []
     assert (desk.scanner.dropped, desk.scanner.last_drop) == (1, "broken off before its end")
+
+
+@pytest.mark.parametrize("epoch_ms", [0, 1_700_000_000_000], ids=["monotonic", "wall"])
+def test_a_scanner_without_a_suffix_is_read_by_its_pauses(tmp_path, epoch_ms):
+    """Where the configuration says so, a tenth of a second ends the code."""
+    desk = Desk(tmp_path, suffix="none", ends=SILENCE)
+    desk.device.stamps_jump(epoch_ms)
+    desk.device.scan("30001")
+    assert desk.scanner.poll() == []
+    desk.clock.advance(101)
+
+    assert desk.scanner.poll() == ["30001"]
 
 
 def test_half_an_event_waits_for_its_other_half(tmp_path):
