@@ -6,6 +6,7 @@ import pytest
 
 from sim.clock import VirtualClock
 from sim.errors import FaultUnknown
+from sim.serial.device import SimSerialDevice
 from sim.serial.line import LineSettings, heard
 from sim.serial.pad_3m import SimPad3M
 from sim.serial.pad_feig import SimPadFeig
@@ -88,6 +89,23 @@ class TestTime:
         assert len(pad.take(65_000)) == 65_000
         pad.say(b"y" * 1_000)
         assert pad.waiting() == 536 + 1_000
+
+
+class Patient(SimSerialDevice):
+    """A device that waits for the end of a frame for ever."""
+
+    def _next_frame(self, buffer):
+        return None
+
+
+def test_a_frame_without_end_takes_no_memory():
+    """Whatever a device makes of its bytes, it keeps the last 4096."""
+    device = Patient(VirtualClock())
+    for _ in range(100):
+        device.receive(b"x" * 1_000)
+
+    assert len(device._input) == 4_096
+    assert device.take() == b""
 
 
 class TestPlug:
