@@ -268,10 +268,6 @@ class Buzzer(PinOutput):
             return
         self._wave = self._header.wave(self.pin, self._tone_hz)
 
-    def _let_go(self) -> None:
-        self._end_wave()
-        super()._let_go()
-
     def _end_wave(self) -> None:
         # rpi-lgpio's PWM writes to its pin when it is collected, and so takes it back: it must be
         # gone before the pin is let go of.

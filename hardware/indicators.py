@@ -197,8 +197,7 @@ class Indicators:
             self._told[part] = begun
             # Called late, a step still ends when it should have: the rhythm is what is told.
             left_ms = pattern.starts_ms[begun - 1] + pattern.steps[begun - 1].on_ms - at_ms
-            if left_ms > 0:
-                self._pulse(part, output, left_ms)
+            self._pulse(part, output, left_ms)
         if begun == len(pattern.steps):
             return None
         return self._started_ms + pattern.starts_ms[begun]

@@ -179,7 +179,7 @@ class NetworkLink(_Descriptor):
             link.close()
 
     def read(self, wait_ms: int) -> bytes:
-        """See `PrinterLink.read`; a printer that hung up is connected to by the next use."""
+        """See `PrinterLink.read`; one that hung up, as most do when idle, is called again."""
         found = super().read(wait_ms)
         if not found and self._has_hung_up():
             self.close()
@@ -189,12 +189,6 @@ class NetworkLink(_Descriptor):
         """See `PrinterLink.look`; a connection that is still being made is no failure."""
         with suppress(DeviceTimeout):
             self._ready(0)
-
-    def write(self, data: bytes, wait_ms: int) -> None:
-        """See `PrinterLink.write`; most printers hang up after some idle seconds."""
-        if self._has_hung_up():
-            self.close()
-        super().write(data, wait_ms)
 
     def _has_hung_up(self) -> bool:
         if self._socket is None or not self._is_connected:

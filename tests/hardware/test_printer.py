@@ -407,11 +407,14 @@ def test_a_pulled_plug_heals_without_a_restart(desk):
 
 
 def test_noise_on_the_line_is_no_status(desk):
-    """Bytes without the fixed bits are not answers."""
+    """Bytes without the fixed bits are not answers, even when nothing better comes."""
     device, printer, clock = desk
-    device.make_noise(b"\xff\x00\x60")
+    device.answers_status = False
+    printer.health()
+    device.say(b"\x60\x7d\xff")
+    clock.advance(100)
 
-    assert looked(printer, clock).ok
+    assert printer.health().ok
 
 
 # ------ links ------
@@ -461,6 +464,23 @@ def test_a_refused_connection_says_so(tmp_path):
         printer = EscposPrinter(NetworkLink("127.0.0.1", port), clock=SystemClock())
         with pytest.raises(PrinterError, match=r"refuses the connection|does not answer"):
             printer.print_lines(["Momo"])
+
+
+def test_a_network_printer_that_hung_up_is_called_again():
+    """Most close an idle connection; the next slip is printed all the same."""
+    device = SimPaperPrinter(SystemClock())
+    arrives = SlipArrives(device)
+    with TcpCable(device) as cable:
+        printer = EscposPrinter(NetworkLink("127.0.0.1", cable.port), clock=SystemClock())
+        printer.print_lines(["Momo"])
+        assert arrives.slips() == [("Momo",)]
+        device.unplug()
+        device.plug_in()
+        assert cable.settle()
+        printer.print_lines(["Krabat"])
+
+        assert arrives.slips() == [("Krabat",)]
+        printer.close()
 
 
 class FakeUsb:

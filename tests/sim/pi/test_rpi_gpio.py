@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 
 import pytest
 
@@ -298,8 +299,6 @@ def test_modules_are_put_back_as_they_were(monkeypatch):
 
 def test_on_a_real_clock_callbacks_come_from_a_thread_of_the_board():
     """As on a Pi: an edge is told by another thread, also a debounced one."""
-    import threading
-
     told = threading.Event()
     names = []
     board = SimPi(SystemClock())
@@ -319,6 +318,25 @@ def test_on_a_real_clock_callbacks_come_from_a_thread_of_the_board():
         gpio.cleanup()
 
     assert names == ["sim-pi-alerts"]
+
+
+def test_on_a_real_clock_no_other_thread_runs_callbacks():
+    """A program that reads a pin never finds itself in its own callback."""
+    names = set()
+    board = SimPi(SystemClock())
+    with board.installed():
+        import RPi.GPIO as gpio
+
+        gpio.setmode(gpio.BCM)
+        gpio.setup(22, gpio.IN)
+        gpio.add_event_detect(
+            22, gpio.BOTH, callback=lambda _n: names.add(threading.current_thread().name)
+        )
+        for number in range(500):
+            board.line(22).drive(number % 2 == 0)
+            gpio.input(22)
+
+    assert names == {"sim-pi-alerts"}
 
 
 def test_a_program_that_ends_leaves_its_pins_free():
