@@ -18,6 +18,7 @@ from hardware.clock import SystemClock
 from hardware.errors import HardwareError
 from hardware.ports import Clock, Security
 from sim.errors import SimError, WorldError
+from sim.pi.paper import SimPaperPrinter
 from sim.serial.device import SimSerialDevice
 from sim.serial.pad import SimPad
 from sim.serial.pad_3m import SimPad3M
@@ -28,6 +29,7 @@ from sim.tags import SimTag
 KINDS: Mapping[str, Callable[..., SimSerialDevice]] = {
     "pad_3m": SimPad3M,
     "pad_feig": SimPadFeig,
+    "printer": SimPaperPrinter,
     "scanner": SimSerialScanner,
 }
 OWNER = "DE-715"
@@ -88,6 +90,12 @@ class Console:
         self.device.scan(code)
         return f"scanned {code!r}"
 
+    def _paper(self) -> str:
+        if not isinstance(self.device, SimPaperPrinter):
+            raise WorldError(f"{self.device.name} prints nothing")
+        slips = ["\n".join(slip.texts) for slip in self.device.tear_off()]
+        return "\n- - -\n".join(slips) or "no slip"
+
     def _unplug(self) -> str:
         self.device.unplug()
         return "unplugged"
@@ -121,4 +129,4 @@ class Console:
         return self.device
 
 
-_VERBS = "place lift pull weaken scan unplug plug fail mend help quit".split()
+_VERBS = "place lift pull weaken scan paper unplug plug fail mend help quit".split()

@@ -68,6 +68,16 @@ def test_a_label_is_scanned_with_its_blanks():
     assert scanner.take() == b"QA 268 L55\r"
 
 
+def test_a_printers_paper_is_torn_off_by_a_word():
+    """Slips since the last time; then there is none."""
+    printer = new_device("printer", VirtualClock())
+    printer.receive(b"Momo\ndue 3 May\n\x1dV\x00" + b"Die Welle\n\x1dV\x00")
+    console = Console(printer)
+
+    assert console.obey("paper") == "Momo\ndue 3 May\n- - -\nDie Welle"
+    assert console.obey("paper") == "no slip"
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -81,6 +91,7 @@ def test_a_label_is_scanned_with_its_blanks():
         ("fail slow slow_ms=x", "x"),
         ("weaken 7", "must be 0 to 1"),
         ("scan 1", "scans nothing"),
+        ("paper", "prints nothing"),
         ("_pad", "unknown"),
         ("help", "place e00401003123aa26"),
     ],
