@@ -106,6 +106,7 @@ class PadLine:
         self._last_frame = b""
         self._stepped_ms = 0
         self._in_step = False
+        self._has_answered = False
         self._trouble = f"{name}: has not answered yet; check its plug"
         self._felt_ms: int | None = None
         self._feeling: tuple[Question[object], Parser, int] | None = None
@@ -218,12 +219,14 @@ class PadLine:
             return DeviceGarbled(
                 f"{self.name}: an answer came damaged; check its cable, baud rate and parity"
             )
-        return DeviceTimeout(
-            f"{self.name}: no answer within {self._timeout_ms} ms; check its power and cable"
-        )
+        check = "its power and cable"
+        if not self._has_answered:
+            check = "its power and cable, and that driver, baud rate and parity are its own"
+        return DeviceTimeout(f"{self.name}: no answer within {self._timeout_ms} ms; check {check}")
 
     def _answered(self) -> None:
         self._felt_ms = self._clock.now_ms()
+        self._has_answered = True
         self._trouble = ""
 
     def _failed(self, error: DeviceError) -> DeviceError:

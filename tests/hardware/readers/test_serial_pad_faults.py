@@ -305,6 +305,19 @@ def test_a_pad_that_never_stops_talking_is_a_named_error(table):
         babbling.reader.inventory()
 
 
+@pytest.mark.parametrize("settings", [{"baudrate": 9_600}, {"baudrate": 57_600}, {"parity": "O"}])
+def test_a_line_set_wrongly_says_what_to_compare(table, settings):
+    """Another baud rate or parity than the pad's: a named error with both words in it."""
+
+    def open_port(port, **told):
+        return serial.serial_for_url(port, **{**told, **settings})
+
+    wrong = Table(table.maker, open_port=open_port)
+    with pytest.raises((DeviceTimeout, DeviceGarbled), match="baud rate and parity"):
+        wrong.reader.inventory()
+    assert "baud rate and parity" in wrong.reader.health().detail
+
+
 def test_an_answer_just_too_late_costs_no_second_question():
     """A 3M pad hears nothing while it works: who asks on at once is not heard either."""
     table = Table("3m")
