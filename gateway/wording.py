@@ -130,6 +130,8 @@ CONTACT = {
     "expected": "not heard yet",
 }
 
+ILL = ", needs a look"
+
 
 def state(code: str) -> str:
     """Return an item's state in words."""
@@ -186,10 +188,12 @@ def trouble(subject: str, text: str, names: Mapping[str, str]) -> str:
     'has not heard from Door kiosk and kiosk-2 for a minute'
     >>> trouble("printer", "paper is low", {})
     'printer: paper is low'
+    >>> trouble("pad", "pad: /dev/ttyUSB0 is not there; check its plug", {})
+    'pad: /dev/ttyUSB0 is not there; check its plug'
     """
     silent = text.removeprefix(SILENT)
     if subject != "lenders" or silent == text:
-        return f"{subject}: {text}"
+        return text if text.startswith(f"{subject}: ") else f"{subject}: {text}"
     called = [names.get(station, station) for station in silent.split(", ")]
     listed = " and ".join([", ".join(called[:-1]), called[-1]] if called[1:] else called)
     return f"has not heard from {listed} for a minute"

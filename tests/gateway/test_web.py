@@ -10,9 +10,11 @@ from httpx import ASGITransport, AsyncClient
 
 from circulation.fold.holding import Rule
 from circulation.reasons import Reason
+from circulation.wire.messages import Telemetry
 from circulation.wire.topics import Topics
 from gateway import schema, wording
 from gateway.board import Desk
+from gateway.contacts import Contacts, Rows
 from gateway.desk import DeskJournal
 from gateway.snapshots import Snapshots
 from gateway.web.app import create_app
@@ -290,3 +292,17 @@ def test_the_examples_in_docstrings_are_true(name):
 def test_topics_of_the_library_are_well_formed():
     """The library's name is safe in a topic; `init` would refuse another."""
     assert Topics(LIBRARY).head() == "lg/1/main/gateway/head"
+
+
+def test_a_station_with_a_failing_device_is_shown_as_such(client, store):
+    """It is connected and red, and the sentence says which plug to look at."""
+    contacts = Contacts(store, LIBRARY)
+    sentence = "pad: /dev/serial/by-id/usb-3M is not there; check its plug"
+    for health, ill in (({"pad": "ok"}, False), ({"pad": sentence}, True)):
+        felt = Telemetry(0, None, None, None, 0, health, None)
+        contacts.felt("kiosk-1", felt, Rows(0, 0, 0), START_MS)
+        contacts.save(START_MS, at_once=True)
+        for path in ("/", "/station/kiosk-1"):
+            text = client.get(path).text
+            assert (" ill" in text, sentence in text, wording.ILL in text) == (ill, ill, ill)
+            assert f"pad: {sentence}" not in text
