@@ -208,10 +208,7 @@ class NetworkLink(_Descriptor):
                 if wait_ms:
                     self.close()
                 raise DeviceTimeout(f"{self.name} does not answer; check its cable and address")
-            number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if number:
-                raise self._lost(OSError(number, os.strerror(number)))
-            self._is_connected = True
+            self._is_connected = True  # or refused: then the next read or write says so
         return self._socket.fileno()
 
     def _begin(self) -> socket.socket:
