@@ -102,9 +102,6 @@ def expand(data: bytes, scheme: int) -> str:
     data have one character a byte.
     """
     if scheme == INTEGER:
-        if not data or (len(data) > 1 and data[0] == 0):
-            # Encoders leave leading zeros out, so this is a torn write.
-            raise TagDataInvalid(f"an integer of {len(data)} bytes that begins with zero")
         return str(int.from_bytes(data, "big"))
     if scheme == NUMERIC:
         return _expand_numeric(data)

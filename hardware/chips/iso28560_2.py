@@ -2,15 +2,16 @@
 
 An element (ISO 28560-2, 7.5; GB/T 35660.2 is the same):
   precursor: bit 7 offset, bits 6-4 compaction scheme, bits 3-0 OID (15: one more byte holds the
-  rest of the OID) · number of padding bytes, if the offset bit is set · length · data · padding.
+  rest of the OID) · number of padding bytes, if the offset bit is set · length (from 128 on in
+  two bytes, the first with its high bit set and worth 128) · data · padding, 00 or 80.
 A precursor of 00 ends the list, 80 is skipped. The second element, the content parameter, says
 which OIDs from 3 on are there: a bit each, from the high bit of its first byte.
 
 There is no checksum. What shows that a write was torn: an element that runs out of the memory, an
-OID met twice, no item id, packed data that no encoder writes, and elements that the content
-parameter promises and that are missing: each is an error. A torn item id of the right length that
-is followed by whole elements cannot be told from a true one; writing keeps that from happening
-(`hardware/tag_writing.py`), reading cannot.
+OID met twice, no item id, an item id or owner that is no text, and elements that the content
+parameter promises and that are missing: each is an error. Whatever else no encoder writes is
+flagged. A torn item id of the right length that is followed by whole elements cannot be told from
+a true one; writing keeps that from happening (`hardware/tag_writing.py`), reading cannot.
 
 Where OID 15 and above meet the offset bit, four programs in the field read the rest of the OID
 first and one writes it last; the standard's figure was not at hand. We read it first, and never
@@ -28,8 +29,10 @@ from hardware.chips.iso15962 import (
     expand_isil,
 )
 from hardware.chips.tag_content import (
+    FLAG_ELEMENT_UNREADABLE,
     FLAG_INDEX_INCOMPLETE,
     FLAG_LIST_CUT,
+    FLAG_NUMBER_PADDED,
     FLAG_PADDING_DIRTY,
     FLAG_PARTS_SWAPPED,
     FLAG_SET_UNREADABLE,
@@ -49,6 +52,7 @@ from hardware.chips.tag_content import (
     checked_bytes,
     element_text,
     is_printable,
+    latin_text,
 )
 
 BLOCK_LENGTH = 4
@@ -57,7 +61,11 @@ _TERMINATOR = 0x00
 _NULL_PRECURSOR = 0x80
 _OFFSET_BIT = 0x80
 _LONG_OID = 15
-_LENGTH_MAX = 127
+_LENGTH_SHORT_MAX = 0x7F
+_TEXT_LENGTH_MAX = 1_000
+"""Larger than the memory of every tag a library uses."""
+
+_PADDING_BYTES = (0x00, 0x80)
 _PARTS_MAX = 999
 _FIRST_INDEXED = 3
 _ISIL_OIDS = (OID_OWNER, OID_ILL_INSTITUTION)
@@ -82,17 +90,19 @@ def decode(memory: bytes) -> TagContent:
     """
     stored = _read_all(memory)
     flags: list[str] = []
-    if any(any(one.padding) for one in stored.values()):
+    if any(byte not in _PADDING_BYTES for one in stored.values() for byte in one.padding):
         flags.append(FLAG_PADDING_DIRTY)
+    if any(_is_padded_number(one) for one in stored.values()):
+        flags.append(FLAG_NUMBER_PADDED)
     pii = _text(stored, OID_PII)
     if not pii:
         raise TagDataInvalid("a list of elements that names no item")
     is_cut = max([one.end for one in stored.values()]) >= len(memory)
     _check_index(stored, is_cut, flags)
-    part, parts = _read_set(_text(stored, OID_SET), flags)
+    part, parts = _read_set(_other_text(stored, OID_SET, flags), flags)
     usage, elements = _read_usage(stored)
     elements += [
-        Element(oid, _text(stored, oid))
+        Element(oid, _other_text(stored, oid, flags))
         for oid in stored
         if oid not in _CONTENT_OIDS and oid != OID_USAGE and stored[oid].data
     ]
@@ -122,7 +132,7 @@ def encode(content: TagContent) -> bytes:
     Raises `TagDataInvalid` naming the element that does not fit. Flags are not written.
     """
     check_part(content, _PARTS_MAX)
-    checked_bytes("item id", content.pii, _LENGTH_MAX)
+    checked_bytes("item id", content.pii, _TEXT_LENGTH_MAX)
     fields = _fields(content)
     image = _element(OID_PII, *_packed(content.pii), pad_from=0)
     oids = sorted(fields)
@@ -156,7 +166,7 @@ def _fields(content: TagContent) -> "dict[int, tuple[int, bytes]]":
         if oid in _CONTENT_OIDS or oid > OID_MAX:
             raise TagDataInvalid(f"element {oid}: has no place in this format")
         if oid != OID_USAGE:
-            checked_bytes(f"element {oid}", text, 2 * _LENGTH_MAX)
+            checked_bytes(f"element {oid}", text, _TEXT_LENGTH_MAX)
             isil = oid in _ISIL_OIDS
             fields[oid] = (APPLICATION_DEFINED, compact_isil(text)) if isil else _packed(text)
     return fields
@@ -169,15 +179,20 @@ def _packed(text: str) -> "tuple[int, bytes]":
 
 def _element(oid: int, scheme: int, data: bytes, pad_from: "int | None" = None) -> bytes:
     """Return one element; `pad_from` is its place in memory if it must end with a block."""
-    if len(data) > _LENGTH_MAX:
-        raise TagDataInvalid(f"element {oid}: needs {len(data)} bytes, at most 127 fit")
     precursor = scheme << 4 | (oid if oid < _LONG_OID else _LONG_OID)
     head = bytes((oid - _LONG_OID,)) if oid >= _LONG_OID else b""
-    length = 1 + len(head) + 1 + len(data)
+    body = _length_bytes(len(data)) + data
+    length = 1 + len(head) + len(body)
     if pad_from is None or (pad_from + length) % BLOCK_LENGTH == 0:
-        return bytes((precursor,)) + head + bytes((len(data),)) + data
+        return bytes((precursor,)) + head + body
     padding = -(pad_from + length + 1) % BLOCK_LENGTH
-    return bytes((precursor | _OFFSET_BIT, padding, len(data))) + data + bytes(padding)
+    return bytes((precursor | _OFFSET_BIT, padding)) + body + bytes(padding)
+
+
+def _length_bytes(length: int) -> bytes:
+    if length <= _LENGTH_SHORT_MAX:
+        return bytes((length,))
+    return bytes((0x80 | length >> 7, length & 0x7F))
 
 
 def _index(oids: "list[int]") -> bytes:
@@ -228,17 +243,19 @@ def _read_all(memory: bytes) -> "dict[int, _Stored]":
 def _read_element(memory: bytes, start: int) -> _Stored:
     at = start + 1
     oid, scheme = memory[start] & 0x0F, memory[start] >> 4 & 0x07
-    head = memory[at : at + 3] + bytes(3)
+    head = memory[at : at + 4] + bytes(4)
     if oid == _LONG_OID:
         oid, head, at = _LONG_OID + head[0], head[1:], at + 1
     padding = 0
     if memory[start] & _OFFSET_BIT:
         padding, head, at = head[0], head[1:], at + 1
     length, at = head[0], at + 1
+    if length > _LENGTH_SHORT_MAX:
+        length, at = (length & 0x7F) << 7 | head[1], at + 1
     end = at + length + padding
     if oid == 0 or oid > OID_MAX:
         raise TagDataInvalid(f"element {oid} at byte {start}: there is no such element")
-    if length > _LENGTH_MAX or at + length > len(memory):
+    if at + length > len(memory):
         raise TagDataInvalid(f"element {oid} at byte {start}: runs out of the memory")
     return _Stored(oid, scheme, memory[at : at + length], memory[at + length : end], end)
 
@@ -252,6 +269,21 @@ def _text(stored: "dict[int, _Stored]", oid: int) -> str:
     if oid in (OID_PII, OID_OWNER) and not is_printable(text.encode("utf-8")):
         raise TagDataInvalid(f"element {oid} on the tag: control characters in {text!r}")
     return text
+
+
+def _other_text(stored: "dict[int, _Stored]", oid: int, flags: "list[str]") -> str:
+    """Return the text of an element that names no item: packed as nobody packs, its bytes."""
+    try:
+        return _text(stored, oid)
+    except TagDataInvalid:
+        if FLAG_ELEMENT_UNREADABLE not in flags:
+            flags.append(FLAG_ELEMENT_UNREADABLE)
+        return latin_text(stored[oid].data)
+
+
+def _is_padded_number(one: _Stored) -> bool:
+    """Return whether a number bears zeros in front, which encoders leave out."""
+    return one.scheme == INTEGER and len(one.data) > 1 and one.data[0] == 0
 
 
 def _check_index(stored: "dict[int, _Stored]", is_cut: bool, flags: "list[str]") -> None:

@@ -33,6 +33,8 @@ FLAG_DSFID_MISMATCH = "dsfid_mismatch"
 FLAG_FORMAT_GUESSED = "format_guessed"
 FLAG_INDEX_INCOMPLETE = "index_incomplete"
 FLAG_LIST_CUT = "list_cut"
+FLAG_ELEMENT_UNREADABLE = "element_unreadable"
+FLAG_NUMBER_PADDED = "number_padded"
 FLAG_PADDING_DIRTY = "padding_dirty"
 FLAG_SET_UNREADABLE = "set_unreadable"
 

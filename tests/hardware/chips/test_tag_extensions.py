@@ -8,12 +8,6 @@ from hardware.chips import iso28560_3, tag_data
 from hardware.chips.tag_content import EXTENSION_BLOCK, TagContent
 from hardware.chips.tag_data import Element, TagDataInvalid, decode, encode, new_content
 
-# The basic block is the Danish model's example; the two blocks behind it are its library and
-# acquisition blocks for a book of the supplier "Bogvognen", as the library of TH Wildau
-# (node-rfid-server, client/libs/iso28560-3/test/data) lays their fields out.
-LIBRARY = "05 0100 05 01"
-ACQUISITION = "22 0200 {xor} 426f67766f676e656e 00 31323334353637383930 00 00 61373839 36353663"
-
 
 def frame(text):
     """Return a block from hex, its XOR byte filled in."""
@@ -25,7 +19,14 @@ def frame(text):
 
 BOOK = new_content("1000000136", "DK-718500")
 BASIC = encode(BOOK)
-WHOLE = BASIC + bytes.fromhex(LIBRARY) + frame(ACQUISITION) + b"\x00"
+
+# ISO 28560-3, annex B.2: a basic block, a library and an acquisition extension block.
+LIBRARY = "0501000501"
+WHOLE = bytes.fromhex(
+    "110101 31303030303030313336000000000000 3615 444b373138353030 0000000000"
+    + LIBRARY
+    + "22020071 426f67766f676e656e00 3132333435363738393000 00 6137383936353663 00"
+)
 SAID = (
     Element(9, "Bogvognen"),
     Element(18, "1234567890"),
@@ -39,16 +40,29 @@ def content(*elements, pii="1000000136"):
     return tag_data.with_elements(new_content(pii, "DK718500"), list(elements))
 
 
-def test_extension_blocks_are_read():
+def test_the_standards_example_is_read():
     """Media format, supplier, product and invoice stand behind the basic block."""
+    assert (decode(WHOLE).pii, decode(WHOLE).owner) == ("1000000136", "DK718500")
     assert decode(WHOLE).elements == SAID
     assert decode(WHOLE).flags == ()
     assert decode(WHOLE + b"\xff" * 40).elements == SAID
 
 
-def test_extension_blocks_are_written():
-    """What we write for these fields are those bytes, empty fields at the end left out."""
+def test_the_standards_example_is_written():
+    """What we write for it is that example, byte for byte."""
     assert encode(content(*SAID)) == WHOLE
+
+
+def test_the_tag_of_a_finnish_library_is_read():
+    """A tag in use (Hypernova-Oy/lainuri, t/), with an unstructured block 101 of its own."""
+    memory = b"\x11\x01\x011620154429" + bytes(6) + b"\xc4\xcfFIMamk-M" + bytes(5)
+    memory += b"\x06e\x00vta" + bytes(40)
+
+    content = decode(memory)
+
+    assert (content.pii, content.owner, content.flags) == ("1620154429", "FIMamk-M", ())
+    assert content.elements == (Element(EXTENSION_BLOCK + 101, "ta"),)
+    assert encode(content) == memory[:41]
 
 
 def test_all_five_blocks_come_back():

@@ -76,6 +76,34 @@ def test_tags_of_other_programs_are_read(memory, pii, owner, usage):
     assert (content.pii, content.owner, content.usage) == (pii, owner, usage)
 
 
+def test_the_tag_of_a_finnish_library_is_read():
+    """A tag in use (Hypernova-Oy/lainuri, t/), whose padding is 80 and whose usage is packed."""
+    memory = bytes.fromhex("91010460 91ce4380 0201a805 01106702 42410307 3240de05 ab075b00")
+
+    content = decode(memory + bytes(84))
+
+    assert (content.pii, content.owner, content.usage) == ("1620168259", "FI-Mamk-M", 1)
+    assert content.elements == (Element(7, "BA"),)
+    assert content.flags == ()
+
+
+def test_the_example_of_the_encoding_rules_is_read():
+    """ISO/IEC 15962, annex P, as lainuri's tests have it: padding 80, a zero in front, a text
+    that is none; the item is named all the same, and both are flagged."""
+    memory = bytes.fromhex(
+        "910508002bdc545e14d64e8080808080 c70005042c726198 190401 32915f 7f0202541c 6e03a2b380"
+    )
+
+    content = decode(memory, 0x06)
+
+    assert content.pii == "12345678912345678"
+    assert content.elements == (
+        *(Element(7, "AB12XY"), Element(9, "20091231")),
+        *(Element(14, "\xa2\xb3\x80"), Element(17, "T\x1c")),
+    )
+    assert content.flags == (tag_data.FLAG_NUMBER_PADDED, tag_data.FLAG_ELEMENT_UNREADABLE)
+
+
 def test_what_else_such_a_tag_says_is_kept():
     """Elements that we do not use are there under their OID in ISO 28560-1."""
     assert decode(ZHIYAN, 0x06).elements == (Element(7, "BA"), Element(23, "Lib01"))
@@ -113,6 +141,7 @@ def test_blocks_delivered_backwards_are_turned_round_and_flagged():
         ("ABC123456", iso15962.SIX_BIT, "0420f1cb3d35da"),
         ("ABC1234", iso15962.SIX_BIT, "0420f1cb3d20"),
         ("QA268.L55", iso15962.SIX_BIT, "441cb6e2e335d6"),
+        ("JPN", iso15962.FIVE_BIT, "541c"),
         ("test", iso15962.OCTETS, "74657374"),
         ("été", iso15962.OCTETS, "e974e9"),
         ("漢字", iso15962.UTF8, "e6bca2e5ad97"),
@@ -204,11 +233,11 @@ def test_item_and_owner_fill_their_own_blocks():
         ("", "no elements"),
         ("00" * 36, "no elements"),
         ("0202b300", "first element is 2"),
-        ("11020000", "begins with zero"),
         ("1100", "names no item"),
         ("1103012345 11020123", "there twice"),
         ("1103012345 2009", "element 0"),
-        ("1103012345 66ff41", "runs out"),
+        ("1103012345 667f41", "runs out"),
+        ("1103012345 66ff7f41", "runs out"),
         ("1103012345 2602", "runs out"),
         ("1103012345 860503", "runs out"),
         ("1103012345 0201c0 030104 00", "promised and missing"),
@@ -236,7 +265,7 @@ def test_what_is_no_whole_list_is_refused(memory, says):
         (book(elements=[Element(3, "DE-1")]), "element 3"),
         (book(elements=[Element(128, "a")]), "element 128"),
         (book(elements=[Element(6, "\n")]), "control"),
-        (book(elements=[Element(6, "é" * 128)]), "element 6"),
+        (book(elements=[Element(6, "é" * 501)]), "element 6"),
     ],
 )
 def test_what_does_not_fit_is_named(content, names):
@@ -264,6 +293,16 @@ def test_sets_say_how_many_and_which(set_element, part, parts, flags):
 def test_a_memory_read_too_short_is_flagged():
     """Where the bytes end before the list does, what was read is used, and that is said."""
     assert decode(INVENTORY).flags == (tag_data.FLAG_LIST_CUT,)
+
+
+@pytest.mark.parametrize("length", [127, 128, 300])
+def test_long_texts_come_back(length):
+    """From 128 bytes on the length takes two bytes, as ISO/IEC 15962 has it."""
+    content = book(elements=[Element(OID_TITLE, "é" * length)])
+    image = encode(content)
+
+    assert decode(image, 0x06) == content
+    assert bytes.fromhex({127: "6f027f", 128: "6f028100", 300: "6f02822c"}[length]) in image
 
 
 def test_an_element_the_index_forgets_is_flagged():
