@@ -3,6 +3,9 @@
 import pytest
 
 from hardware.ports import ISO14443A, MIFARE_CLASSIC, NTAG
+from sim.mfrc522.field import Superposition
+from sim.mfrc522.frames import whole
+from sim.mfrc522.reception import Settings, decode
 from sim.tags import SimTag
 from tests.sim.mfrc522.host import COLL, COM_IRQ, CONTROL, ERROR, REQA, RX_MODE, Host
 
@@ -84,20 +87,16 @@ def test_both_readings_count_rxalign_in(collpos, position):
     assert host.read(COLL) == VALUES_AFTER_COLL | position
 
 
-def test_a_collision_behind_the_32nd_bit_has_no_position():
-    """Out of the range of CollPos: CollErr stands, the position is not valid."""
-    host = Host(collpos="uid").start_radio()
-    for uid in ("04a1b2c3d4e580", "04a1b2c3d4e581"):
-        host.field.put(SimTag(uid, technology=NTAG))
-    host.exchange(b"\x52", bits=7)
-    host.ask(0x93, 0x70, 0x88, 0x04, 0xA1, 0xB2, 0x9F)
-    host.write(COLL, 0x80)
-    host.exchange(b"\x95\x60\xc3\xd4\xe5\x80"[:6])
+@pytest.mark.parametrize(("bit", "position"), [(31, 0), (32, NOT_VALID), (39, NOT_VALID)])
+def test_a_collision_behind_the_32nd_bit_has_no_position(bit, position):
+    """Out of the range of CollPos: the collision stands, its position is not valid."""
+    frame = whole(bytes(6))
+    heard = Superposition(frame, 1 << bit + bit // 8, starts_ns=0)
 
-    # One branch is named down to its last byte: only one tag answers, with its check byte.
-    assert host.read(ERROR) == 0x00
-    host.exchange(b"\x95\x50\xc3\xd4\xe5")
-    assert host.read(COLL) == VALUES_AFTER_COLL | 25
+    reception = decode(heard, Settings())
+
+    assert reception.collided
+    assert reception.coll == position
 
 
 def test_only_the_branch_that_was_named_answers(collpos):

@@ -100,7 +100,8 @@ def test_set1_sets_the_marked_bits_and_clearing_needs_it_zero(host):
     host.write(COM_IRQ, 0x7F)
     assert host.read(COM_IRQ) == 0x00
 
-    host.write(COM_IRQ, 0x80 | 0x21)
+    host.write(COM_IRQ, 0x80 | 0x20)
+    host.write(COM_IRQ, 0x80 | 0x01)
     assert host.read(COM_IRQ) == 0x21
     host.write(COM_IRQ, 0x01)
     assert host.read(COM_IRQ) == 0x20
