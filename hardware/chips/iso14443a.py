@@ -54,7 +54,7 @@ HALT_US = 1_000
 
 _LEVEL_BITS = 32
 _SHORT_FRAME_BITS = 7
-_SELECT_TRIES = 3
+_SELECT_TRIES = 4
 _WALKS_MAX = 64
 _FAILURES_MAX = 6
 _REPEATS_MAX = 6
@@ -209,8 +209,8 @@ class TypeA:
         for attempt in range(_SELECT_TRIES):
             if attempt == _SELECT_TRIES - 1:
                 self.link.renew_field()
-            if not (self._request(WUPA) or self._request(WUPA)):
-                last = TagSilent("no answer to WUPA")  # twice: a selected tag only loses its place
+            if not self._request(WUPA):
+                last = TagSilent("no answer to WUPA")  # one that is selected only loses its place
                 continue
             try:
                 return self._select_levels(parts)

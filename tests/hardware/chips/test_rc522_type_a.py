@@ -210,6 +210,39 @@ def test_a_tag_that_will_not_halt_makes_the_round_incomplete():
     assert not complete
 
 
+def test_a_wrong_block_check_is_never_selected():
+    """A UID whose BCC is wrong is not even tried: no SELECT goes out with it."""
+    link = IdealLink([IdealTag("deadbeef")], "in the uid")
+    exchange, selected = link.exchange, []
+
+    def damaging(frame, *rest, **named):
+        reply = exchange(frame, *rest, **named)
+        selected.extend([frame.hex()] if frame[0] == 0x93 and frame[1] == 0x70 else [])
+        if reply and len(reply.data) == 5:
+            return reply._replace(data=reply.data[:4] + bytes((reply.data[4] ^ 0x01,)))
+        return reply
+
+    link.exchange = damaging
+
+    assert TypeA(link).inventory(lambda uid, sak: None) == ([], False)
+    assert selected == []
+
+
+def test_a_tag_that_leaves_before_it_is_known_makes_a_gap():
+    """Something answered and is gone: nothing is listed, and the list is not called whole."""
+    link = IdealLink([IdealTag("deadbeef")], "in the uid")
+    exchange = link.exchange
+
+    def leaving(frame, *rest, **named):
+        if frame[0] == 0x93:
+            link.tags.clear()
+        return exchange(frame, *rest, **named)
+
+    link.exchange = leaving
+
+    assert TypeA(link).inventory(lambda uid, sak: None) == ([], False)
+
+
 def test_a_tag_with_an_illegal_uid_is_not_listed():
     """A four-byte UID that begins with the cascade tag names nothing and makes a gap."""
     tag = IdealTag("deadbeef")

@@ -65,6 +65,13 @@ class Flip:
         return bytes(damaged)
 
 
+def elapsed_ms(table, question):
+    """Return how long a question takes, in virtual time."""
+    before_ms = table.clock.now_ms()
+    question()
+    return table.clock.now_ms() - before_ms
+
+
 @pytest.fixture
 def table():
     """Stickers are laid on it unless another technology is named."""
@@ -83,8 +90,9 @@ def test_an_empty_poll_is_a_few_transfers(table):
     table.reader.inventory()
     table.chip.field.take(STICKER)
 
-    assert table.transfers(table.reader.inventory) <= 20
-    assert table.transfers(table.reader.inventory) == 11
+    after_a_tag, still = (table.transfers(table.reader.inventory) for _ in range(2))
+    assert after_a_tag == 19  # asked twice before it is believed
+    assert still == 11
 
 
 def test_an_empty_poll_sleeps_while_it_waits(table):
@@ -194,6 +202,53 @@ def test_a_locked_page_is_locked_for_good(table):
     assert table.reader.get_security(STICKER) is Security.IN_STOCK
 
 
+def test_one_refusal_may_be_a_damaged_acknowledgement():
+    """Four bits without a checksum that say no are asked again before a tag is called locked."""
+    table = Table(wire=Tampered)
+    table.place(STICKER, CONTENT, Security.IN_STOCK)
+    table.reader.inventory()
+    damaged = []
+
+    def tamper(number, sent, got):
+        if fifo_bytes(sent) == 1 and not damaged:
+            damaged.append(got)
+            return bytes(2)
+        return got
+
+    table.wire.tamper = tamper
+    table.reader.set_security(STICKER, Security.ON_LOAN)
+    assert damaged == [bytes((0x00, 0x0A))]
+    assert table.reader.get_security(STICKER) is Security.ON_LOAN
+
+
+def test_content_behind_the_security_byte_is_read_too(table):
+    """A long item id lies in an extension block behind our byte, which stays where it is."""
+    content = new_content("A-VERY-LONG-ITEM-ID-0001", "DE-715")
+    tag = table.place(STICKER, CONTENT, Security.IN_STOCK)
+    image = bytearray(encode(content, security_byte=True))
+    image[36] = 0xC2
+    tag.memory[: len(image)] = image
+
+    assert table.reader.read_content(STICKER).pii == "A-VERY-LONG-ITEM-ID-0001"
+    assert table.reader.get_security(STICKER) is Security.ON_LOAN
+    table.reader.set_security(STICKER, Security.IN_STOCK)
+    assert table.reader.read_content(STICKER).pii == "A-VERY-LONG-ITEM-ID-0001"
+
+
+def test_a_foreign_byte_at_our_place_is_left_alone(table):
+    """Where another program's extension block lies, there is no security to tell or to set."""
+    content = new_content("A-VERY-LONG-ITEM-ID-0001", "DE-715")
+    tag = table.place(STICKER)
+    image = encode(content)  # as on a tag with an AFI: nothing left free at 36
+    tag.memory[: len(image)] = image
+
+    assert table.reader.read_content(STICKER) is not None
+    assert table.reader.get_security(STICKER) is Security.NONE
+    with pytest.raises(SecurityUnsupported, match="no room"):
+        table.reader.set_security(STICKER, Security.ON_LOAN)
+    assert bytes(tag.memory[: len(image)]) == image
+
+
 def test_another_sites_card_is_not_ours_to_read(cards):
     """A card with its owner's keys has no content for us, and opens for no write."""
     tag = cards.place(CARD, CONTENT, Security.IN_STOCK)
@@ -294,6 +349,40 @@ def test_a_brown_out_within_a_round_loses_no_tag():
 
         table.wire.tamper = tamper
         assert table.reader.inventory().uids == (STICKER, CARD), f"at transfer {dip}"
+
+
+def test_a_brown_out_is_noticed_without_waiting(table):
+    """The answer that does not come is not waited for: its exchange shows what happened."""
+    table.reader.inventory()
+    quiet_ms = elapsed_ms(table, table.reader.inventory)
+    table.chip.brown_out()
+    between_ms = elapsed_ms(table, table.reader.inventory)
+    dips = Table(wire=Tampered)
+    dips.reader.inventory()
+    sent = iter(range(20))
+
+    def tamper(number, sent_bytes, got):
+        if sent_bytes[0] == 0x0D << 1 and next(sent) == 1:  # the request has just been sent
+            dips.chip.brown_out()
+        return got
+
+    dips.wire.tamper = tamper
+    within_ms = elapsed_ms(dips, dips.reader.inventory)
+    assert within_ms - between_ms <= quiet_ms + 2
+
+
+def test_another_chip_behind_the_plug_is_noticed():
+    """A board that was exchanged is set up and named anew."""
+    table = Table(wire=Tampered)
+    table.reader.inventory()
+    assert table.reader.notes == "pad: MFRC522 version 2.0"
+
+    def tamper(number, sent, got):
+        return bytes(0x91 if got[at] == 0x92 else got[at] for at in range(len(got)))
+
+    table.wire.tamper = tamper
+    assert table.reader.inventory().complete
+    assert table.reader.notes == "pad: MFRC522 version 1.0"
 
 
 def test_a_supply_that_keeps_dipping_is_named():
