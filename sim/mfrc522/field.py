@@ -119,7 +119,8 @@ class RadioField:
         if tag.technology == ISO15693:
             raise ValueError(f"tag {tag.uid}: ISO 15693 is not heard by an ISO 14443 antenna")
         with self.lock:
-            if tag.uid not in self._placements:
+            lying = self._placements.get(tag.uid)
+            if lying is None or lying.tag is not tag:
                 self._placements[tag.uid] = Placement(tag, coupling, stack)
                 tag.history.append("placed")
 
@@ -138,7 +139,8 @@ class RadioField:
 
     def tags(self) -> list[SimTag]:
         """Return the tags in the order of their uids."""
-        return [placement.tag for _, placement in sorted(self._placements.items())]
+        with self.lock:
+            return [placement.tag for _, placement in sorted(self._placements.items())]
 
     def pull(
         self,
@@ -254,8 +256,9 @@ class RadioField:
 
     def level(self, placement: Placement) -> int:
         """Return how well a tag is coupled, in per cent, with metal and its stack considered."""
-        stacked = [p for p in self._placements.values() if p.stack == placement.stack]
-        share = len(stacked) if placement.stack else 1
+        share = 1
+        if placement.stack:
+            share = sum(p.stack == placement.stack for p in self._placements.values())
         return placement.coupling * (100 - self.metal) // 100 // share
 
     def _bit_errors(self, placement: Placement, gain_db: int) -> float:
