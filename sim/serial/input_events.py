@@ -41,6 +41,8 @@ KEY_MS = 2
 EV_MSC, MSC_SCAN = 4, 4
 SUFFIX_KEYS = {"enter": 28, "kpenter": 96, "tab": 15, "none": 0}
 KEYPAD_DIGITS = dict(zip("7894561230", (71, 72, 73, 75, 76, 77, 79, 80, 81, 82), strict=True))
+NUMBER_PAD = frozenset((55, 74, 78, 83, 98, 117, 121, *KEYPAD_DIGITS.values()))
+KEY_LEFTCTRL = 29
 _EVENT_LAYOUTS = {24: "=qqHHi", 16: "=IIHHi"}
 
 
@@ -191,25 +193,24 @@ class SimKeyboard(Faulty):
             self.press(KEYPAD_DIGITS[character])
             return
         if ord(character) < 0x20:
-            self.press(29, self._key(chr(ord(character) | 0x60), self._layout.plain) or 57)
+            letter = chr(ord(character) | 0x60)
+            keys = [key for key, text in self._layout.plain.items() if text == letter]
+            self.press(KEY_LEFTCTRL, *keys[:1])
             return
         turned = self.caps_lock and character.isalpha() and character.isascii()
         wanted = character.swapcase() if turned else character
-        for modifiers, printed in (
-            ((), self._layout.plain),
-            ((KEY_LEFTSHIFT,), self._layout.shifted),
-            ((KEY_RIGHTALT,), self._layout.alternate),
-        ):
-            key = self._key(wanted, printed)
-            if key is not None:
-                self.press(*modifiers, key)
-                return
-
-    def _key(self, character: str, printed: dict[int, str]) -> int | None:
-        """Return the key of the typing area that prints this, else one of the number pad."""
-        found = [key for key, text in sorted(printed.items()) if text == character]
-        typing = [key for key in found if key not in KEYPAD_DIGITS.values()]
-        return next(iter(typing or found), None)
+        presses = [
+            (*modifiers, key)
+            for modifiers, printed in (
+                ((), self._layout.plain),
+                ((KEY_LEFTSHIFT,), self._layout.shifted),
+                ((KEY_RIGHTALT,), self._layout.alternate),
+            )
+            for key in sorted(printed)
+            if printed[key] == wanted and key not in NUMBER_PAD
+        ]
+        if presses:
+            self.press(*presses[0])
 
     def _write(self, kind: int, code: int, value: int) -> None:
         if self._pipe is None:

@@ -8,6 +8,8 @@ from functools import partial
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hardware.scanners.codes import LINE, SILENCE
 from hardware.scanners.keyboard import EVIOCGRAB, Kernel, KeyboardScanner
@@ -256,3 +258,28 @@ def test_the_native_size_of_an_event_is_the_kernels():
     """A program without a simulator reads what its own C compiler would: two longs in front."""
     assert Kernel().event_bytes == 2 * struct.calcsize("l") + 8
     assert EVIOCGRAB == 0x40044590
+
+
+@given(st.binary(max_size=960))
+def test_no_events_break_the_reader(data):
+    """Whatever a device sends, codes are short and printable, and nothing is raised."""
+    pieces = [data]
+
+    def read(device, count):
+        if not pieces:
+            raise BlockingIOError
+        return pieces.pop() or b"\0"
+
+    kernel = Kernel(
+        open=lambda path, flags: os.open(os.devnull, flags),
+        ioctl=lambda device, request, argument: 0,
+        read=read,
+        event_bytes=24,
+    )
+    scanner = KeyboardScanner("/dev/input/by-id/any", VirtualClock(), kernel=kernel)
+
+    for code in scanner.poll():
+        assert 1 <= len(code) <= 64
+        assert code.isprintable()
+    assert scanner.health().ok
+    scanner.close()
