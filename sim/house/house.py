@@ -48,10 +48,15 @@ class House:
     """
 
     def __init__(
-        self, library: Path = EXAMPLE, *, seed: int = 0, folder: Path | None = None
+        self,
+        library: Path = EXAMPLE,
+        *,
+        seed: int = 0,
+        folder: Path | None = None,
+        clock: HouseClock | None = None,
     ) -> None:
         self.seed = seed
-        self.clock = HouseClock()
+        self.clock = clock or HouseClock()
         self.world = HouseWorld(self.clock, seed=seed)
         self.broker = Broker()
         self._own_folder = folder is None
