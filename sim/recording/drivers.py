@@ -150,6 +150,8 @@ def _asked_again(reader: TagReader, do: str, event: Event) -> dict[str, Any]:
         got = _QUESTIONS[do](reader, *event.get("args", ()))
     except HardwareError as error:
         return error_doc(error)
+    except (TypeError, ValueError) as error:
+        raise RecordingInvalid(f"{do}: not a question to a reader ({error})") from error
     return {"in": answer_doc(got)}
 
 
@@ -157,7 +159,7 @@ def _essence(answer: dict[str, Any], do: str) -> Any:
     """Return what must be equal: an answer, a kind of error and its tag; never its wording."""
     if answer["error"]:
         return answer["error"], answer["uid"]
-    return answer["in"][0] if do == "health" else answer["in"]
+    return answer["in"][:1] if do == "health" and answer["in"] else answer["in"]
 
 
 _QUESTIONS: dict[str, Callable[..., Any]] = {

@@ -99,22 +99,55 @@ def _checked_event(found: dict[str, Any], where: str) -> Event:
     for name in ("wire", "do"):
         if not isinstance(found.get(name), str):
             raise RecordingInvalid(f"{where}: {name} is missing")
-    for name in ("out", "in"):
-        value = found.get(name)
-        if found["do"] in _IN_HEX and isinstance(value, str) and not _is_hex(value):
-            raise RecordingInvalid(f"{where}: {name} must be hex")
+    if "error" not in found and "in" not in found and found["do"] not in _UNANSWERED:
+        raise RecordingInvalid(f"{where}: in is missing: what was answered?")
+    for name, (fits, must) in _FIELDS.items():
+        if name in found and not fits(found[name]):
+            raise RecordingInvalid(f"{where}: {name} must be {must}")
+    answer_fits, must = _ANSWERS.get(found["do"], (lambda value: True, ""))
+    if "error" not in found and not answer_fits(found.get("in")):
+        raise RecordingInvalid(f"{where}: in must be {must}")
+    for name in _NEEDED.get(found["do"], ()):
+        if name not in found:
+            raise RecordingInvalid(f"{where}: {name} is missing")
     return found
 
 
-_IN_HEX = frozenset(("transfer", "write", "read"))
-
-
-def _is_hex(text: str) -> bool:
+def _is_hex(value: Any) -> bool:
     try:
-        bytes.fromhex(text)
-    except ValueError:
+        bytes.fromhex(value)
+    except (TypeError, ValueError):
         return False
     return True
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_UNANSWERED = frozenset(("deliver", "edge"))
+_HEX = (_is_hex, "hex")
+_COUNT = (_is_count, "a whole number")
+_TEXT = (_is_text, "a text")
+_FIELDS = {
+    "out": _HEX,
+    "hex": _HEX,
+    "times": (lambda value: _is_count(value) and value >= 1, "a count"),
+    "args": (lambda value: isinstance(value, list), "a list"),
+    "options": (lambda value: isinstance(value, dict), "an object"),
+    "channel": (lambda value: value is None or _is_count(value) or _is_text(value), "a channel"),
+    **dict.fromkeys(("error", "message", "uid", "name", "event", "topic", "text", "part"), _TEXT),
+}
+_ANSWERS = {
+    "transfer": _HEX,
+    "read": _HEX,
+    **dict.fromkeys(("in_waiting", "now_ms", "wall_ms"), _COUNT),
+}
+_NEEDED = {"constant": ("name",), "edge": ("channel", "args"), "deliver": ("event",)}
 
 
 class RecordingFile:

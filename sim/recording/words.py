@@ -3,6 +3,7 @@
 from typing import Any
 
 from sim.mfrc522.chip import Transfer
+from sim.mfrc522.registers import REGISTERS
 from sim.mfrc522.trace import describe
 
 TEXT_MAX = 160
@@ -13,7 +14,7 @@ def event_words(event: dict[str, Any], end: str = "") -> str:
     do, wire = event["do"], event["wire"]
     said = _SAID.get(do, _call)(event, end)
     if "error" in event:
-        said += f" → {event['error']}: {event['message']}"
+        said += f" → {event['error']}: {event.get('message', '')}"
     times = f" ({event['times']} times)" if event.get("times", 1) > 1 else ""
     return _cut(f"{wire}: {said}{times}")
 
@@ -22,9 +23,11 @@ def _transfer(event: dict[str, Any], end: str) -> str:
     sent, got = bytes.fromhex(event.get("out", "")), bytes.fromhex(event.get("in") or "")
     raw = f"{_spaced(sent)} → {_spaced(got)}"
     if end == "mfrc522" and sent:
+        if "in" not in event and sent[0] & 0x80:
+            registers = ", ".join(REGISTERS[one >> 1 & 0x3F].name for one in sent[:-1])
+            return f"{_spaced(sent)}  (read {registers})"
         if "in" not in event:
-            number = sent[0] >> 1 & 0x3F
-            return f"{_spaced(sent)}  ({'read' if sent[0] & 0x80 else 'write'} {number:#04x})"
+            return f"{_spaced(sent)}  ({describe(Transfer(0, sent, got))})"
         return f"{raw}  ({describe(Transfer(0, sent, got))})"
     return raw
 
