@@ -66,3 +66,29 @@ class Table:
             lambda: self.chip.power(True),
             *uids,
         )
+
+
+class Tampered:
+    """A bus on which `tamper(number, sent, got)` may change what comes back."""
+
+    def __init__(self, chip):
+        self.tamper = lambda number, sent, got: got
+        self.number = 0
+        self._chip = chip
+
+    def transfer(self, data):
+        """See `Bus.transfer`."""
+        self.number += 1
+        return self.tamper(self.number, data, self._chip.transfer(data))
+
+
+def fifo_bytes(sent):
+    """Return how many bytes of the FIFO a transfer asks for."""
+    return len(sent) - 1 if sent[0] == 0x80 | 0x09 << 1 else 0
+
+
+def elapsed_ms(table, question):
+    """Return how long a question takes, in virtual time."""
+    before_ms = table.clock.now_ms()
+    question()
+    return table.clock.now_ms() - before_ms
