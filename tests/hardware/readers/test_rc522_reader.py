@@ -26,8 +26,8 @@ from tests.hardware.readers.rc522_table import (
 STICKER, OTHER_STICKER = NTAG_UIDS
 CARD, OTHER_CARD = CLASSIC_UIDS
 CONTENT = new_content("30000000001", "DE-715")
-TX_CONTROL, STATUS_2, T_MODE = 0x14, 0x08, 0x2A
-CRYPTO_ON, RF_ON = 0x08, 0x03
+STATUS_2 = 0x08
+CRYPTO_ON = 0x08
 
 
 class Flip:
