@@ -121,7 +121,8 @@ class PadLine:
         """
         self._get_in_step()
         if question.frame == self._last_frame and self._may_be_late(question):
-            self._asked(self._language.between)
+            with contextlib.suppress(PadError):
+                self._asked(self._language.between)
             self._stepped_ms = self._clock.now_ms()
         return self._asked(question)
 
@@ -150,7 +151,8 @@ class PadLine:
         self._in_step = False
         self._be_quiet()
         for greeting in self._language.greetings:
-            self._asked(greeting)
+            with contextlib.suppress(PadError):  # a refusal is an answer too, and in step
+                self._asked(greeting)
         self._in_step = True
         self._stepped_ms = self._clock.now_ms()
 

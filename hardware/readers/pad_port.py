@@ -27,6 +27,7 @@ from hardware.errors import (
     BlockOutOfRange,
     DeviceError,
     SecurityUnsupported,
+    TagError,
     TagLocked,
     TagLost,
     WriteFailed,
@@ -150,7 +151,7 @@ class SerialPad:
         """See `TagReader.get_security`; where AFI and EAS shall both tell and differ, none."""
         during = "reading its security"
         tag = self._tag(uid, during)
-        return self._tried(uid, during, lambda: self._security(tag))
+        return self._tried(uid, during, lambda: self._security(tag), SecurityUnsupported)
 
     def set_security(self, uid: str, security: Security) -> None:
         """See `TagReader.set_security`."""
@@ -171,7 +172,10 @@ class SerialPad:
                 refused += 1
             except PadError as error:
                 raise self._device_error(error) from error
-            if self._tried(uid, "reading back", lambda: self._security(tag) is security):
+            if (
+                self._tried(uid, "reading back", lambda: self._security(tag), SecurityUnsupported)
+                is security
+            ):
                 return
         if refused == self.options.tries:
             raise TagLocked(uid, "refuses to change its security; use another tag for this item")
@@ -211,6 +215,14 @@ class SerialPad:
             raise TagLocked(uid, f"refuses to be written at block {first}; use another tag")
         raise WriteFailed(uid, f"block {first} reads back differently; place it again")
 
+    @property
+    def version(self) -> str:
+        """The firmware's version, asked now; raises `DeviceError`."""
+        try:
+            return self._ask_version()
+        except PadError as error:
+            raise self._device_error(error) from error
+
     def health(self) -> Health:
         """See `TagReader.health`."""
         return self._pad.health()
@@ -223,6 +235,10 @@ class SerialPad:
 
     def _speak(self, line: SerialLine, clock: Clock) -> PadLine:
         """Return the exchange in this pad's language."""
+        raise NotImplementedError
+
+    def _ask_version(self) -> str:
+        """Return the firmware's version."""
         raise NotImplementedError
 
     def _list_uids(self) -> tuple[list[bytes], bool]:
@@ -308,7 +324,13 @@ class SerialPad:
         length = count * BLOCK_BYTES
         return self._tried(uid, during, lambda: self._read_blocks(tag, first, length))
 
-    def _tried(self, uid: str, during: str, action: Callable[[], T]) -> T:
+    def _tried(
+        self,
+        uid: str,
+        during: str,
+        action: Callable[[], T],
+        refusal: type[TagError] = BlockOutOfRange,
+    ) -> T:
         """Return what the action returns; a weak field is tried again, then the tag is lost."""
         for _ in range(self.options.tries):
             try:
@@ -317,7 +339,7 @@ class SerialPad:
                 continue
             except TagRefused as error:
                 message = f"{during}: the tag refuses ({error}); use another tag for this item"
-                raise BlockOutOfRange(uid, message) from error
+                raise refusal(uid, message) from error
             except PadError as error:
                 raise self._device_error(error) from error
         raise TagLost(uid, during)

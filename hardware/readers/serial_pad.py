@@ -23,8 +23,11 @@ pad's own. tests/hardware/readers/test_serial_pad_frames.py counts them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from hardware.chips import pad_3m, pad_feig
-from hardware.chips.pad_errors import BlockMissing, CommandUnknown, TagRefused
+from hardware.chips.pad_errors import AnswerForeign, BlockMissing, CommandUnknown, TagRefused
 from hardware.errors import DeviceTimeout
 from hardware.ports import BLOCK_BYTES, Clock
 from hardware.readers.pad_line import Language, PadLine, Question
@@ -40,6 +43,9 @@ ROUNDS_MAX = 32
 SILENCES = 3
 """In a field that misses every tenth question a set bit is then still missed once in a hundred
 readings: prefer the AFI, which a tag tells, to an alarm that it may fail to raise."""
+
+
+T = TypeVar("T")
 
 
 class Pad3m(SerialPad):
@@ -58,9 +64,7 @@ class Pad3m(SerialPad):
         language = Language(pad_3m.FrameParser, (version, self._round), another)
         return PadLine(line, clock, language, name=self.name, timeout_ms=self.options.timeout_ms)
 
-    @property
-    def version(self) -> str:
-        """The firmware's version, asked now; raises `DeviceError`."""
+    def _ask_version(self) -> str:
         return self._ask(pad_3m.ask_version(), pad_3m.version)
 
     def _list_uids(self) -> tuple[list[bytes], bool]:
@@ -153,20 +157,33 @@ class PadFeig(SerialPad):
             raise ValueError(f"{self.name}: a Feig reader's inventory cannot choose by AFI")
         self._address = self.options.address
         self._last_system: tuple[bytes, pad_feig.System] | None = None
-        version = Question(pad_feig.ask_version(self._address), pad_feig.version)
-        self._round = Question(
+        version = self._question(pad_feig.ask_version(self._address), pad_feig.version)
+        self._round = self._question(
             pad_feig.ask_inventory(address=self._address), pad_feig.inventory, repeats=True
         )
-        self._more = Question(
+        self._more = self._question(
             pad_feig.ask_inventory(True, self._address), pad_feig.inventory, repeats=True
         )
         language = Language(pad_feig.FrameParser, (version, self._round), version)
         return PadLine(line, clock, language, name=self.name, timeout_ms=self.options.timeout_ms)
 
-    @property
-    def version(self) -> str:
-        """The software's revision and the reader's type, asked now; raises `DeviceError`."""
+    def _ask_version(self) -> str:
         return self._ask(pad_feig.ask_version(self._address), pad_feig.version)
+
+    def _ask(self, frame: bytes, understand: Callable[[bytes], T]) -> T:
+        return self._pad.ask(self._question(frame, understand))
+
+    def _question(
+        self, frame: bytes, understand: Callable[[bytes], T], repeats: bool = False
+    ) -> Question[T]:
+        """Return a question that only the reader called by its address can answer."""
+
+        def understand_this(answer: bytes) -> T:
+            if self._address not in (pad_feig.ANY_ADDRESS, answer[0]):
+                raise AnswerForeign(f"reader {answer[0]} answers for reader {self._address}")
+            return understand(answer)
+
+        return Question(frame, understand_this, repeats)
 
     def _list_uids(self) -> tuple[list[bytes], bool]:
         self._reset_field()

@@ -31,9 +31,11 @@ class Table:
     open_port: object = None
     afis: dict = field(default_factory=dict)
     pad_options: dict = field(default_factory=dict)
+    pad_type: type | None = None
 
     def __post_init__(self):
         pad_type, reader_type = MAKERS[self.maker]
+        pad_type = self.pad_type or pad_type
         self.clock = VirtualClock(now_ms=1_000)
         self.name = next(_NAMES)
         self.pad = pad_type(self.clock, name="pad", **self.pad_options)
