@@ -105,6 +105,14 @@ def test_a_mistake_is_said_and_the_rest_goes_on(pad, line, says):
     assert (pad.fault, pad.plugged, pad.field.tags()) == (None, True, [])
 
 
+def test_quit_ends_it(pad):
+    """And nothing else does."""
+    console = Console(pad)
+
+    assert console.obey("quit") == "bye"
+    assert console.ended
+
+
 def test_tags_need_a_pad():
     """A scanner has no field."""
     scanner = new_device("scanner", VirtualClock())

@@ -171,6 +171,12 @@ class TestLine:
         assert heard(b"\xff\xff", sender=sender, listener=listener, broken=b"?") != b"\xff\xff"
         assert heard(b"\x98", sender=sender, listener=listener, broken=b"?") == b"\xfa"
 
+    def test_a_pulse_too_short_for_a_start_bit_is_nothing(self):
+        """115200 sent, 9600 heard: of FF only the start bit is low, a twelfth of a bit."""
+        sender, listener = LineSettings(115_200), LineSettings(9_600)
+
+        assert heard(b"\xff\xff", sender=sender, listener=listener, broken=b"?") == b""
+
     def test_a_missing_parity_bit_breaks_every_other_byte(self):
         """Sent without, heard with even parity: a stop bit is taken for the parity bit."""
         sender, listener = LineSettings(38_400), LineSettings(38_400, "E")
