@@ -28,7 +28,8 @@ lgpio does when a timer and an edge fall on the same nanosecond |
 | software PWM: frequency, duty, counted pulses; the level at each moment | its jitter, the queue \
 of more than one wave, waves on groups; hardware PWM | the pitch of a buzzer |
 | rpi-lgpio itself, unchanged: setup, input, output, lists, BOARD and BCM, events, wait_for_edge \
-(which moves a virtual clock), PWM, cleanup | the original RPi.GPIO: its behaviours are a small \
+(which moves a virtual clock), PWM, cleanup; gpiozero 2.0.1 was tried by hand: LED, Button, \
+PWMLED, MCP3008 | the original RPi.GPIO: its behaviours are a small \
 fake in `tests/hardware/test_gpio.py` | the original on any kernel |
 | a power cut, the end of a program, one board in a process | two programs at once on one board \
 (`line(…).hold(…)` stands for the other) | – |

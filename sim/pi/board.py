@@ -39,8 +39,8 @@ _PULLED_UP_AT_BOOT = frozenset((*range(9), *range(34, 37), *range(46, 54)))
 _NO_PULL_AT_BOOT = frozenset((28, 29, 44, 45, 54, 55, 56, 57))
 
 
-POLL_S = 0.0005
-"""How often, on a real clock, parts are asked for their levels: as often as lgpio polls."""
+POLL_S = 0.002
+"""How often, on a real clock, parts are asked for their levels: a laptop hardly notices."""
 
 
 class SpiChip(Protocol):

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import SimError
@@ -19,8 +19,14 @@ REVISION = "c03111"
 
 ENVIRONMENT = {"RPI_LGPIO_REVISION": REVISION, "RPI_LGPIO_CHIP": "0"}
 
-FORGOTTEN = ("RPi", "mfrc522")
-"""Packages that keep a board's modules; each installation imports them afresh."""
+FORGOTTEN = frozenset(("RPi", "mfrc522", "gpiozero"))
+"""Packages that keep a board's modules; each installation imports them afresh. Others that do are
+found by what they hold."""
+
+SPARED = sys.stdlib_module_names | {"hardware", "sim", "kiosk", "firmware", "tests", "__main__"}
+"""Ours import the vendors' modules where they use them; the language's own know none."""
+
+VENDORS = ("lgpio", "spidev", "RPi", "RPi.GPIO")
 
 STEP_MS = 1
 """How far a program that waits for an edge moves a virtual clock at a time."""
@@ -94,10 +100,23 @@ def modules_in_place(pi: "SimPi", program: "Lgpio") -> Iterator[None]:
 
 
 def forget() -> None:
-    """Forget every imported module that keeps a board's modules."""
-    for name in [*sys.modules]:
-        if name.split(".")[0] in FORGOTTEN:
+    """Forget every imported module that keeps a board's modules, or something out of them."""
+    boards = [sys.modules[name] for name in VENDORS if name in sys.modules]
+    for name, module in [*sys.modules.items()]:
+        package = name.split(".")[0]
+        if package in FORGOTTEN or (package not in SPARED and _holds(module, boards)):
             del sys.modules[name]
+
+
+def _holds(module: ModuleType, boards: list[ModuleType]) -> bool:
+    """Whether a module has a global that is one of the boards' modules, or comes from one."""
+    if module in boards:
+        return False
+    return any(
+        value in boards or getattr(value, "__module__", None) in VENDORS
+        for value in [*vars(module).values()]
+        if isinstance(value, ModuleType | type | FunctionType)
+    )
 
 
 def _put_back(place: Any, before: dict[str, Any]) -> None:

@@ -1,8 +1,11 @@
 """The real rpi-lgpio on the simulated board: the whole surface that programs use."""
 
+import importlib
 import io
+import os
 import sys
 import threading
+from types import ModuleType
 
 import pytest
 
@@ -282,19 +285,42 @@ def test_one_board_at_a_time(gpio):
 
 def test_modules_are_put_back_as_they_were(monkeypatch):
     """What was imported before is there again, and the environment is untouched."""
-    import os
-
-    monkeypatch.setitem(sys.modules, "lgpio", sys)
+    vendors = ModuleType("lgpio")
+    monkeypatch.setitem(sys.modules, "lgpio", vendors)
     monkeypatch.delenv("RPI_LGPIO_REVISION", raising=False)
     with SimPi(VirtualClock()).installed():
         import RPi.GPIO
 
-        assert sys.modules["lgpio"] is not sys
+        assert sys.modules["lgpio"] is not vendors
         assert sys.modules["RPi.GPIO"] is RPi.GPIO
 
-    assert sys.modules["lgpio"] is sys
+    assert sys.modules["lgpio"] is vendors
     assert "RPi.GPIO" not in sys.modules
     assert "RPI_LGPIO_REVISION" not in os.environ
+
+
+DRIVERS = {
+    "by_module": "import RPi.GPIO as GPIO\n",
+    "by_name": "from spidev import SpiDev\n",
+    "innocent": "import json\n",
+}
+
+
+def test_a_strangers_driver_is_imported_afresh_on_each_board(tmp_path, monkeypatch):
+    """A driver that keeps a board's modules would go on talking to the board before."""
+    for name, text in DRIVERS.items():
+        (tmp_path / f"{name}_driver.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        with SimPi(VirtualClock()).installed():
+            by_module = importlib.import_module("by_module_driver")
+            by_name = importlib.import_module("by_name_driver")
+            importlib.import_module("innocent_driver")
+
+            assert by_module.GPIO is sys.modules["RPi.GPIO"]
+            assert by_name.SpiDev is sys.modules["spidev"].SpiDev
+
+    assert [name for name in DRIVERS if f"{name}_driver" in sys.modules] == ["innocent"]
 
 
 def test_on_a_real_clock_callbacks_come_from_a_thread_of_the_board():
