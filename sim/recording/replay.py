@@ -228,7 +228,12 @@ class ReplayGpio:
                 return
             self._replay.take(self._wire)
             if event["do"] == "edge":
-                self._callbacks[event["channel"]](*event["args"])
+                callback = self._callbacks.get(event["channel"])
+                if callback is None:
+                    raise ReplayDiffers(
+                        f"{self._replay.words(event)}: then somebody listened to this pin"
+                    )
+                callback(*event["args"])
 
     def _call(self, name: str, args: Any, options: Any) -> Any:
         self.deliver()
@@ -278,7 +283,8 @@ class ReplayLink:
 
 def _link_event(event: Event) -> LinkEvent:
     if event["event"] == "Received":
-        return Received(event["topic"], payload_of(event), bool(event["retained"]))
+        retained = bool(event.get("retained"))
+        return Received(str(event.get("topic", "")), payload_of(event), retained)
     if event["event"] == "Connected":
         return Connected()
     kind = Disconnected if event["event"] == "Disconnected" else NotConnected

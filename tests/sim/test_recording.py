@@ -402,7 +402,7 @@ def test_no_key_is_written(path, clock):
         (HEADER + '{"t_ms": 1, "wire": 5}\n', ":2: wire is missing"),
         (HEADER + '{"t_ms": 1, "wire": "a"}\n', ":2: do is missing"),
         (
-            HEADER + '{"t_ms": 1, "wire": "a", "do": "transfer", "out": "zz"}\n',
+            HEADER + '{"t_ms": 1, "wire": "a", "do": "transfer", "out": "zz", "in": ""}\n',
             ":2: out must be hex",
         ),
         (
