@@ -174,20 +174,22 @@ class TypeA:
         self.link.renew_field()
         began_ms = self.link.now_ms()
         found: list[tuple[bytes, int]] = []
-        failures = repeats = 0
+        failures = in_a_row = repeats = 0
         for _ in range(_WALKS_MAX):
             if not self._is_answered(tries):
                 return found, failures == 0
-            tries = 2
-            if failures > _FAILURES_MAX or repeats > _REPEATS_MAX:
+            tries = 3 if failures else 2  # where answers are damaged, so are requests
+            if in_a_row > _FAILURES_MAX or repeats > _REPEATS_MAX:
                 break
             if self.link.now_ms() - began_ms > _ROUND_MS_MAX:
                 break
             try:
-                tag = self._find(failures % 2 == 1)
+                tag = self._find(in_a_row % 2 == 1)
             except TagFault:
                 failures += 1
+                in_a_row += 1
                 continue
+            in_a_row = 0
             if tag in found:
                 repeats += 1
             else:
