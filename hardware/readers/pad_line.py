@@ -33,6 +33,8 @@ STEP_MS = 2_000
 FEEL_AGAIN_MS = 500
 """How soon a pad in trouble is asked again by `health`."""
 FEEL_WAIT_MS = 40
+FEEL_TIMEOUT_MS = 2_000
+"""However patient a site is with answers: staff see a dead pad within five seconds."""
 QUIET_MS = 50
 """Silence after which nothing of an older answer is on its way any more: 1,000 bits at 19,200
 baud, and USB bridges hand over what they have after 16 ms."""
@@ -270,7 +272,7 @@ class PadLine:
         if answer is not None:
             self._feeling = None
             self._take_feeling(probe, answer)
-        elif parser.broken or now_ms - asked_ms >= self._timeout_ms:
+        elif parser.broken or now_ms - asked_ms >= min(self._timeout_ms, FEEL_TIMEOUT_MS):
             self._feeling = None
             self._failed(self._no_answer(parser, 0))
 

@@ -375,6 +375,18 @@ def test_health_of_an_idle_pad_is_never_older_than_two_seconds(table):
     assert all(green[green.index(True) :])
 
 
+def test_a_patient_site_sees_a_dead_pad_all_the_same(table):
+    """With ten seconds for an answer a dead pad is still red within five."""
+    patient = Table(table.maker, options=PadOptions(timeout_ms=10_000))
+    assert patient.reader.health().ok
+    patient.pad.fail(OFF)
+    for _ in range(50):
+        patient.clock.advance(100)
+        patient.reader.health()
+
+    assert not patient.reader.health().ok
+
+
 def test_health_of_a_late_pad_stays_red(late_table):
     """One question late, each greeting is answered with the other: never taken for well."""
     table = late_table
