@@ -201,13 +201,13 @@ class RadioField:
     def send(self, frame: Frame, ended_ns: int, gain_db: int) -> int | None:
         """Let every tag hear a frame; return when the first reply starts, None for silence."""
         with self.lock:
-            self._answers = []
+            busy = self._finish_early()
             if not self._on:
                 return None
             self.air.append(OnAir(ended_ns, (), frame))
             started_ns = ended_ns - frame.length * BIT_NS
             for placement in list(self._placements.values()):
-                if self._hears(placement, frame, started_ns):
+                if placement not in busy and self._hears(placement, frame, started_ns):
                     self._ask(placement, frame, ended_ns, gain_db)
             starts = [a.starts_ns for a in self._answers if a.reply.frame is not None]
             return min(starts, default=None)
@@ -272,6 +272,17 @@ class RadioField:
         for at in range(frame.length):
             flipped |= (self._random.random() < bit_errors) << at
         return Frame(frame.word ^ flipped, frame.length, frame.encrypted)
+
+    def _finish_early(self) -> list[Placement]:
+        """Return the tags that are still writing: the reader speaks too soon, and they are deaf.
+
+        Their memory is written all the same, as long as the carrier feeds them.
+        """
+        answers, self._answers = self._answers, []
+        writing = [answer for answer in answers if answer.reply.programming is not None]
+        for answer in writing:
+            self._finish(answer)
+        return [answer.placement for answer in writing]
 
     def _finish(self, answer: Answer) -> bool:
         """Program what the reply waited for; return whether the tag is still there to answer."""
