@@ -93,6 +93,7 @@ class EscposPrinter:
         self._last = PAPER_SENSOR
         self._asked_ms = -ASK_AGAIN_MS
         self._waiting_since_ms: int | None = None
+        self._unreached_since_ms: int | None = None
         self._has_answered = False
         self._is_low = False
         self._is_closed = False
@@ -121,8 +122,7 @@ class EscposPrinter:
         if self._is_closed:
             return Health(False, f"{self.name}: closed")
         try:
-            self._link.look()
-            self._exchange_status()
+            self._reach()
         except DeviceError as error:
             self._asked = self._waiting_since_ms = None
             self._has_answered = False
@@ -144,7 +144,7 @@ class EscposPrinter:
 
     def _ask_before_printing(self) -> None:
         """Raise `PrinterError` if the printer says that it cannot print."""
-        self._link.look()
+        self._link.look(WRITE_WAIT_MS)
         if not self._link.can_read:
             return
         # The answer to an earlier question must not be taken for one to the next.
@@ -159,12 +159,20 @@ class EscposPrinter:
                 self._failure = ""
                 raise PrinterError(f"{self.name}: {self._troubles[number]}")
 
-    def _exchange_status(self) -> None:
+    def _reach(self) -> None:
         """Hear the answer to the last question, and ask the next one; waits for nothing."""
+        now_ms = self._clock.now_ms()
+        if not self._link.look():
+            if self._unreached_since_ms is None:
+                self._unreached_since_ms = now_ms
+            if now_ms - self._unreached_since_ms >= SILENT_MS:
+                raise DeviceTimeout(f"{self._link.name} does not answer; check cable and address")
+            return
+        self._unreached_since_ms = None
         if not self._link.can_read:
             return
         self._hear(0)
-        if self._clock.now_ms() - self._asked_ms >= ASK_AGAIN_MS:
+        if now_ms - self._asked_ms >= ASK_AGAIN_MS:
             self._ask(PAPER_SENSOR if self._last == OFFLINE_CAUSE else OFFLINE_CAUSE, 0)
 
     def _ask(self, number: int, wait_ms: int) -> None:

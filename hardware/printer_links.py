@@ -12,7 +12,9 @@ import os
 import select
 import socket
 import stat
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,8 +56,11 @@ class PrinterLink(Protocol):
     def read(self, wait_ms: int) -> bytes:
         """Return what has come, waiting at most that long for the first byte."""
 
-    def look(self) -> None:
-        """Find out, without waiting, whether the printer is there."""
+    def look(self, wait_ms: int = 0) -> bool:
+        """Return whether the printer can be talked to; False while it is still being reached.
+
+        Waits for that at most `wait_ms`; then `DeviceTimeout`, unless that is 0.
+        """
 
     def close(self) -> None:
         """Let go of the device; the next use opens it again."""
@@ -100,10 +105,6 @@ class _Descriptor:
         except OSError as error:
             raise self._lost(error) from error
 
-    def look(self) -> None:
-        """See `PrinterLink.look`."""
-        self._ready(0)
-
     def close(self) -> None:
         """See `PrinterLink.close`."""
         raise NotImplementedError
@@ -139,11 +140,12 @@ class FileLink(_Descriptor):
             with suppress(OSError):
                 os.close(descriptor)
 
-    def look(self) -> None:
+    def look(self, wait_ms: int = 0) -> bool:
         """See `PrinterLink.look`; an unplugged device's file disappears."""
-        self._ready(0)
+        self._ready(wait_ms)
         if not os.path.exists(self.name):
             raise self._lost(FileNotFoundError(errno.ENOENT, ""))
+        return True
 
     def _ready(self, wait_ms: int) -> int:
         if self._descriptor is None:
@@ -169,12 +171,14 @@ class NetworkLink(_Descriptor):
     def __init__(self, host: str, port: int = PORT_RAW) -> None:
         super().__init__(f"{host}:{port}")
         self._address = (host, port)
+        self._lookup: Future[Any] | None = None
         self._socket: socket.socket | None = None
         self._is_connected = False
 
     def close(self) -> None:
         """See `PrinterLink.close`."""
         link, self._socket, self._is_connected = self._socket, None, False
+        self._lookup = None
         if link is not None:
             link.close()
 
@@ -185,10 +189,16 @@ class NetworkLink(_Descriptor):
             self.close()
         return found
 
-    def look(self) -> None:
-        """See `PrinterLink.look`; a connection that is still being made is no failure."""
-        with suppress(DeviceTimeout):
-            self._ready(0)
+    def look(self, wait_ms: int = 0) -> bool:
+        """See `PrinterLink.look`."""
+        try:
+            self._ready(wait_ms)
+        except DeviceTimeout:
+            if wait_ms > 0:
+                self.close()
+                raise
+            return False
+        return True
 
     def _has_hung_up(self) -> bool:
         if self._socket is None or not self._is_connected:
@@ -201,21 +211,28 @@ class NetworkLink(_Descriptor):
             return True
 
     def _ready(self, wait_ms: int) -> int:
+        wait_ms = min(wait_ms, CONNECT_WAIT_MS)
         if self._socket is None:
-            self._socket = self._begin()
+            self._socket = self._begin(wait_ms)
         if not self._is_connected:
-            if not _wait(self._socket.fileno(), select.POLLOUT, min(wait_ms, CONNECT_WAIT_MS)):
-                if wait_ms:
-                    self.close()
-                raise DeviceTimeout(f"{self.name} does not answer; check its cable and address")
+            if not _wait(self._socket.fileno(), select.POLLOUT, wait_ms):
+                raise self._does_not_answer()
             self._is_connected = True  # or refused: then the next read or write says so
         return self._socket.fileno()
 
-    def _begin(self) -> socket.socket:
-        """Begin to connect; a host's name is looked up here, which may take a moment."""
+    def _begin(self, wait_ms: int) -> socket.socket:
+        """Begin to connect, once the host's address is known."""
+        if self._lookup is None:
+            self._lookup = Future()
+            threading.Thread(
+                target=_look_up, args=(*self._address, self._lookup), name="look-up", daemon=True
+            ).start()
         try:
-            found = socket.getaddrinfo(*self._address, type=socket.SOCK_STREAM)[0]
+            found = self._lookup.result(wait_ms / 1000)
+        except TimeoutError as error:
+            raise self._does_not_answer() from error
         except OSError as error:
+            self._lookup = None
             raise DeviceUnavailable(f"{self.name} is not a known host; check its name") from error
         link = socket.socket(found[0], socket.SOCK_STREAM)
         link.setblocking(False)
@@ -224,6 +241,9 @@ class NetworkLink(_Descriptor):
             link.close()
             raise self._lost(OSError(number, os.strerror(number)))
         return link
+
+    def _does_not_answer(self) -> DeviceTimeout:
+        return DeviceTimeout(f"{self.name} does not answer; check its cable and address")
 
 
 class SerialLink:
@@ -244,11 +264,12 @@ class SerialLink:
         """See `PrinterLink.read`."""
         return self._line.read(1, wait_ms) + self._line.read(CHUNK_BYTES, 0)
 
-    def look(self) -> None:
+    def look(self, wait_ms: int = 0) -> bool:
         """See `PrinterLink.look`."""
         health = self._line.health()
         if not health.ok:
             raise DeviceUnavailable(health.detail)
+        return True
 
     def close(self) -> None:
         """Let go of the port for good."""
@@ -296,12 +317,12 @@ class UsbLink:
         """Return nothing."""
         return b""
 
-    def look(self) -> None:
+    def look(self, wait_ms: int = 0) -> bool:
         """See `PrinterLink.look`; asks the kernel's list, which costs no time."""
         for device in self._devices.glob("*/idVendor"):
             numbers = [_hex(device), _hex(device.with_name("idProduct"))]
             if tuple(numbers) == self._numbers:
-                return
+                return True
         self.close()
         raise DeviceUnavailable(f"{self.name} is not there; check its plug (lsusb lists it)")
 
@@ -330,11 +351,20 @@ class DummyLink:
         """Return nothing."""
         return b""
 
-    def look(self) -> None:
+    def look(self, wait_ms: int = 0) -> bool:
         """Be there."""
+        return True
 
     def close(self) -> None:
         """Keep what was written."""
+
+
+def _look_up(host: str, port: int, found: "Future[Any]") -> None:
+    """Find a host's address, in a thread: a name server may take its time."""
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
+    except OSError as error:
+        found.set_exception(error)
 
 
 def _open_usb(vendor: int, product: int) -> Any:

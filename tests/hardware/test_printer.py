@@ -466,9 +466,37 @@ def test_a_refused_connection_says_so(tmp_path):
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
         printer = EscposPrinter(NetworkLink("127.0.0.1", port), clock=SystemClock())
-        assert not printer.health().ok
         with pytest.raises(PrinterError, match="refuses the connection"):
             printer.print_lines(["Momo"])
+        assert not printer.health().ok
+
+
+def test_a_host_nobody_knows_says_so():
+    """Names are looked up beside the kiosk's work; a wrong one is named."""
+    printer = EscposPrinter(NetworkLink("printer.invalid"), clock=SystemClock())
+
+    with pytest.raises(PrinterError, match=r"printer\.invalid:9100 (is not a known|does not)"):
+        printer.print_lines(["Momo"])
+
+
+class Unreachable(DummyLink):
+    """A printer whose connection is being made for ever."""
+
+    def look(self, wait_ms=0):
+        return False
+
+
+def test_a_printer_that_is_never_reached_is_unhealthy_after_a_while():
+    """A connection being made is no trouble yet; after four seconds it is."""
+    clock = VirtualClock()
+    printer = EscposPrinter(Unreachable(), clock=clock)
+    assert printer.health().ok
+    clock.advance(3_999)
+    assert printer.health().ok
+    clock.advance(1)
+
+    assert "does not answer; check cable and address" in printer.health().detail
+    assert not printer.health().ok
 
 
 def test_a_network_printer_that_hung_up_is_called_again():
