@@ -8,7 +8,7 @@ are the only sources.
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hardware.ports import Clock
 from sim.faults import DELAYED, GARBAGE, INTERMITTENT, OFF, SLOW, STUCK, Faulty
@@ -28,8 +28,7 @@ OSCILLATOR_NS = 38_000
 1 so long; what is written meanwhile is taken all the same, as hosts are slower than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One chip-select on the bus: when it ended, what the host sent and got."""
 
     at_ns: int

@@ -13,7 +13,10 @@ def carrier_ns(periods: int) -> int:
 
 
 class Timer:
-    """Counts down from `reload`; times are the chip's ns."""
+    """Counts down from `reload`; times are the chip's ns.
+
+    New settings hold from the next start on.
+    """
 
     def __init__(self) -> None:
         self.prescaler = 0
@@ -22,6 +25,8 @@ class Timer:
         self.restarts = False
         self.running = False
         self._started_ns = 0
+        self._expires_ns = 0
+        self._tick_periods = 1
         self._from = 0
         self._stopped_at = 0
 
@@ -35,6 +40,8 @@ class Timer:
         self.running = True
         self._started_ns = now_ns
         self._from = self.reload
+        self._tick_periods = self.tick_periods
+        self._expires_ns = now_ns + carrier_ns(self._tick_periods * (self._from + 1))
 
     def stop(self, now_ns: int) -> None:
         """Hold the counter where it is."""
@@ -45,19 +52,20 @@ class Timer:
         """Return the counter."""
         if not self.running:
             return self._stopped_at
-        ticks = (now_ns - self._started_ns) * CARRIER_KHZ // (1_000_000 * self.tick_periods)
+        ticks = (now_ns - self._started_ns) * CARRIER_KHZ // (1_000_000 * self._tick_periods)
         return max(0, self._from - ticks)
 
     def expires_ns(self) -> int | None:
         """Return when the counter will have passed zero, None while it stands."""
-        if not self.running:
-            return None
-        return self._started_ns + carrier_ns(self.tick_periods * (self._from + 1))
+        return self._expires_ns if self.running else None
 
-    def expire(self, now_ns: int) -> None:
-        """Stop at zero, or with TAutoRestart begin again."""
-        if self.restarts:
-            self.start(now_ns)
-        else:
+    def expire(self, until_ns: int) -> None:
+        """Stop at zero, or with TAutoRestart begin again, as often as it would have by then."""
+        if not self.restarts:
             self.running = False
             self._stopped_at = 0
+            return
+        expired_ns = self._expires_ns
+        self.start(expired_ns)
+        period_ns = self._expires_ns - expired_ns
+        self.start(expired_ns + max(0, until_ns - expired_ns) // period_ns * period_ns)

@@ -118,22 +118,26 @@ class Transceiver:
 
     def next_due_ns(self) -> int | None:
         """Return when the next thing happens by itself, None for never."""
-        times = [at_ns for at_ns, _ in self._due.values()]
-        expires_ns = self.timer.expires_ns()
-        return min(times if expires_ns is None else [*times, expires_ns], default=None)
+        soonest_ns = self.timer.expires_ns()
+        for at_ns, _ in self._due.values():
+            if soonest_ns is None or at_ns < soonest_ns:
+                soonest_ns = at_ns
+        return soonest_ns
 
     def run(self, until_ns: int) -> None:
         """Let everything happen that is due by then."""
         due_ns = self.next_due_ns()
         while due_ns is not None and due_ns <= until_ns:
             self.now_ns = max(self.now_ns, due_ns)
-            self._happen(due_ns)
+            self._happen(due_ns, until_ns)
             due_ns = self.next_due_ns()
         self.now_ns = max(self.now_ns, until_ns)
 
-    def _happen(self, due_ns: int) -> None:
+    def _happen(self, due_ns: int, until_ns: int) -> None:
         if self.timer.expires_ns() == due_ns:
-            self.timer.expire(due_ns)
+            # A timer that restarts every microsecond must not be followed one by one.
+            others_ns = [at_ns for at_ns, _ in self._due.values()]
+            self.timer.expire(min([until_ns, *others_ns]))
             self.raise_irq(reg.TIMER_IRQ)
             return
         name = min(self._due, key=lambda candidate: self._due[candidate][0])
