@@ -239,6 +239,41 @@ def test_pins_survive_somebody_elses_cleanup_of_everything(pi, clock):
     assert beam.edges() == [Edge(False, 0)]
 
 
+def test_an_input_that_was_taken_away_is_unhealthy_until_it_is_back(pi, clock):
+    """Another program took the pin after a cleanup: health names it, and heals by itself."""
+    import RPi.GPIO
+
+    beam = PinInput(22, clock=clock)
+    RPi.GPIO.cleanup()
+    pi.line(22).hold("thief")
+    assert "held by 'thief'" in beam.health().detail
+    assert not beam.health().ok
+    pi.line(22).free()
+
+    assert beam.health().ok
+    pi.line(22).drive(True)
+    assert [edge.level for edge in beam.edges()] == [True]
+
+
+def test_an_output_that_cannot_be_switched_off_says_so(pi, clock, caplog):
+    """Its time is over and the pin is not ours: logged once, unhealthy, tried again."""
+    import RPi.GPIO
+
+    siren = lamp(clock, name="siren")
+    siren.on()
+    RPi.GPIO.cleanup()
+    pi.line(17).hold("thief")
+    clock.advance(MAX_ON_MS)
+    assert siren.state
+    assert siren.state
+    assert "siren: GPIO 17 is held by 'thief'" in siren.health().detail
+    assert caplog.text.count("cannot be switched off") == 1
+    pi.line(17).free()
+
+    assert not siren.state
+    assert siren.health().ok
+
+
 def test_a_debounce_somebody_set_before_does_not_hide_edges(pi, clock):
     """lgpio keeps a line's debounce time; the input's edges are raw all the same."""
     import RPi.GPIO
@@ -313,6 +348,7 @@ class OriginalGpio:
         self.levels = {}
         self.callbacks = {}
         self.cleaned = []
+        self.waves = []
         self._mode = None
         self._edges = edges
         self._setup_error = setup_error
@@ -345,11 +381,29 @@ class OriginalGpio:
     def cleanup(self, channel):
         self.cleaned.append(channel)
 
+    def PWM(self, channel, frequency_hz):
+        """Return a wave; what becomes of it is in `waves`."""
+        self.waves.append(OriginalWave(channel, frequency_hz))
+        return self.waves[-1]
+
     def drive(self, channel, level):
         """Change the wire; the callback comes from another thread, and says only which pin."""
         self.levels[channel] = level
         if channel in self.callbacks:
             self.callbacks[channel](channel)
+
+
+class OriginalWave:
+    """The original's PWM object."""
+
+    def __init__(self, channel, frequency_hz):
+        self.did = [(channel, frequency_hz)]
+
+    def start(self, duty_percent):
+        self.did.append(("start", duty_percent))
+
+    def stop(self):
+        self.did.append("stop")
 
 
 class TestPinInputOnTheOriginal(InputContract):
@@ -380,6 +434,18 @@ class TestPinOutputOnTheOriginal(OutputContract):
             level=lambda _output: bool(gpio.levels[17]),
             advance=clock.advance,
         )
+
+
+def test_a_buzzer_on_the_original_is_its_pwm(clock):
+    """Started with half of each period on, and ended by itself."""
+    gpio = OriginalGpio()
+    buzzer = Buzzer(18, clock=clock, max_on_ms=100, frequency_hz=2_000, gpio=gpio)
+    buzzer.on()
+    clock.advance(100)
+
+    assert not buzzer.state
+    assert [wave.did for wave in gpio.waves] == [[(18, 2_000), ("start", 50), "stop"]]
+    assert gpio.levels[18] == 0
 
 
 def test_where_edges_cannot_be_detected_they_are_polled_and_it_is_said(clock):
@@ -460,3 +526,8 @@ def test_two_packages_of_one_name_are_found(installed, is_said):
 
     assert (said is not None) is is_said
     assert not is_said or "pip uninstall RPi.GPIO rpi-lgpio" in said
+
+
+def test_this_environment_has_one_of_them():
+    """The question is asked of what is really installed, if nothing else is given."""
+    assert two_owners_of_rpi() is None
