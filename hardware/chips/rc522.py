@@ -217,8 +217,11 @@ class Rc522:
 
         `last_bits`: how many bits of the last byte to send, 0 for all. `align`: where the first
         bit received goes in the first byte. `wait_us`: from the end of the frame to the first
-        bits of the answer, at most 12,750. Raises `ChipFault`.
+        bits of the answer, at most 12,750. Raises `ChipFault`, and `ValueError` for a frame that
+        the FIFO has no room for.
         """
+        if not 1 <= len(frame) <= FIFO_BYTES:
+            raise ValueError(f"{len(frame)} bytes: a frame has 1 to {FIFO_BYTES}")
         self._prepare(frame, wait_us, align << 4 | last_bits)
         self.write(COMMAND, TRANSCEIVE)
         self.write(BIT_FRAMING, START_SEND | align << 4 | last_bits)
