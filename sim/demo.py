@@ -136,7 +136,7 @@ class Demo:
             text = files.kiosk_toml(kiosk, self.folder, keys, plugs[kiosk.station], port)
             wires = kiosk.station in files.WIRED
             if wires:
-                text += files.device_toml(kiosk.station, self._cables, int(self._device_port))
+                text += files.device_toml(kiosk.station, self._cables)
             self._start_station(
                 family, "kiosk", kiosk.station, text, *(["--wires"] if wires else [])
             )

@@ -111,7 +111,7 @@ def kiosk_toml(plan: StationPlan, folder: Path, keys: Secrets, net: "Net", port:
     )
 
 
-def device_toml(station: str, cables: Mapping[str, str], device_port: int) -> str:
+def device_toml(station: str, cables: Mapping[str, str]) -> str:
     """Return the sections of a configuration that name the drivers of a wired kiosk."""
     pins = "".join(
         f"""
@@ -136,9 +136,8 @@ driver = "serial"
 port = {json.dumps(cables[f"{station}/scanner"])}
 
 [devices.printer]
-driver = "sim.wires:bench_printer"
-bench_port = {device_port}
-station = {json.dumps(station)}
+driver = "escpos"
+port = {json.dumps(cables[f"{station}/printer"])}
 {pins}"""
 
 

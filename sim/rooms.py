@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hardware.ports import ISO15693, NTAG, Clock
 from sim.devices import Settle, SimPrinter, SimReader, SimScanner
 from sim.mfrc522.breakout import SimBreakout
+from sim.pi.paper import SimPaperPrinter
 from sim.pins import SimInput, SimOutput
 from sim.serial.pad_3m import SimPad3M
 from sim.serial.scanner import SimSerialScanner
@@ -15,7 +16,7 @@ SIREN_ON_MS_MAX = 30_000
 LAMP_ON_MS_MAX = 600_000
 SIGNAL_ON_MS_MAX = 10_000
 
-WiredDevice = SimPad3M | SimSerialScanner | SimBreakout
+WiredDevice = SimPad3M | SimSerialScanner | SimPaperPrinter | SimBreakout
 """Devices that end in a cable: whoever asks them needs a driver."""
 
 Device = SimReader | SimScanner | SimPrinter | SimInput | SimOutput | WiredDevice
@@ -98,8 +99,8 @@ class SimKiosk:
 class WiredKiosk:
     """A kiosk whose pad, card spot and scanner end in cables, for the drivers of real ones.
 
-    The pad is a 3M 810 and the scanner a serial one, each for a `TcpCable`; the card spot is an
-    RC522 on SPI. Printer and signals are those of every simulated kiosk.
+    Pad (a 3M 810), scanner and receipt printer are each for a `TcpCable`; the card spot is an
+    RC522 on SPI. The signals are those of every simulated kiosk.
     """
 
     station: str
@@ -108,7 +109,7 @@ class WiredKiosk:
     pad: SimPad3M = field(init=False)
     card_reader: SimBreakout = field(init=False)
     scanner: SimSerialScanner = field(init=False)
-    printer: SimPrinter = field(init=False)
+    printer: SimPaperPrinter = field(init=False)
     sound_ok: SimOutput = field(init=False)
     sound_problem: SimOutput = field(init=False)
 
@@ -119,7 +120,7 @@ class WiredKiosk:
         )
         self.card_reader = SimBreakout(circuit.clock, name=f"{station}/card")
         self.scanner = SimSerialScanner(circuit.clock, name=f"{station}/scanner")
-        self.printer = SimPrinter(name=f"{station}/printer")
+        self.printer = SimPaperPrinter(circuit.clock, name=f"{station}/printer")
         self.sound_ok, self.sound_problem = (
             SimOutput(circuit.clock, name=f"{station}/{signal}", max_on_ms=SIGNAL_ON_MS_MAX)
             for signal in ("sound_ok", "sound_problem")

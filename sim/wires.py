@@ -3,6 +3,7 @@
     pad       3M 810, a serial port (`socket://`, which pyserial brings)
     cards     RC522 on SPI, through a simulated Pi: our own driver on `spidev`
     scanner   a serial port
+    printer   ESC/POS over the network
     signals   GPIO 17 (done) and 27 (please look), through the real rpi-lgpio
 
 Nothing in the program knows: its configuration names drivers and ports, as at a real kiosk.
@@ -13,12 +14,11 @@ from contextlib import contextmanager
 
 from circulation.config import Section
 from hardware.errors import DeviceError
-from hardware.options import Options
-from hardware.ports import Clock, Printer
+from hardware.ports import Clock
 from kiosk.devices import KioskDevices, open_devices
 from sim.demo_files import SIGNAL_PINS
 from sim.pi.board import SimPi
-from sim.remote import BenchLink, RemoteOutput, RemotePrinter
+from sim.remote import BenchLink, RemoteOutput
 
 HOST = "127.0.0.1"
 
@@ -48,13 +48,6 @@ class RemoteChip:
             self._link.call(self._name, "reset_pin", level)
         except DeviceError:
             return
-
-
-def bench_printer(options: Options, clock: Clock, name: str) -> Callable[[], Printer]:
-    """A driver for the bench's printer, as a third party writes one."""
-    port = options.integer("bench_port", minimum=1, maximum=65_535)
-    station = options.text("station")
-    return lambda: RemotePrinter(BenchLink(HOST, port, clock=clock), f"{station}/{name}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
     GET  /            the page
     GET  /api/state   everything on the bench, as JSON
     GET  /events      the same as server-sent events, whenever it changes
+    GET  /api/paper   ?kiosk=NAME: the last slip of a wired kiosk, as a picture
     GET  /api/look    ?thing=LABEL: its tag's memory; ?station=NAME: its devices, inside
     POST /api/move    {"keys": ["…"], "place": "kiosk-1/pad"}
     POST /api/scan    {"kiosk": "kiosk-1", "code": "30715000000015"}
@@ -31,7 +32,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sim.bench.look import look_at_station, look_at_thing
+from sim.bench.look import look_at_station, look_at_thing, paper
 from sim.bench.plugs import GATEWAY, Plugs
 from sim.bench.view import view
 from sim.errors import SimError, WorldError
@@ -89,6 +90,13 @@ def make_app(bench: Bench) -> Starlette:
         except WorldError as error:
             return _problem(str(error), 400)
 
+    async def slip(request: Request) -> Response:
+        try:
+            picture = paper(bench.world, request.query_params.get("kiosk", ""))
+        except WorldError as error:
+            return _problem(str(error), 400)
+        return Response(picture, media_type="image/png", headers={"cache-control": "no-store"})
+
     async def events(_: Request) -> Response:
         if bench.watchers >= WATCHERS_MAX:
             return _problem(f"{WATCHERS_MAX} pages watch this bench already; close one", 503)
@@ -99,6 +107,7 @@ def make_app(bench: Bench) -> Starlette:
         Route("/", page),
         Route("/api/state", state),
         Route("/api/look", look),
+        Route("/api/paper", slip),
         Route("/events", events),
         Mount("/assets", StaticFiles(directory=ASSETS)),
     ]

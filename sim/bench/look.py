@@ -1,5 +1,6 @@
 """What the page shows of the inside: tag memory, what a device was asked, what its pins did."""
 
+import io
 from typing import Any
 
 from hardware.chips import tag_data
@@ -9,6 +10,7 @@ from sim.errors import WorldError
 from sim.faults import Faulty
 from sim.mfrc522.breakout import SimBreakout
 from sim.mfrc522.trace import describe, describe_air
+from sim.pi.paper import SimPaperPrinter, picture_of
 from sim.pins import SimInput, SimOutput
 from sim.rooms import Device
 from sim.serial.pad_3m import SimPad3M
@@ -31,7 +33,7 @@ _BASIC_BLOCK = (  # first byte, last byte, what it is (ISO 28560-3, the basic bl
 _KINDS: tuple[tuple[Any, str], ...] = (
     (SimReader | SimPad3M | SimBreakout, "reader"),
     (SimScanner | SimSerialScanner, "scanner"),
-    (SimPrinter, "printer"),
+    (SimPrinter | SimPaperPrinter, "printer"),
     (SimOutput, "output"),
     (SimInput, "input"),
 )
@@ -159,3 +161,13 @@ def _chip_lines(chip: SimBreakout, now_ms: int) -> list[dict[str, Any]]:
     return [
         {"ago_ms": now_ms - at_ns // 1_000_000, "text": text, "count": 1} for at_ns, text in lines
     ]
+
+
+def paper(world: World, station: str) -> bytes:
+    """Return the last slip of a wired kiosk's printer as a PNG; raises `WorldError`."""
+    kiosk = world.wired_kiosks.get(station)
+    if kiosk is None or not kiosk.printer.slips:
+        raise WorldError(f"{station!r}: no printer here has printed a slip")
+    png = io.BytesIO()
+    picture_of(kiosk.printer.slips[-1]).save(png, "PNG")
+    return png.getvalue()

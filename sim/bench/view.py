@@ -4,6 +4,7 @@ from typing import Any
 
 from hardware.ports import Security
 from sim.bench.plugs import Plugs
+from sim.pi.escpos import Slip
 from sim.rooms import SimGate, SimKiosk, SimThing, WiredKiosk
 from sim.world import BOOK, World
 
@@ -49,16 +50,26 @@ def _card(thing: SimThing) -> dict[str, Any]:
 
 
 def _kiosk(kiosk: SimKiosk | WiredKiosk, links: dict[str, str]) -> dict[str, Any]:
-    slips = kiosk.printer.slips
+    slips = len(kiosk.printer.slips)
+    is_wired = isinstance(kiosk, WiredKiosk)
     return {
         "id": kiosk.station,
         "label": kiosk.label,
         "screen": links.get(kiosk.station),
         "sound_ok": kiosk.sound_ok.state,
         "sound_problem": kiosk.sound_problem.state,
-        "slip": list(slips[-1]) if slips else None,
+        "slip": _slip(kiosk),
+        "paper": f"/api/paper?kiosk={kiosk.station}&n={slips}" if slips and is_wired else None,
         "faults": _faults(pad=kiosk.pad, card=kiosk.card_reader, scanner=kiosk.scanner),
     }
+
+
+def _slip(kiosk: SimKiosk | WiredKiosk) -> list[str] | None:
+    """Return the lines of text on the last slip."""
+    if not kiosk.printer.slips:
+        return None
+    last = kiosk.printer.slips[-1]
+    return list(last.texts if isinstance(last, Slip) else last)
 
 
 def _gate(gate: SimGate) -> dict[str, Any]:

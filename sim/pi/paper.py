@@ -29,6 +29,8 @@ _COVER_OPEN, _PAPER_STOP = 0x04, 0x20
 _PAPER_END, _NEAR_END = 0x60, 0x0C
 
 LETTER_WIDTH, LETTER_HEIGHT = 12, 30
+LETTER_SIZE = 20
+"""Letters of Pillow's own font stand in cells of font A, 12 dots wide: the widest just fit."""
 
 
 class SimPaperPrinter(SimSerialDevice):
@@ -151,14 +153,15 @@ def picture_of(slip: Slip, *, width_dots: int = 576) -> Any:
     heights = [LETTER_HEIGHT if isinstance(line, str) else len(line.rows) for line in slip.lines]
     picture = Image.new("1", (width_dots, max(1, sum(heights))), 1)
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(LETTER_WIDTH * 2)
+    font = ImageFont.load_default(LETTER_SIZE)
     top = 0
     for line, height in zip(slip.lines, heights, strict=True):
         if isinstance(line, Raster):
             picture.paste(_raster_picture(line), (0, top))
         else:
             for column, letter in enumerate(line):
-                pen.text((column * LETTER_WIDTH, top), letter, font=font, fill=0)
+                middle = (column * LETTER_WIDTH + LETTER_WIDTH // 2, top)
+                pen.text(middle, letter, font=font, fill=0, anchor="ma")
         top += height
     return picture
 

@@ -4,8 +4,6 @@ import tomllib
 
 import pytest
 
-from circulation.config import Section
-from hardware.errors import PrinterError
 from hardware.readers.rc522 import Rc522Reader
 from sim.bench.look import look_at_station
 from sim.bus import BusLog, FrameTeller
@@ -14,12 +12,16 @@ from sim.demo_files import device_toml
 from sim.remote import BenchLink
 from sim.remote_server import DeviceServer
 from sim.serial.device import Frame
-from sim.wires import RemoteChip, bench_printer
+from sim.wires import RemoteChip
 from sim.world import World
 
 KIOSK = "kiosk-2"
 LENA = "2000001"
-CABLES = {"kiosk-2/pad": "socket://127.0.0.1:1", "kiosk-2/scanner": "socket://127.0.0.1:2"}
+CABLES = {
+    "kiosk-2/pad": "socket://127.0.0.1:1",
+    "kiosk-2/scanner": "socket://127.0.0.1:2",
+    "kiosk-2/printer": "socket://127.0.0.1:3",
+}
 
 
 @pytest.fixture
@@ -42,13 +44,13 @@ def link(world):
 
 def test_the_configuration_names_drivers_and_ports():
     """A wired kiosk is configured like a real one: drivers by name, ports, pins."""
-    devices = tomllib.loads(device_toml(KIOSK, CABLES, 4_000))["devices"]
+    devices = tomllib.loads(device_toml(KIOSK, CABLES))["devices"]
 
     assert {name: device["driver"] for name, device in devices.items()} == {
         "pad": "pad_3m",
         "cards": "rc522",
         "scanner": "serial",
-        "printer": "sim.wires:bench_printer",
+        "printer": "escpos",
         "sound_ok": "gpio",
         "sound_problem": "gpio",
     }
@@ -75,20 +77,6 @@ def test_a_chip_whose_bench_is_away_reads_as_an_open_wire():
     assert chip.transfer(b"\xee\x00") == b"\x00\x00"
     chip.reset_pin(False)
     assert chip.irq_level
-
-
-def test_the_benchs_printer_is_a_driver_like_a_third_partys(world, link):
-    """It reads its options at once, and prints when it is opened."""
-    values = {"bench_port": link._address[1], "station": KIOSK}
-    section = Section(values, file="kiosk.toml", name="devices.printer")
-    printer = bench_printer(section, world.clock, "printer")()
-    printer.print_lines(["Due back on 20 December"])
-    world.wired_kiosks[KIOSK].printer.fail("paper_out")
-
-    assert world.wired_kiosks[KIOSK].printer.slips[-1] == ("Due back on 20 December",)
-    with pytest.raises(PrinterError):
-        printer.print_lines(["again"])
-    printer._link.close()
 
 
 def frame(text, *, to_host, at_ms=0):

@@ -470,7 +470,7 @@ class Site:
         if name in self.wired:
             urls = {device: cable.url for device, cable in self._cables.items()}
             with self.config(name).open("a", encoding="utf-8") as file:
-                file.write(device_toml(name, urls, self.devices.port))
+                file.write(device_toml(name, urls))
 
     def _write(self, name: str, top: dict[str, Any], **sections: dict[str, Any]) -> None:
         # JSON's texts, numbers and lists are TOML's too.

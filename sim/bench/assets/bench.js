@@ -253,7 +253,13 @@ function drawKiosk(kiosk) {
   $(".lamp.problem", panel).classList.toggle("on", kiosk.sound_problem);
   const slip = $(".slip", panel);
   slip.hidden = !kiosk.slip;
-  $("pre", slip).textContent = (kiosk.slip || []).join("\n");
+  const text = (kiosk.slip || []).join("\n");
+  $("pre", slip).textContent = text;
+  $("pre", slip).hidden = Boolean(kiosk.paper);
+  const picture = $("img", slip);
+  picture.hidden = !kiosk.paper;
+  picture.alt = text;
+  if (kiosk.paper && picture.getAttribute("src") !== kiosk.paper) picture.src = kiosk.paper;
 }
 
 function drawGate(gate) {
