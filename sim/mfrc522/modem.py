@@ -53,7 +53,12 @@ class Modem:
         self._sent.clear()
 
     def abort(self) -> None:
-        """Stop because the host wrote another command; what is on the air goes on there."""
+        """Stop because the host wrote another command; what is on the air goes on there.
+
+        An authentication that did not end leaves no session (table 36, MFCrypto1On).
+        """
+        if self._chip.command == reg.MF_AUTHENT:
+            self._end_session()
         self._chip.cancel("send", "byte", "fifth", "end", "pass")
         self.state = AT_REST
 
@@ -251,9 +256,13 @@ class Modem:
     def _fail_authentication(self) -> None:
         chip = self._chip
         chip.raise_error(reg.PROTOCOL_ERR)
-        chip.store(reg.STATUS2, chip.stored(reg.STATUS2) & ~reg.CRYPTO1_ON)
+        self._end_session()
         self.state = AT_REST
         chip.finish()
+
+    def _end_session(self) -> None:
+        chip = self._chip
+        chip.store(reg.STATUS2, chip.stored(reg.STATUS2) & ~reg.CRYPTO1_ON)
 
     def _after(self, bits: int) -> int:
         return self._chip.now_ns + bits * BIT_NS

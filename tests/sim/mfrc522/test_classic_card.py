@@ -140,6 +140,18 @@ def test_one_session_may_follow_another(card):
     assert card.block(8) == bytes(16)
 
 
+def test_a_failed_second_session_ends_the_first(card):
+    """A wrong key after a right one: once the host gives up, the chip encrypts no more."""
+    card.open(4)
+    assert card.read(STATUS2) & 0x08
+    card.open(8, key=bytes(6))
+
+    card.write(0x01, 0x00)
+
+    assert card.read(STATUS2) & 0x08 == 0
+    assert card.exchange(WUPA, bits=7).hex() == "0400"
+
+
 def test_forgotten_crypto_mutes_every_tag(card):
     """The chip goes on encrypting: nothing understands it until Crypto1On is cleared."""
     card.open(4)
