@@ -25,6 +25,9 @@ from kiosk.table import Table
 ROUNDS = ROUNDS_TO_PLACE + 2
 """So many rounds after start everything that lies on the pad has been heard."""
 
+ROUNDS_WITHOUT_PAD = 60
+"""Six seconds: power comes back to pad and kiosk at once, and a pad may take longer to start."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -35,17 +38,25 @@ class Recovery:
     ledger: Ledger
     done: bool = False
     _rounds: int = field(default=0)
+    _rounds_without: int = field(default=0)
 
     def is_due(self, table: Table) -> bool:
-        """Whether enough was heard of the pad to tell what lies there; counts the rounds."""
+        """Whether enough was heard of the pad to tell what lies there; counts the rounds.
+
+        A pad that does not answer yet is waited for a little, if anything depends on it.
+        """
         if self.done:
             return False
-        self._rounds += 1
-        return self._rounds >= ROUNDS or not table.pad_works
+        if table.pad_works:
+            self._rounds += 1
+            return self._rounds >= ROUNDS
+        self._rounds_without += 1
+        is_missed = table.devices.reader is not None and bool(self.ledger.store.unfinished())
+        return not is_missed or self._rounds_without >= ROUNDS_WITHOUT_PAD
 
     def again(self) -> None:
         """Look once more: facts could not be written for a while."""
-        self.done, self._rounds = False, 0
+        self.done, self._rounds, self._rounds_without = False, 0, 0
 
     def run(self, table: Table, switcher: Switcher) -> None:
         """Settle every unfinished fact."""

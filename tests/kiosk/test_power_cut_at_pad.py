@@ -30,11 +30,14 @@ class FailingPad(SimPad3M):
 
     left = None
     heard = False
+    until = None
 
     def receive(self, data):
         """Take a frame; the host's last one may still be heard."""
         if self.left is not None:
             self.left -= 1
+        if self.until is not None and self.until():
+            raise PowerCut
         if self.left != 0:
             super().receive(data)
             return
@@ -60,12 +63,16 @@ class WiredKiosk(Kiosk):
         self.devices.card_reader = None
         super().start()
 
-    def power_cut(self):
-        """The program is gone, and the pad's own power was gone for a moment too."""
+    def power_cut(self, *, pad_back_ms=0):
+        """The program is gone, and the pad's own power too; it may come back later."""
         self.device.unplug()
         self.devices.reader.close()  # a dead program holds no port
-        self.device.plug_in()
+        if not pad_back_ms:
+            self.device.plug_in()
         super().power_cut()
+        if pad_back_ms:
+            self.run(pad_back_ms)
+            self.device.plug_in()
 
     def close(self):
         self.devices.close()
@@ -164,3 +171,20 @@ def lend_again(kiosk):
     lend(kiosk)
     assert kiosk.security is Security.ON_LOAN
     return kiosk.loan(GOOSE)
+
+
+@pytest.mark.parametrize(("pad_back_ms", "fact"), [(2_000, "not_shown"), (9_000, None)])
+def test_a_pad_that_starts_later_than_the_kiosk_is_waited_for(tmp_path, pad_back_ms, fact):
+    """A loan nobody was told of is undone when the pad is back in time; else it stands."""
+    kiosk = prepared(tmp_path, VirtualClock(), lent=False)
+    kiosk.device.until = kiosk.engine.store.unfinished
+    with pytest.raises(PowerCut):
+        lend(kiosk)
+    kiosk.device.until = None
+    kiosk.power_cut(pad_back_ms=pad_back_ms)
+    kiosk.run(6_000)
+
+    assert is_settled(kiosk)
+    assert bool(kiosk.facts("not_shown")) is (fact == "not_shown")
+    assert kiosk.loan(GOOSE) == (None if fact else ANNA)
+    kiosk.close()
