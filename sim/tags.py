@@ -68,6 +68,13 @@ TAG_MODELS = (
 ICODE_SLIX_BLOCKS = ICODE_SLIX.memory_bytes // BLOCK_BYTES
 NTAG213_BLOCKS = NTAG213.memory_bytes // BLOCK_BYTES
 
+_DELIVERED = {
+    NTAG213: bytes.fromhex("0103a00c 340300fe"),
+    NTAG215: bytes.fromhex("0300fe00"),
+    NTAG216: bytes.fromhex("0300fe00"),
+}
+"""User memory as the maker delivers it: an empty NDEF message (NTAG data sheet, table 8)."""
+
 _MODEL_OF_TECHNOLOGY = {
     ISO15693: ICODE_SLIX,
     NTAG: NTAG213,
@@ -144,6 +151,11 @@ class SimTag:
         if len(self.memory) <= tag_data.SECURITY_OFFSET:
             return Security.NONE
         return _SECURITY_OF_AFI.get(self.memory[tag_data.SECURITY_OFFSET], Security.NONE)
+
+    def make_as_delivered(self) -> None:
+        """Fill the memory as the maker delivers it: a new sticker is not all zeros."""
+        start = _DELIVERED.get(self.model, b"")
+        self.memory[:] = start + bytes(len(self.memory) - len(start))
 
     def set_security(self, security: Security) -> bool:
         """Write the security state; return False when the write did nothing.

@@ -34,7 +34,7 @@ Not modelled
 - I2C and UART, MFIN and MFOUT, test bus, AnalogTest and AUX pins, TGated, RxWait, TxWait,
   RxThreshold, Demod, conductance registers: stored, and without effect; other speeds than
   106 kbit/s are silence
-- Crypto1 itself, tag signatures (32 zero bytes), tearing within one byte, wear
+- Crypto1 itself, tag signatures (32 zero bytes), the ASCII mirror of NTAG, tearing within one byte
 - how strong a field is where: coupling, metal and stacks follow plausible numbers, not physics
 - that a host may be too quick for a starting oscillator
 

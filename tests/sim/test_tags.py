@@ -56,3 +56,20 @@ def test_a_card_without_memory_takes_no_library_data():
     """Content needs memory: a mistake in a test is said at once."""
     with pytest.raises(ValueError, match="hold no library data"):
         SimTag("deadbeef", technology=ISO14443A, content=CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("tag", "start"),
+    [
+        (SimTag("04a1b2c3d4e580", technology=NTAG, content=CONTENT), "0103a00c340300fe"),
+        (SimTag("04a1b2c3d4e580", model=NTAG216), "0300fe0000000000"),
+        (SimTag("deadbeef", technology=MIFARE_CLASSIC), "0000000000000000"),
+    ],
+)
+def test_a_new_tag_holds_what_its_maker_left(tag, start):
+    """A sticker comes with an empty NDEF message: not blank, and no library data either."""
+    tag.make_as_delivered()
+
+    assert tag.memory[:8].hex() == start
+    assert not any(tag.memory[8:])
+    assert tag.content is None
