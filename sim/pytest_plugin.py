@@ -12,6 +12,7 @@
 | `sim_pi` | a simulated Raspberry Pi whose `lgpio` and `spidev` are installed for the test |
 | `mfrc522` | a chip wired to `sim_pi`: SPI 0.0, reset on GPIO 25 |
 | `serial_device` | plugs a simulated serial device in and returns its `sim://` address |
+| `keyboard` | a barcode scanner that types: an input device at `keyboard.path` |
 | `recording` | replays a recording; what it was not asked is an error at the test's end |
 | `sim_seed` | the seed of everything random above; `--sim-seed` repeats it |
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from sim.recording.replay import Replay
     from sim.rooms import SimGate, SimKiosk
     from sim.scenario.play import Report
+    from sim.serial.input_events import SimKeyboard
     from sim.world import World
 
 SUFFIX = ".scenario"
@@ -245,6 +247,16 @@ def serial_device(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]
     yield plug
     for name in names:
         url.remove(name)
+
+
+@pytest.fixture
+def keyboard(clock: "HouseClock", tmp_path: Path) -> Iterator["SimKeyboard"]:
+    """A barcode scanner in keyboard mode, at a path like those under /dev/input/by-id."""
+    from sim.serial.input_events import SimKeyboard
+
+    device = SimKeyboard(tmp_path / "usb-Scanner-event-kbd", clock)
+    yield device
+    device.unplug()
 
 
 @pytest.fixture

@@ -78,6 +78,7 @@ FIXTURES = """
 import pytest
 from sim.house import BusLink
 from hardware.ports import Security
+from hardware.scanners.keyboard import KeyboardScanner
 
 
 def test_world_and_devices_share_one_clock(bench, kiosk, gate, clock):
@@ -105,6 +106,12 @@ def test_the_site_runs_on_the_clock(site, clock):
     assert site.kiosks["kiosk-1"].view["online"]
 
 
+def test_a_label_is_typed(keyboard, clock):
+    scanner = KeyboardScanner(str(keyboard.path), clock, kernel=keyboard.kernel)
+    keyboard.scan("30001234567")
+    assert scanner.poll() == ["30001234567"]
+
+
 def test_a_seed_is_printed(sim_seed, world):
     assert world.add_card("1", "Anna").tag.uid == "nothing"
 
@@ -124,7 +131,7 @@ def test_every_fixture_is_there(project):
 
     result = run(project, "-q", "--sim-seed", "12345")
 
-    result.assert_outcomes(passed=4, failed=1, errors=1)
+    result.assert_outcomes(passed=5, failed=1, errors=1)
     result.stdout.fnmatch_lines(["*never asked: spi0.0: ee 00*", "*--sim-seed 12345*"])
 
 
