@@ -210,6 +210,8 @@ class EscposPrinter:
     def _notes(self) -> str:
         """Return what staff should know although printing works; empty when nothing."""
         notes = []
+        if self._unreached_since_ms is not None:
+            notes.append("it is being reached")
         if self._is_low:
             notes.append("the paper is nearly used up; have a roll at hand")
         if not self._link.can_read or self._is_silent():

@@ -223,10 +223,7 @@ class NetworkLink(_Descriptor):
     def _begin(self, wait_ms: int) -> socket.socket:
         """Begin to connect, once the host's address is known."""
         if self._lookup is None:
-            self._lookup = Future()
-            threading.Thread(
-                target=_look_up, args=(*self._address, self._lookup), name="look-up", daemon=True
-            ).start()
+            self._lookup = _looked_up(*self._address)
         try:
             found = self._lookup.result(wait_ms / 1000)
         except TimeoutError as error:
@@ -359,12 +356,24 @@ class DummyLink:
         """Keep what was written."""
 
 
-def _look_up(host: str, port: int, found: "Future[Any]") -> None:
-    """Find a host's address, in a thread: a name server may take its time."""
-    try:
-        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0])
-    except OSError as error:
-        found.set_exception(error)
+def _looked_up(host: str, port: int) -> "Future[Any]":
+    """Return a host's address to come: at once if it is one, else from a thread.
+
+    A name server may take its time.
+    """
+    found: Future[Any] = Future()
+
+    def look_up(flags: int) -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, flags)[0])
+        except OSError as error:
+            if not flags:
+                found.set_exception(error)
+
+    look_up(socket.AI_NUMERICHOST)
+    if not found.done():
+        threading.Thread(target=look_up, args=(0,), name="look-up", daemon=True).start()
+    return found
 
 
 def _open_usb(vendor: int, product: int) -> Any:

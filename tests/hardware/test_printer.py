@@ -465,10 +465,12 @@ def test_a_refused_connection_says_so(tmp_path):
     with socket.socket() as door:
         door.bind(("127.0.0.1", 0))
         port = door.getsockname()[1]
-        printer = EscposPrinter(NetworkLink("127.0.0.1", port), clock=SystemClock())
+        link = NetworkLink("127.0.0.1", port)
+        printer = EscposPrinter(link, clock=SystemClock())
         with pytest.raises(PrinterError, match="refuses the connection"):
             printer.print_lines(["Momo"])
         assert not printer.health().ok
+        assert not EscposPrinter(link, clock=SystemClock()).health().ok
 
 
 def test_a_host_nobody_knows_says_so():
@@ -491,6 +493,7 @@ def test_a_printer_that_is_never_reached_is_unhealthy_after_a_while():
     clock = VirtualClock()
     printer = EscposPrinter(Unreachable(), clock=clock)
     assert printer.health().ok
+    assert "being reached" in printer.health().detail
     clock.advance(3_999)
     assert printer.health().ok
     clock.advance(1)
