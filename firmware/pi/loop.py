@@ -34,6 +34,8 @@ READS_PER_TURN_MAX = 16
 DEVICE_AGAIN_MS = 500
 BUTTON_DEBOUNCE_MS = 30
 CARD_AGAIN_MS = 3_000
+CARDS_EVERY_MS = 200
+"""A hand holds a card longer than that; asking at every turn would keep a core busy."""
 
 FACE_EVERY_MS = 1_000
 
@@ -249,9 +251,13 @@ class DetectionLoop:
         return events.ContentRead(lane, uid, True, content.pii, content.owner)
 
     def _read_cards(self) -> None:
-        if self._devices.card_reader is not None and self._staff_cards:
-            for uid in self._inventory("cards", self._devices.card_reader):
-                self._is_staff(uid)
+        spot, now_ms = self._devices.card_reader, self._clock.now_ms()
+        if spot is None or not self._staff_cards or now_ms < self._again_ms.get("cards", now_ms):
+            return
+        self._again_ms["cards"] = now_ms
+        for uid in self._inventory("cards", spot):
+            self._is_staff(uid)
+        self._again_ms["cards"] = max(self._again_ms["cards"], now_ms + CARDS_EVERY_MS)
 
     def _is_staff(self, uid: str) -> bool:
         if not self._staff_cards or card_key(self._card_key, uid) not in self._staff_cards:

@@ -128,6 +128,19 @@ def test_a_staff_card_lets_a_trolley_pass(bench, outbox):
     assert [fields["by"] for fields in records(outbox)] == ["staff_card"]
 
 
+def test_the_card_spot_is_asked_five_times_a_second(bench, outbox):
+    """A reader that takes 13 ms a look must not be looked at in every turn of 20 ms."""
+    loop = bench.loop(outbox, staff_cards=frozenset({card_key(CARD_KEY, CARD)}), card_key=CARD_KEY)
+    asked = []
+    inventory = bench.cards.inventory
+    bench.cards.inventory = lambda: asked.append(bench.clock.now_ms()) or inventory()
+    for _ in range(50):
+        loop.turn()
+        bench.clock.advance(20)
+
+    assert asked == [0, 200, 400, 600, 800]
+
+
 def test_a_staff_card_in_the_lane_counts_too(bench, outbox):
     """Carried through the antenna the card opens the pass, and is no tag of the passage."""
     loop = bench.loop(outbox, staff_cards=frozenset({card_key(CARD_KEY, CARD)}), card_key=CARD_KEY)
