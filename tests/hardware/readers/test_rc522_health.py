@@ -4,7 +4,7 @@ import pytest
 
 from hardware.chips.tag_data import new_content
 from hardware.errors import DeviceGarbled, DeviceUnavailable
-from hardware.ports import MIFARE_CLASSIC, NTAG, Security
+from hardware.ports import NTAG, Security
 from hardware.readers.rc522 import Rc522Options, Rc522Reader
 from tests.hardware.readers.rc522_table import CLASSIC_UIDS, NTAG_UIDS, Table, Tampered, elapsed_ms
 
@@ -33,29 +33,6 @@ def test_a_brown_out_is_noticed_and_mended(table):
     table.chip.brown_out()
     assert table.reader.get_security(STICKER) is Security.ON_LOAN
     assert table.reader.health().ok
-
-
-def test_a_brown_out_within_a_round_loses_no_tag():
-    """Wherever in the round the supply dips, the round begins again with the chip set up."""
-    table = Table(wire=Tampered)
-    table.place(STICKER)
-    table.place(CARD, technology=MIFARE_CLASSIC)
-    table.reader.inventory()
-    transfers = table.transfers(table.reader.inventory)
-
-    for dip in range(1, transfers + 1):
-        table.wire.tamper = lambda number, sent, got: got
-        table.reader.health()
-        table.reader.inventory()
-        at = table.wire.number + dip
-
-        def tamper(number, sent, got, at=at):
-            if number == at:
-                table.chip.brown_out()
-            return got
-
-        table.wire.tamper = tamper
-        assert table.reader.inventory().uids == (STICKER, CARD), f"at transfer {dip}"
 
 
 def test_a_brown_out_is_noticed_without_waiting(table):

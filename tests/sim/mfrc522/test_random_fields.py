@@ -1,4 +1,4 @@
-"""Two thousand random fields, and tags pulled away at every moment of a write."""
+"""Two thousand random fields; tags pulled away, and power lost, at every moment."""
 
 import random
 
@@ -8,7 +8,7 @@ from hardware.chips.iso14443a import levels_of
 from hardware.chips.tag_data import encode, new_content
 from hardware.errors import TagLost, WriteFailed
 from hardware.ports import ISO14443A, MIFARE_CLASSIC, NTAG, Security
-from tests.hardware.readers.rc522_table import CLASSIC_UIDS, NTAG_UIDS, Table
+from tests.hardware.readers.rc522_table import CLASSIC_UIDS, NTAG_UIDS, Table, Tampered
 
 FIELDS = 2_000
 TAGS_MAX = 6
@@ -108,6 +108,30 @@ def test_tags_that_come_and_go_within_a_round_are_never_confused(seed):
 
         assert set(inventory.uids) <= {staying, coming, going}
         assert staying in inventory.uids or not inventory.complete
+
+
+def test_a_brown_out_within_a_round_loses_no_tag():
+    """Wherever in the round the supply dips, the round begins again with the chip set up."""
+    table = Table(wire=Tampered)
+    sticker, card = NTAG_UIDS[0], CLASSIC_UIDS[0]
+    table.place(sticker, technology=NTAG)
+    table.place(card, technology=MIFARE_CLASSIC)
+    table.reader.inventory()
+    transfers = table.transfers(table.reader.inventory)
+
+    for dip in range(1, transfers + 1):
+        table.wire.tamper = lambda number, sent, got: got
+        table.reader.health()
+        table.reader.inventory()
+        at = table.wire.number + dip
+
+        def tamper(number, sent, got, at=at):
+            if number == at:
+                table.chip.brown_out()
+            return got
+
+        table.wire.tamper = tamper
+        assert table.reader.inventory().uids == (sticker, card), f"at transfer {dip}"
 
 
 @pytest.fixture(params=[NTAG, MIFARE_CLASSIC])
