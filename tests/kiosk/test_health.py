@@ -2,7 +2,7 @@
 
 import pytest
 
-from hardware.indicators import Signal
+from circulation.wire.messages import SiteAlarm, sealed
 from hardware.ports import Health
 from kiosk.devices import OUTPUTS, KioskDevices
 from sim.clock import VirtualClock
@@ -18,6 +18,8 @@ from tests.kiosk.library import (
     CARD_BARCODES,
     GOOSE,
     MOMO,
+    SITE_KEY,
+    UIDS,
     Kiosk,
 )
 
@@ -148,7 +150,12 @@ def test_lamps_and_sounds_tell_what_the_screen_tells(tmp_path):
     kiosk.pad.place(SimTag("e0040150000000ff"))
     kiosk.run(4_000)
     assert heard(outputs)["sound_problem"] == 2
-    kiosk.engine.desk.signal(Signal.ALARM, kiosk.engine.time.mono_ms)
+    alarm = SiteAlarm(
+        "gate-1", "00000000000000a1", "gate-1", "lane-1", "out", 4, UIDS[MOMO][0], None, None,
+        None, 5, None, "",
+    )  # fmt: skip
+    kiosk.connect()
+    kiosk.hear(kiosk.topics.site_alarm("main"), sealed(alarm, bytes.fromhex(SITE_KEY)))
     kiosk.run(11_000)
     assert heard(outputs)["lamp_alarm"] == 25
     kiosk.engine.store.close()
