@@ -8,6 +8,8 @@ import pytest
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
 from hardware.attendant import Patience
+from hardware.check import Checkup, Item, Kind, Verdict, check_all
+from hardware.check_steps import STEPS
 from hardware.chips.tag_data import new_content
 from hardware.drivers import DeviceTable, made_devices
 from hardware.errors import DevicesInvalid, DeviceUnavailable
@@ -307,3 +309,99 @@ def test_a_program_imports_no_vendor(module):
     )
 
     assert done.stdout.strip() == "[]"
+
+
+class Willing:
+    """A person who agrees to everything and does what they are asked."""
+
+    def __init__(self, **does):
+        self.does = does
+
+    def say(self, text):
+        for word, action in self.does.items():
+            if word in text:
+                action()
+
+    def agrees(self, question):
+        return True
+
+    def skips(self):
+        return False
+
+
+def checked(device, kind, clock, person=None, **about):
+    """Return what `hardware-check` finds out about a real driver's device."""
+    checkup = Checkup(person or Willing(), clock, is_alone=person is None)
+    (found,) = check_all([Item("it", kind, device, **about)], checkup, STEPS)
+    return found.verdict, found.said
+
+
+def test_an_rc522_without_power_is_told_as_wiring(pi, clock):
+    """Registers that read 00 are a wire, not an empty field."""
+    pi.chip.power(False)
+    reader = table(clock, cards={"driver": "rc522"}).reader("cards")
+
+    verdict, said = checked(reader, Kind.READER, clock)
+    assert verdict is Verdict.WRONG
+    assert "3.3 V" in said
+
+
+def test_spi_that_is_not_enabled_is_told(pi, clock):
+    """The device file is missing: the command that makes it is named."""
+    reader = table(clock, cards={"driver": "rc522", "spi_bus": 1}).reader("cards")
+
+    assert "raspi-config" in checked(reader, Kind.READER, clock)[1]
+
+
+def test_a_locked_afi_is_told_as_the_tags_fault(clock):
+    """A tag that can never be lent is replaced, not wired."""
+    pad = plugged(SimPad3M(clock))
+    tag = SimTag(BOOK, content=CONTENT, security=Security.IN_STOCK)
+    tag.afi_locked = True
+    person = Willing(Put=lambda: pad.place(tag))
+    reader = table(clock, pad={"driver": "pad_3m", "port": PORT}).reader("pad")
+
+    verdict, said = checked(reader, Kind.READER, clock, person)
+    assert verdict is Verdict.WRONG
+    assert "try another" in said
+    assert tag.security is Security.IN_STOCK
+
+
+def test_a_pad_is_switched_to_and_fro_over_its_cable(clock):
+    """The whole step with a real driver; the tag ends as it was."""
+    pad = plugged(SimPad3M(clock))
+    tag = SimTag(BOOK, content=CONTENT, security=Security.IN_STOCK)
+    person = Willing(Put=lambda: pad.place(tag), Take=lambda: pad.lift(BOOK))
+    reader = table(clock, pad={"driver": "pad_3m", "port": PORT}).reader("pad")
+
+    verdict, said = checked(reader, Kind.READER, clock, person)
+    assert (verdict, said.endswith("in stock; switched to and fro")) == (Verdict.WORKS, True)
+    assert tag.security is Security.IN_STOCK
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "told"),
+    [
+        ({"active_low": False}, True, "active_low"),
+        ({"active_low": True}, False, "active_low"),
+        ({"pull": "none", "active_low": True}, True, None),
+    ],
+)
+def test_an_inverted_beam_is_told_on_the_wire(pi, clock, options, level, told):
+    """A beam nobody breaks that says broken is set the wrong way round."""
+    pi.line(5).drive(level)
+    beam = table(clock, beam={"driver": "gpio", "gpio": 5} | options).input("beam")
+
+    verdict, said = checked(beam, Kind.BEAM, clock)
+    assert (verdict is Verdict.WRONG) == (told is not None)
+    assert told is None or told in said
+
+
+def test_a_siren_sounds_for_half_a_second_on_its_wire(pi, clock):
+    """Far below its longest time on, and the wire is low afterwards."""
+    siren = {"driver": "gpio", "gpio": 17, "max_on_ms": 30_000}
+    output = table(clock, siren=siren).output("siren")
+
+    assert checked(output, Kind.SOUND, clock, Willing())[0] is Verdict.WORKS
+    assert not pi.line(17).level
+    assert any(level for _, level in pi.line(17).history)
