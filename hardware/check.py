@@ -76,14 +76,24 @@ class Person(Protocol):
         """Return, without waiting, whether they want to go on without this."""
 
 
+def _two_owners_of_rpi() -> str | None:
+    from hardware.header import two_owners_of_rpi
+
+    return two_owners_of_rpi()
+
+
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What a step needs: the person, the time, and whether anybody is there at all."""
+    """What a step needs: the person, the time, and whether anybody is there at all.
+
+    `conflict` returns a sentence when the environment itself is wrong.
+    """
 
     person: Person
     clock: Clock
     is_alone: bool = False
     wait_ms: int = WAIT_MS
+    conflict: Callable[[], str | None] = _two_owners_of_rpi
 
     def wait_for(self, look: Callable[[], Any]) -> Any:
         """Return what `look` finds, as soon as it finds something; None when skipped or late."""
@@ -109,7 +119,9 @@ Step = Callable[[Item, Checkup], str]
 
 def check_all(items: Sequence[Item], checkup: Checkup, steps: Mapping[Kind, Step]) -> list[Found]:
     """Check every device and return what was found, in order; closes all of them."""
-    found = list(_environment(items))
+    found = list(_beforehand(items, checkup))
+    for one in found:
+        checkup.person.say(f"{one.item.name}: {one.said}")
     for item in items:
         at = f" at {item.place}" if item.place else ""
         driver = f" ({item.driver}{at})" if item.driver or at else ""
@@ -165,11 +177,9 @@ def _place(options: Mapping[str, Any]) -> str:
     return ""
 
 
-def _environment(items: Sequence[Item]) -> Iterable[Found]:
-    """What is wrong with the machine, whatever is wired to it."""
-    from hardware.header import two_owners_of_rpi
-
-    trouble = two_owners_of_rpi()
+def _beforehand(items: Sequence[Item], checkup: Checkup) -> Iterable[Found]:
+    """What is wrong before anything is opened: two of one module, two devices at one place."""
+    trouble = checkup.conflict()
     if trouble is not None:
         yield Found(Item("RPi.GPIO", Kind.LAMP, None), Verdict.WRONG, trouble)
     places: dict[str, str] = {}

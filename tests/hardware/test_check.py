@@ -306,6 +306,17 @@ def test_two_devices_at_one_place_are_told(clock, pad):
     assert "GPIO 17" in written.getvalue()
 
 
+def test_two_owners_of_one_module_are_refused(clock, pad):
+    """What to uninstall is said before anything else, and the check fails."""
+    written = io.StringIO()
+    checkup = Checkup(
+        Nobody(written), clock, is_alone=True, conflict=lambda: "pip uninstall RPi.GPIO rpi-lgpio"
+    )
+
+    assert not run_check([Item("pad", Kind.READER, pad)], checkup, STEPS)
+    assert written.getvalue().startswith("RPi.GPIO: pip uninstall RPi.GPIO rpi-lgpio")
+
+
 def test_the_table_at_the_end_shows_every_device(clock, pad):
     """One line each, the columns below each other."""
     written = io.StringIO()
