@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from hardware.chips.crc_a import with_crc
 from hardware.chips.tag_data import new_content
 from hardware.errors import (
     BlockOutOfRange,
@@ -52,6 +53,42 @@ def test_a_truncated_uid_is_refused_by_name(table, uid):
     table.chip.field.take(uid)
     assert table.reader.inventory().complete
     assert table.reader.notes == ""
+
+
+@pytest.mark.parametrize(
+    ("uid", "sak"),
+    [(STICKER, 0x08), (CARD, 0x24)],
+    ids=["begins with 88, says it is whole", "says it goes on"],
+)
+def test_either_sign_of_a_longer_uid_is_enough(pi, monkeypatch, uid, sak):
+    """A tag that contradicts itself is refused too: 88 in front, or a SAK that promises more."""
+    import mfrc522
+
+    class Odd(mfrc522.MFRC522):
+        """Hears every tag answer SELECT with that SAK."""
+
+        def MFRC522_ToCard(self, command, sendData):
+            answer = super().MFRC522_ToCard(command, sendData)
+            is_select = sendData[:2] == [0x93, 0x70]
+            return (self.MI_OK, [*with_crc(bytes((sak,)))], 24) if is_select else answer
+
+    monkeypatch.setattr(mfrc522, "MFRC522", Odd)
+    table = PackageTable(pi)
+    table.place(uid, technology=ISO14443A)
+
+    inventory = table.reader.inventory()
+    assert (inventory.uids, inventory.complete) == ((), False)
+    assert "UID of 7 or 10 bytes" in table.reader.notes
+
+
+def test_tags_whose_first_answers_collide_are_noticed(table):
+    """A card and a sticker answer the request differently; the package says "nothing there"."""
+    table.place(CARD)
+    table.place(STICKER, technology=NTAG)
+
+    inventory = table.reader.inventory()
+    assert (inventory.uids, inventory.complete) == ((), False)
+    assert "one at a time" in table.reader.notes
 
 
 def test_stickers_are_refused_in_words(table):
