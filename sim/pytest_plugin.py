@@ -23,7 +23,6 @@ no fixture starts anything before it is asked for.
 """
 
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 
 SUFFIX = ".scenario"
 SEED_MAX = 2**32
-BOARD_MODULES = ("spidev", "lgpio")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -191,12 +189,10 @@ def sim_pi(clock: "HouseClock", monkeypatch: pytest.MonkeyPatch) -> Iterator["Si
     """
     from sim.pi.board import SimPi
 
-    pi, before = SimPi(clock), set(sys.modules)
+    pi = SimPi(clock)
     monkeypatch.setattr("time.sleep", _sleeper(clock))
     with pi.installed():
-        ours = {name: sys.modules[name] for name in BOARD_MODULES if name in sys.modules}
         yield pi
-        _forget_users(set(sys.modules) - before, set(map(id, ours.values())))
 
 
 def _sleeper(clock: "HouseClock") -> Callable[[float], None]:
@@ -210,17 +206,6 @@ def _sleeper(clock: "HouseClock") -> Callable[[float], None]:
         saved_us %= 1_000
 
     return sleep
-
-
-def _forget_users(names: set[str], modules: set[int]) -> None:
-    """Forget what was imported meanwhile and holds this board's modules.
-
-    A driver that begins with `import spidev` would otherwise keep it in the next test.
-    """
-    for name in names:
-        module = sys.modules.get(name)
-        if module is not None and any(id(value) in modules for value in vars(module).values()):
-            del sys.modules[name]
 
 
 @pytest.fixture
