@@ -225,6 +225,8 @@ class Attendant(Generic[D]):
         if asked is not None and not asked.is_answered(wait_ms):
             raise Busy(f"{self.name}: busy with the question before")
         self._drop_old()
+        if key is None:
+            self._late.clear()  # what was answered before a write says nothing about after it
         question = _Question(key, lambda: self._answer(action), self._clock.now_ms())
         self._asked = question
         self._thread().put(question)

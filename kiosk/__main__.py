@@ -21,7 +21,7 @@ from hardware.check_terminal import PATIENCE, check_at_terminal
 from hardware.clock import SystemClock
 from kiosk.app import run as run_kiosk
 from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
-from kiosk.devices import open_devices, read_devices
+from kiosk.devices import read_devices
 from kiosk.errors import KioskError
 from kiosk.lists import BUILT_IN_POLICY
 from kiosk.tagging import write_tag_command
@@ -50,7 +50,7 @@ def run(file: Path, verbose: bool) -> None:
     clock = SystemClock()
     try:
         section = read_config(file)
-        devices = open_devices(section.section("devices"), clock)
+        devices = read_devices(section.section("devices"), clock)
         run_kiosk(section, devices, clock=clock, stop=stop, ready=_say_where)
     except (CirculationError, KioskError, OSError) as error:
         raise click.ClickException(str(error)) from error

@@ -70,6 +70,7 @@ def run(
     wanted = read_kiosk_config(config)
     config.close()
     taken = take_port(wanted.web_host, wanted.web_port)
+    devices.start()
     board = Board()
     engine = build_engine(wanted, devices, clock=clock, board=board)
     link = _link(wanted, engine)

@@ -16,7 +16,7 @@ from circulation.errors import ConfigInvalid
 from circulation.patrons import card_key
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
-from firmware.pi.devices import open_devices, read_devices
+from firmware.pi.devices import read_devices
 from firmware.pi.errors import DevicesUnavailable
 from hardware.check_terminal import PATIENCE, check_at_terminal
 from hardware.clock import SystemClock
@@ -46,7 +46,7 @@ def run(file: Path, verbose: bool) -> None:
     clock = SystemClock()
     try:
         section = read_config(file)
-        devices = open_devices(section.section("devices"), clock)
+        devices = read_devices(section.section("devices"), clock)
         run_gate(section, devices, clock=clock, stop=stop)
     except (ConfigInvalid, DevicesUnavailable) as error:
         raise click.ClickException(str(error)) from error

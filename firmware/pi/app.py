@@ -43,6 +43,7 @@ def run(section: Section, devices: GateDevices, *, clock: Clock, stop: threading
         config = read_station_config(section)
         section.close()
         station = GateStation(config, devices, clock=clock)
+        devices.start()
         station.run(stop)
     finally:
         devices.close()
