@@ -31,6 +31,10 @@ CAME_IN_MS = 18 * 3_600_000  # how long "came in today" lasts: an opening day, n
 BEAMS_MAX = 2
 LANES_MAX = 8
 
+# How much is kept; a microcontroller's board has smaller numbers.
+Limits = namedtuple("Limits", ("tags", "came_in", "overlay", "settled", "reported"))
+LIMITS = Limits(tags=256, came_in=1_024, overlay=4_096, settled=1_024, reported=256)
+
 Option = namedtuple("Option", ("name", "default", "minimum", "maximum", "meaning"))
 
 OPTIONS = (

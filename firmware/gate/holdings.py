@@ -10,6 +10,7 @@ Laws:
 from circulation.sync.liveness import HeadWatch
 from circulation.wire.topics import MAY_LEAVE as KIND
 from firmware.gate import decision
+from firmware.gate.config import LIMITS
 from firmware.gate.errors import EventInvalid
 from firmware.gate.lists import UnionList
 from firmware.gate.overlay import OFF_UNSECURED, ON, Overlay
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from firmware.gate.config import GateConfig
+    from firmware.gate.config import GateConfig, Limits
     from firmware.gate.events import ListChanged
     from firmware.gate.tags import Tag
 
@@ -28,10 +29,10 @@ OWNER_CHARS_SHORT = 11  # what a tag of 32 bytes has room for (ISO 28560-3)
 class Holdings:
     """The list, the overlay, and how fresh they are."""
 
-    def __init__(self, config: "GateConfig", key: bytes) -> None:
+    def __init__(self, config: "GateConfig", key: bytes, limits: "Limits" = LIMITS) -> None:
         """key: the site's, for the overlay's messages."""
         self.list: Any = None
-        self.overlay = Overlay(key)
+        self.overlay = Overlay(key, limits.overlay, limits.settled)
         self._boundary = config.boundary
         self._members = {_bare(member) for member in config.members}
         self._watch = HeadWatch()

@@ -6,8 +6,8 @@ Laws:
 - A tag is judged once per passage, and not again for a passage that begins within 5 s: the
   next person is not blamed for the book before.
 - A tag that came in is not judged again during that visit to the field; a standing one never.
-- An unknown tag's owner is read before anything sounds: 60 ms from asking for one tag, 300 ms
-  in all; then it is decided without.
+- An unknown tag's owner is read before anything sounds: 60 ms for one tag, from when its
+  antenna has answered for the tag before, 300 ms in all; then it is decided without.
 """
 
 from collections import namedtuple
@@ -71,6 +71,12 @@ class Judge:
                 tag.tries += 1
                 commands.append(ReadContent(tag.lane(), tag.uid))
         return commands
+
+    def answered(self, lane: str, now_ms: int) -> None:
+        """An antenna reads one tag after another: the time of those behind begins now."""
+        for tag in self._tags.all():
+            if tag.content == ASKED and tag.lane() == lane:
+                tag.asked_ms = now_ms
 
     def expire(self, now_ms: int) -> None:
         """Give up on reads that were not answered in time."""

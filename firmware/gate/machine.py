@@ -4,7 +4,8 @@ Laws:
 - Every decision is made here, from what is known at that moment; none waits for a network.
 - An event that makes no sense raises `EventInvalid` and changes nothing.
 - Time is what the shell says: integer milliseconds that never go back.
-- Everything that is kept is bounded: tags 256, overlay 4,096, passages 16, alarms 32.
+- Everything that is kept is bounded: tags 256, overlay 4,096, passages 16, alarms 32; a
+  microcontroller brings smaller `Limits`.
 - An alarm is sounded first and recorded in the same breath; how it is told is the shell's part.
 """
 
@@ -14,7 +15,7 @@ from circulation.sync.liveness import FRESH
 from circulation.wire import kinds
 from circulation.wire.messages import is_sealed
 from firmware.gate import commands, decision, events
-from firmware.gate.config import LATE_MS, PASSAGE_WINDOW_MS
+from firmware.gate.config import LATE_MS, LIMITS, PASSAGE_WINDOW_MS
 from firmware.gate.counts import FOREIGN, Counts
 from firmware.gate.errors import EventInvalid
 from firmware.gate.holdings import Holdings
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from firmware.gate.config import GateConfig
+    from firmware.gate.config import GateConfig, Limits
     from firmware.gate.judge import Passed
 
 ALARMS_MAX = 32  # that a kiosk may still name
-REPORTS_MAX = 256
+REPORTS_MAX = LIMITS.reported
 REPORT_AGAIN_MS = 3_600_000  # the same disagreement about the same tag
 TAGS_PER_READ_MAX = 256
 
@@ -41,16 +42,23 @@ TAGS_PER_READ_MAX = 256
 class GateMachine:
     """One gate: one exit with its lanes. Feed it events and time; carry out what it returns."""
 
-    def __init__(self, config: "GateConfig", key: bytes, new_id: "Callable[[], str]") -> None:
+    def __init__(
+        self,
+        config: "GateConfig",
+        key: bytes,
+        new_id: "Callable[[], str]",
+        limits: "Limits" = LIMITS,
+    ) -> None:
         """key: the site's. new_id: returns a fresh random fact id at every call."""
         self.config = config
-        self.holdings = Holdings(config, key)
+        self.holdings = Holdings(config, key, limits)
         self._key = key
         self._new_id = new_id
+        self._limits = limits
         self._portal = Portal(
             [LanePassages(lane.name, lane.beams, config.debounce_ms) for lane in config.lanes]
         )
-        self._tags = TagTable()
+        self._tags = TagTable(limits.tags, limits.came_in)
         self._judge = Judge(self._tags, self._portal, self.holdings.knows)
         self._lenders = Lenders(config.lenders)
         self._signals = Signals(config)
@@ -144,6 +152,7 @@ class GateMachine:
             tag.learn(event.pii, event.owner)
         elif tag is not None and tag.content == ASKED:
             tag.content = FAILED
+        self._judge.answered(event.lane, now_ms)
         return []
 
     def _beam_edge(self, event: events.BeamEdge, now_ms: int) -> "list[Any]":
@@ -270,7 +279,7 @@ class GateMachine:
         if before_ms is not None and now_ms - before_ms < REPORT_AGAIN_MS:
             return []
         self._reported.pop(about, None)
-        self._keep(self._reported, about, now_ms, REPORTS_MAX)
+        self._keep(self._reported, about, now_ms, self._limits.reported)
         fields = self._about(passed, row)
         fields.update({"kind": kinds.TAG_SEEN, "security": passed.tag.security})
         return [self._record(fields)]

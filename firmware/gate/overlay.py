@@ -13,16 +13,17 @@ Laws:
 from collections import OrderedDict, namedtuple
 
 from circulation.wire.messages import is_sealed
+from firmware.gate.config import LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENTRIES_MAX = 4_096
+ENTRIES_MAX = LIMITS.overlay
 KEYS_PER_ITEM_MAX = 8
 SIBLINGS_MAX = 4  # kiosks that lent one item without hearing of each other
 ANCESTORS_MAX = 8  # how far back a late message is recognised as overtaken
-SETTLED_MAX = 1_024  # facts that were overtaken and whose entries have since gone
+SETTLED_MAX = LIMITS.settled  # facts that were overtaken and whose entries have since gone
 STATIONS_MAX = 1_024  # as many as fit one `applied`
 PENDING_MAX = 8  # `applied` messages that wait for the list
 
@@ -57,10 +58,13 @@ class Entry:
 class Overlay:
     """Entries by item, found by tag UID or by `item:` and the identifier on the tag."""
 
-    def __init__(self, key: bytes, entries_max: int = ENTRIES_MAX) -> None:
+    def __init__(
+        self, key: bytes, entries_max: int = ENTRIES_MAX, settled_max: int = SETTLED_MAX
+    ) -> None:
         """key: the site's key."""
         self._key = key
         self._entries_max = entries_max
+        self._settled_max = settled_max
         # Ordered, the oldest first: a plain dict has no order on a microcontroller.
         self._items: OrderedDict[str, list[Entry]] = OrderedDict()
         self._keys: dict[str, str] = {}
@@ -213,7 +217,7 @@ class Overlay:
 
     def _settle(self, entry: Entry) -> None:
         for fact in entry.ancestors:
-            if len(self._settled) >= SETTLED_MAX:
+            if len(self._settled) >= self._settled_max:
                 del self._settled[next(iter(self._settled))]
             self._settled[fact] = True
 

@@ -12,7 +12,7 @@ Laws:
 from collections import OrderedDict
 
 from circulation.wire.check import Hex, Text
-from firmware.gate.config import AWAY_MS, CAME_IN_MS, PRESENCE_GAP_MS, STANDING_MS
+from firmware.gate.config import AWAY_MS, CAME_IN_MS, LIMITS, PRESENCE_GAP_MS, STANDING_MS
 from firmware.gate.errors import EventInvalid
 from firmware.gate.events import IN_STOCK, NO_SECURITY, ON_LOAN
 
@@ -20,8 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from firmware.gate.events import TagRead
 
-TAGS_MAX = 256  # a trolley holds about 200 books
-CAME_IN_MAX = 1_024
+TAGS_MAX = LIMITS.tags  # a trolley holds about 200 books
+CAME_IN_MAX = LIMITS.came_in
 
 # What is known of a tag's data block.
 UNREAD = 0
@@ -92,10 +92,11 @@ class Tag:
 class TagTable:
     """The tags that are in the field or left it less than 30 s ago."""
 
-    def __init__(self, tags_max: int = TAGS_MAX) -> None:
+    def __init__(self, tags_max: int = TAGS_MAX, came_in_max: int = CAME_IN_MAX) -> None:
         """Begin empty."""
         self._tags: OrderedDict[str, Tag] = OrderedDict()  # so that both Pythons agree
         self._tags_max = tags_max
+        self._came_in_max = came_in_max
         self._came_in: OrderedDict[str, int] = OrderedDict()
         self.ignored = 0
 
@@ -129,7 +130,7 @@ class TagTable:
     def remember_coming_in(self, uid: str, now_ms: int) -> None:
         """Keep for today that this unread tag came in here."""
         self._came_in.pop(uid, None)
-        if len(self._came_in) >= CAME_IN_MAX:
+        if len(self._came_in) >= self._came_in_max:
             del self._came_in[next(iter(self._came_in))]
         self._came_in[uid] = now_ms
 

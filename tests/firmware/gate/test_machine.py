@@ -3,8 +3,9 @@
 import pytest
 
 from firmware.gate import commands, events
+from firmware.gate.config import Limits, gate_config
 from firmware.gate.errors import EventInvalid
-from firmware.gate.machine import ALARMS_MAX, REPORTS_MAX
+from firmware.gate.machine import ALARMS_MAX, REPORTS_MAX, GateMachine
 from firmware.gate.signals import Signals
 from tests.firmware.gate.play import LINEAGE, start, tell
 
@@ -295,3 +296,12 @@ def test_a_draw_between_in_and_out_is_judged():
     done += tell(machine, ["ContentRead", "lane-1", tag()[0], True, None, "DE-1"], 1_057)
     (alarm,) = [c.fields for c in done if type(c) is commands.Record]
     assert (alarm["kind"], alarm["direction"]) == ("alarm", "unknown")
+
+
+def test_a_board_brings_smaller_limits():
+    """Where memory is short, fewer tags are watched and fewer loans of the site are kept."""
+    limits = Limits(tags=1, came_in=1, overlay=1, settled=1, reported=1)
+    small = GateMachine(gate_config("gate-1", [("lane-1", 2)]), bytes(16), lambda: "", limits)
+
+    small.receive(events.TagsRead("lane-1", [tag(1), tag(2)]), 0)
+    assert small.health(0)["tags"] == "1 reads not watched: too many tags in the field"
