@@ -8,6 +8,7 @@ SimError
 ├── RecordingInvalid  a recording that cannot be read
 ├── ReplayDiffers     a program asked something else than it did when it was recorded
 ├── RemoteError       the bench and a station do not understand each other
+├── VmFailed          a program for a microcontroller did not compile or did not end
 └── DemoFailed        the demo cannot start or go on; the message says what to do
 """
 
@@ -42,6 +43,10 @@ class ReplayDiffers(SimError):
 
 class RemoteError(SimError):
     """The two ends of a device connection do not understand each other."""
+
+
+class VmFailed(SimError):
+    """A program for a microcontroller did not compile, did not end, or had no VM to run on."""
 
 
 class DemoFailed(SimError):

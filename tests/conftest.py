@@ -6,6 +6,7 @@ In continuous integration nothing may be skipped: there a skipped test is a fail
 import os
 import random
 import shutil
+import sys
 
 import pytest
 
@@ -13,8 +14,11 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def program_path(program: str) -> str | None:
-    """Return where the program is; daemons lie outside the path of an ordinary user."""
-    return shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    """Return where the program is: daemons lie outside the path of an ordinary user, and what pip
+    installed lies beside Python."""
+    beside = os.path.dirname(sys.executable)
+    places = [os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", beside]
+    return shutil.which(program, path=":".join(places))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
