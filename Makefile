@@ -13,10 +13,13 @@ READY := $(VENV)/.ready
 TYPINGS := $(VENV)/typings/.ready
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-# The unit tests are what runs without I/O, and every branch of it is covered. The rest runs whole
-# programs and sites; the browser's tests need a process of their own.
-UNIT := tests/circulation tests/firmware/gate tests/hardware
-REST := tests $(addprefix --ignore=,$(UNIT) tests/browser)
+# The unit tests are what runs without I/O, and every branch of it is covered. Devices are drivers
+# and what stands below them, each test alone with its own. The rest runs whole programs and sites,
+# one after the other; the browser's tests need a process of their own.
+UNIT := tests/circulation tests/firmware/gate tests/hardware/chips
+DEVICES := $(wildcard tests/hardware/test_*.py) \
+  $(addprefix tests/,hardware/readers hardware/scanners sim/mfrc522 sim/pi sim/serial)
+REST := tests $(addprefix --ignore=,$(UNIT) tests/hardware $(DEVICES) tests/browser)
 BROWSER := tests/browser
 SYSTEM_PROGRAMS := mosquitto chromium
 # What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
@@ -59,7 +62,8 @@ bench: $(READY)  ## measure what is promised, each number beside its floor; four
 
 .PHONY: test
 test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
-	@$(BIN)/pytest $(REST)
+	@$(BIN)/pytest -n auto $(DEVICES)
+	$(BIN)/pytest $(REST)
 	$(BIN)/pytest $(BROWSER)
 
 .PHONY: test-unit
@@ -85,7 +89,8 @@ format: $(READY)  ## put every file in the one format
 .PHONY: system
 system:  ## install Mosquitto, Chromium and a font, which some tests need
 	@$(APT) update
-	$(APT) install --yes --no-install-recommends $(SYSTEM_PACKAGES)
+	vm=$$(test -x $(BIN)/micropython || apt-cache pkgnames micropython | grep -x micropython || true)
+	$(APT) install --yes --no-install-recommends $(SYSTEM_PACKAGES) $$vm
 
 # As root, or in continuous integration, the tests fetch what they need, and say so first.
 .PHONY: system-for-tests
@@ -95,6 +100,8 @@ system-for-tests:
 	for program in $(SYSTEM_PROGRAMS); do
 	  command -v $$program >/dev/null || missing="$$missing $$program"
 	done
+	# Where pip has no wheel of it, Debian 13 and later have a package.
+	test -x $(BIN)/micropython || command -v micropython >/dev/null || missing="$$missing micropython"
 	ldconfig -p | grep libatomic.so.1 >/dev/null || missing="$$missing libatomic1"
 	test -e /usr/share/fonts/truetype/wqy/wqy-microhei.ttc || missing="$$missing fonts-wqy-microhei"
 	if [ -z "$$missing" ]; then exit 0; fi
