@@ -32,10 +32,14 @@ class HouseClock(VirtualClock):
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Let time pass: for everybody, or in a turn for that station only."""
-        if self._slept_ms is None:
-            super().sleep_ms(duration_ms)
+        self.advance(max(0, duration_ms))
+
+    def advance(self, duration_ms: int) -> None:
+        """Let time pass, as `sleep_ms` does: a device that takes its time is a slow one."""
+        if self._slept_ms is None or duration_ms < 0:
+            super().advance(duration_ms)
         else:
-            self._slept_ms += max(0, duration_ms)
+            self._slept_ms += duration_ms
 
     def take_turn(self, work: Callable[[], None]) -> int:
         """Let a station work; return how many milliseconds it slept meanwhile."""

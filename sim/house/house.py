@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 
@@ -54,7 +55,9 @@ class House:
         seed: int = 0,
         folder: Path | None = None,
         clock: HouseClock | None = None,
+        wired: Collection[str] = (),
     ) -> None:
+        """wired: kiosks whose devices end in wires, and which run the drivers of real ones."""
         self.seed = seed
         self.clock = clock or HouseClock()
         self.world = HouseWorld(self.clock, seed=seed)
@@ -63,16 +66,17 @@ class House:
         self.folder = folder or Path(
             tempfile.mkdtemp(prefix="lendgate-", dir=MEMORY if MEMORY.is_dir() else None)
         )
-        fill_world(self.world, library)
+        fill_world(self.world, library, wired=wired)
         self.gateway = HouseGateway(
             self.folder, self.broker, self.clock, library=LIBRARY,
             site_key=bytes.fromhex(KEYS.site_key),
             database=filled_database(library.resolve(), KEYS.card_key),
         )  # fmt: skip
         self.gateway_line = SimLine(f"{GATEWAY}/link")
+        hardware = self.world.all_kiosks()
         self.kiosks = {
             plan.station: HouseKiosk(
-                plan, self.world.kiosks[plan.station], folder=self.folder, keys=KEYS, seed=seed
+                plan, hardware[plan.station], folder=self.folder, keys=KEYS, seed=seed
             )
             for plan in KIOSKS
         }

@@ -21,8 +21,9 @@ from sim.house import lists
 from sim.house.broker import Broker
 from sim.house.clock import HouseClock
 from sim.house.line import LineLink, SimLine
+from sim.house.wired import Wires
 from sim.library import StationPlan
-from sim.rooms import SimKiosk
+from sim.rooms import SimKiosk, WiredKiosk
 
 NOWHERE = Net(broker_port=1, web_port=1)
 DISK_FULL = "full"
@@ -45,7 +46,7 @@ class HouseKiosk:
     def __init__(
         self,
         plan: StationPlan,
-        hardware: SimKiosk,
+        hardware: SimKiosk | WiredKiosk,
         *,
         folder: Path,
         keys: Secrets,
@@ -57,6 +58,7 @@ class HouseKiosk:
         self.line = SimLine(f"{plan.station}/link")
         self.powered = False
         self.rest_until_ms = 0
+        self._wires: Wires | None = None
         self._chance = random.Random(f"{seed} {plan.station}")
         text = kiosk_toml(plan, folder, keys, NOWHERE, 0)
         self._settings = tomllib.loads(text)
@@ -67,7 +69,7 @@ class HouseKiosk:
         chance = Chance(self._chance.randbytes, self._chance.randrange)
         section = Section(self._settings, file=self.station)
         self.engine = build_engine(
-            read_kiosk_config(section), self._devices(), clock=clock, board=self.board,
+            read_kiosk_config(section), self._devices(clock), clock=clock, board=self.board,
             chance=chance, open_connection=lists.connector(serve),
         )  # fmt: skip
         self.engine.disk_free = lambda: self.disk.free_bytes
@@ -87,6 +89,8 @@ class HouseKiosk:
         self.link.lose_power()
         self.engine.lists.close()
         self.engine.store.close()
+        if self._wires is not None:
+            self._wires.let_go()
         for output in (self.hardware.sound_ok, self.hardware.sound_problem):
             output.release()
 
@@ -119,9 +123,14 @@ class HouseKiosk:
             self.engine.lists.close()
             self.engine.store.close()
             self.powered = False
+        if self._wires is not None:
+            self._wires.remove()
 
-    def _devices(self) -> KioskDevices:
+    def _devices(self, clock: HouseClock) -> KioskDevices:
         hardware = self.hardware
+        if isinstance(hardware, WiredKiosk):
+            self._wires = self._wires or Wires(hardware, clock)
+            return self._wires.devices()
         return KioskDevices(
             reader=hardware.pad,
             scanner=hardware.scanner,

@@ -116,6 +116,16 @@ def _fault(stage: Stage, step: Step) -> int:
     return 0
 
 
+def _unplug(stage: Stage, step: Step) -> int:
+    stage.plug(step.word("DEVICE"), False)
+    return 0
+
+
+def _plug_in(stage: Stage, step: Step) -> int:
+    stage.plug(step.word("DEVICE"), True)
+    return 0
+
+
 def _mend(stage: Stage, step: Step) -> int:
     stage.fail(step.word("DEVICE"), None, {})
     return 0
@@ -140,4 +150,6 @@ ACTS: dict[str, Act] = {
     "link": _link,
     "fault": _fault,
     "mend": _mend,
+    "unplug": _unplug,
+    "plug_in": _plug_in,
 }

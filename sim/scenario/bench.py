@@ -168,6 +168,10 @@ class BenchStage:
         self._hand("fault", device=device, fault=fault, options=options)
         self._broken.add(device)
 
+    def plug(self, device: str, into: bool) -> None:
+        """See `Stage.plug`: at the bench a device without its plug is off."""
+        self.fail(device, None if into else "off", {})
+
     def tidy(self) -> None:
         """Mend what was broken, plug in what was pulled, bring everything back to its place.
 
@@ -181,8 +185,9 @@ class BenchStage:
 
     def mark(self) -> Mark:
         """See `Stage.mark`."""
-        log = self._state()["log"]
-        return Mark(log[-1]["n"] if log else 0, len(self._alarms()), self.now_ms())
+        state = self._state()
+        log, slips = state["log"], {one["id"]: _slips(one) for one in state["kiosks"]}
+        return Mark(log[-1]["n"] if log else 0, len(self._alarms()), self.now_ms(), slips)
 
     def log(self, after: int = 0) -> list[Line]:
         """See `Stage.log`."""
@@ -211,6 +216,13 @@ class BenchStage:
         """See `Stage.slip`."""
         found = next(one for one in self._state()["kiosks"] if one["id"] == kiosk)
         return list(found["slip"] or [])
+
+    def printed(self, kiosk: str, since: Mark) -> bool:
+        """See `Stage.printed`."""
+        found = next(one for one in self._state()["kiosks"] if one["id"] == kiosk)
+        lines = self.log(since.happened)
+        said = any(line.station == kiosk and line.text == SLIP_SAYS for line in lines)
+        return said or _slips(found) > since.slips[kiosk]
 
     def tag(self, key: str) -> str:
         """See `Stage.tag`."""
@@ -256,4 +268,10 @@ class BenchStage:
             raise WorldError(f"{who}: the bench knows no address of its pages") from None
 
 
+def _slips(kiosk: dict[str, Any]) -> int:
+    """Return how many slips a kiosk with real drivers printed: its picture's address counts."""
+    return int((kiosk.get("paper") or "n=0").rpartition("n=")[2])
+
+
+SLIP_SAYS = "printer prints a slip"
 _LANE_PARTS = ("antenna", "beam_inner", "beam_outer")

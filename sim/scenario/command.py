@@ -2,7 +2,9 @@
 
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,17 +30,17 @@ A_SCENARIO = click.Path(path_type=Path)
     help="Of everything that is random in the house.",
 )
 @click.option("--verbose", is_flag=True, help="Print each step as it is played.")
+@click.option("--wires", is_flag=True, help="Let the kiosks run the drivers of real devices.")
 @click.option("--bench", metavar="URL", help="Play at a running demo, in real time.")
 @click.option("--words", is_flag=True, help="Print everything a scenario can say, and stop.")
-def play(
-    files: tuple[Path, ...], seed: int, verbose: bool, bench: str | None, words: bool
-) -> None:
+def play(files: tuple[Path, ...], words: bool, **options: Any) -> None:
     """Play scenario FILES, each in a library of its own, and say how it went.
 
     Without --bench the library is in this process, on a clock that jumps: minutes pass in a
-    moment, and the same each time. With it the hands are those of the bench at URL (see
-    `lendgate-sim demo`), and its library is the one that is changed: what was broken is mended
-    afterwards, what was lent stays lent.
+    moment, and the same each time; with --wires its kiosks run the drivers of a 3M pad, an
+    RC522, a serial scanner and a receipt printer, byte by byte. With --bench the hands are
+    those of the bench at URL (see `lendgate-sim demo`), and its library is the one that is
+    changed: what was broken is mended afterwards, what was lent stays lent.
 
     Exit code: 0 all went as written, 1 a step failed, 2 a file could not be read or names what
     is not there.
@@ -48,8 +50,10 @@ def play(
         return
     if not files:
         raise click.UsageError("name at least one file; --words lists what one can say")
-    logging.getLogger().addHandler(logging.StreamHandler() if verbose else logging.NullHandler())
-    codes = [_play_file(file, seed, verbose, bench) for file in _found(files)]
+    wanted = Wanted(**options)
+    handler = logging.StreamHandler() if wanted.verbose else logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    codes = [_play_file(file, wanted) for file in _found(files)]
     sys.exit(max(codes))
 
 
@@ -61,10 +65,20 @@ def _found(files: tuple[Path, ...]) -> list[Path]:
     return found or list(files)
 
 
-def _play_file(file: Path, seed: int, verbose: bool, bench: str | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How to play: the command's options."""
+
+    seed: int
+    verbose: bool
+    wires: bool
+    bench: str | None
+
+
+def _play_file(file: Path, wanted: Wanted) -> int:
     try:
         scenario = read_scenario(file)
-        failed = _play_at(scenario, bench, verbose) if bench else _play(scenario, seed, verbose)
+        failed = _play_at(scenario, wanted) if wanted.bench else _play(scenario, wanted)
     except ScenarioInvalid as error:
         click.echo(f"lendgate-sim: {error}", err=True)
         return BAD_FILE
@@ -74,20 +88,23 @@ def _play_file(file: Path, seed: int, verbose: bool, bench: str | None) -> int:
     return FAILED if failed else PLAYED
 
 
-def _play(scenario: Scenario, seed: int, verbose: bool) -> bool:
+def _play(scenario: Scenario, wanted: Wanted) -> bool:
     from sim.house import House
+    from sim.library import KIOSKS
     from sim.scenario.house import HouseStage
 
-    with House(seed=seed) as house:
-        return _perform(scenario, HouseStage(house), verbose, f" (--seed {seed})")
+    wired = [plan.station for plan in KIOSKS] if wanted.wires else []
+    with House(seed=wanted.seed, wired=wired) as house:
+        how = f" (--seed {wanted.seed}{' --wires' if wired else ''})"
+        return _perform(scenario, HouseStage(house), wanted.verbose, how)
 
 
-def _play_at(scenario: Scenario, bench: str, verbose: bool) -> bool:
+def _play_at(scenario: Scenario, wanted: Wanted) -> bool:
     from sim.scenario.bench import BenchStage
 
-    stage = BenchStage(bench)
+    stage = BenchStage(str(wanted.bench))
     try:
-        return _perform(scenario, stage, verbose, "")
+        return _perform(scenario, stage, wanted.verbose, "")
     finally:
         stage.tidy()
 

@@ -13,7 +13,6 @@ NAMING_MS = 5_000
 """The gateway's page may name a book that much later than the siren sounds."""
 
 SIREN_SAYS = "siren on"
-SLIP_SAYS = "printer prints a slip"
 COLOURS = ("red", "amber")
 
 Eye = Callable[[Stage, Step, Mark], str]
@@ -173,7 +172,7 @@ def _slip(stage: Stage, step: Step, mark: Mark) -> str:
     kiosk, naming = step.word("KIOSK"), step.word("TEXT")
 
     def printed() -> tuple[bool, str]:
-        if not _happened(stage, kiosk, SLIP_SAYS, mark):
+        if not stage.printed(kiosk, mark):
             return False, f"no slip at {kiosk}"
         text = " / ".join(stage.slip(kiosk))
         return naming in text, f"the slip says {text!r}"
@@ -185,7 +184,7 @@ def _no_slip(stage: Stage, step: Step, mark: Mark) -> str:
     kiosk = step.word("KIOSK")
 
     def none() -> tuple[bool, str]:
-        printed = _happened(stage, kiosk, SLIP_SAYS, mark)
+        printed = stage.printed(kiosk, mark)
         return not printed, f"a slip at {kiosk}: {stage.slip(kiosk)}" if printed else "no slip"
 
     return _throughout(stage, step.number("TIME", SILENCE_MS_DEFAULT), none)

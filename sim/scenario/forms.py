@@ -66,6 +66,8 @@ FORMS = (
     Form("link", "link WHO LINK"),
     Form("fault", "fault DEVICE FAULT", ("OPTIONS",)),
     Form("mend", "mend DEVICE"),
+    Form("unplug", "unplug DEVICE"),
+    Form("plug_in", "plug_in DEVICE"),
     Form("wait", "wait TIME"),
     Form("expect_alarm", "expect alarm at GATE", (WITHIN, "naming TEXT")),
     Form("expect_silence", "expect silence at GATE", ("for TIME",)),

@@ -8,8 +8,10 @@ from sim.errors import WorldError
 from sim.faults import OFF, STUCK
 from sim.house.house import GATEWAY, TURN_MS, House
 from sim.house.kiosk import HouseKiosk
+from sim.pi.escpos import Slip
 from sim.scenario.names import find_thing
 from sim.scenario.stage import Line, Mark
+from sim.serial.device import SimSerialDevice
 from sim.world import CARD, HAND, PRESS_MS
 
 LINK_FAULTS = {"down": OFF, "stalled": STUCK}
@@ -144,10 +146,24 @@ class HouseStage:
             broken.fail(fault, **options)
         self.world.note(device.partition("/")[0], f"{device}: {fault or 'works again'}")
 
+    def plug(self, device: str, into: bool) -> None:
+        """See `Stage.plug`; a device without a cable of its own is off meanwhile."""
+        found = self.house.devices[device]
+        if not isinstance(found, SimSerialDevice):
+            self.fail(device, None if into else OFF, {})
+            return
+        if into:
+            found.plug_in()
+        else:
+            found.unplug()
+        words = "plugged in" if into else "unplugged"
+        self.world.note(device.partition("/")[0], f"{device}: {words}")
+
     def mark(self) -> Mark:
         """See `Stage.mark`."""
         alarms = len(self.house.gateway.alarm_titles())
-        return Mark(self.world.happened, alarms, self.now_ms())
+        slips = {name: self._slips(name) for name in self.house.kiosks}
+        return Mark(self.world.happened, alarms, self.now_ms(), slips)
 
     def log(self, after: int = 0) -> list[Line]:
         """See `Stage.log`."""
@@ -173,8 +189,18 @@ class HouseStage:
 
     def slip(self, kiosk: str) -> list[str]:
         """See `Stage.slip`."""
-        slips = self.world.kiosks[kiosk].printer.slips
-        return list(slips[-1]) if slips else []
+        slips = self.world.all_kiosks()[kiosk].printer.slips
+        if not slips:
+            return []
+        last = slips[-1]
+        return list(last.texts if isinstance(last, Slip) else last)
+
+    def printed(self, kiosk: str, since: Mark) -> bool:
+        """See `Stage.printed`."""
+        return self._slips(kiosk) > since.slips[kiosk]
+
+    def _slips(self, kiosk: str) -> int:
+        return len(self.world.all_kiosks()[kiosk].printer.slips)
 
     def tag(self, key: str) -> str:
         """See `Stage.tag`."""

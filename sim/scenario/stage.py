@@ -17,6 +17,7 @@ class Mark:
     happened: int
     alarms: int
     at_ms: int
+    slips: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,9 @@ class Stage(Protocol):
     def fail(self, device: str, fault: str | None, options: dict[str, int | float]) -> None:
         """Make a device fail, or mend it with None."""
 
+    def plug(self, device: str, into: bool) -> None:
+        """Pull a device's plug, or put it back in."""
+
     def mark(self) -> Mark:
         """Return the present place in what has happened."""
 
@@ -118,6 +122,9 @@ class Stage(Protocol):
 
     def slip(self, kiosk: str) -> list[str]:
         """Return the lines of the newest slip, none if nothing was printed yet."""
+
+    def printed(self, kiosk: str, since: Mark) -> bool:
+        """Return whether a slip came out after that."""
 
     def tag(self, key: str) -> str:
         """Return what a book's tag tells a gate: in_stock, on_loan, none; or untagged."""

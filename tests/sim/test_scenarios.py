@@ -43,6 +43,27 @@ def test_a_shipped_scenario_goes_as_it_is_written(file, stage):
     assert player.play(), player.reports[-1].text()
 
 
+@pytest.mark.parametrize(
+    "name",
+    "lend_and_leave offline_then_sync pad_unplugged scanner_unplugged printer_out_of_paper "
+    "foreign_book misread_label two_lanes".split(),
+)
+def test_a_scenario_goes_the_same_on_the_drivers_of_real_devices(name):
+    """Byte by byte: a 3M pad, an RC522, a serial scanner and a receipt printer."""
+    with House(wired=("kiosk-1", "kiosk-2")) as house:
+        player = Player(read_scenario(FOLDER / f"{name}.scenario"), HouseStage(house))
+
+        assert player.play(), player.reports[-1].text()
+
+
+def test_a_scenario_is_played_on_wires_from_the_command_line():
+    """One option; it is said where the seed is."""
+    code, said = run(FOLDER / "unlent_book_alarms.scenario", "--wires")
+
+    assert code == 0
+    assert "(--seed 0 --wires)" in said
+
+
 def test_enough_scenarios_are_shipped():
     """The stories of the design's four people are all there, each with a sentence at its top."""
     titles = [read_scenario(file).title for file in FILES]
