@@ -28,6 +28,9 @@ FOR_EVER_MS = 300 * 24 * 3_600_000
 
 MIFARE_KEY_BYTES = 6
 
+PAPER_DOTS = (384, 512, 576)
+"""What receipt printers print across: `WIDTHS_DOTS` of hardware/typesetting.py, unloaded."""
+
 PRINTER_PORT = 9_100
 """Where network printers take raw bytes (AppSocket)."""
 
@@ -137,12 +140,14 @@ def escpos(options: Options, clock: Clock, name: str) -> Callable[[], Printer]:
     port, baudrate = _serial(options, 19_200)
     open_link = _printer_link(port, name) or partial(_line_to_printer, port, baudrate, clock)
     form: dict[str, Any] = {
-        "width_dots": int(options.choice("width_dots", ("384", "512", "576"), default="576")),
+        "width_dots": options.integer("width_dots", default=576, minimum=384, maximum=576),
         "cut": options.choice("cut", ("full", "partial", "none"), default="full"),
         "code_page": options.text("code_page", default="", chars_max=16, empty=True),
         "profile": options.text("profile", default="default", chars_max=64),
     }
     font = options.text("font", default="", empty=True)
+    if form["width_dots"] not in PAPER_DOTS:
+        raise DevicesInvalid(f"{name}: width_dots is one of {', '.join(map(str, PAPER_DOTS))}")
 
     def open_printer() -> Printer:
         from hardware.printer import FONTS, EscposPrinter, PaperForm

@@ -25,7 +25,7 @@ from kiosk.table import Table
 ROUNDS = ROUNDS_TO_PLACE + 2
 """So many rounds after start everything that lies on the pad has been heard."""
 
-ROUNDS_WITHOUT_PAD = 60
+LOOKS_MAX = 60
 """Six seconds: power comes back to pad and kiosk at once, and a pad may take longer to start."""
 
 _log = logging.getLogger(__name__)
@@ -37,26 +37,29 @@ class Recovery:
 
     ledger: Ledger
     done: bool = False
-    _rounds: int = field(default=0)
-    _rounds_without: int = field(default=0)
+    _looks: int = field(default=0)
+    _rounds_before: int = field(default=0)
 
     def is_due(self, table: Table) -> bool:
-        """Whether enough was heard of the pad to tell what lies there; counts the rounds.
+        """Whether enough was heard of the pad to tell what lies there; counts the looks.
 
-        A pad that does not answer yet is waited for a little, if anything depends on it.
+        A pad that is slow, or does not answer yet, is waited for a little; one that does not
+        answer only if anything depends on it.
         """
         if self.done:
             return False
+        if self._looks == 0:
+            self._rounds_before = max(0, table.rounds - 1)  # the look just now counts
+        self._looks += 1
+        if self._looks >= LOOKS_MAX:
+            return True
         if table.pad_works:
-            self._rounds += 1
-            return self._rounds >= ROUNDS
-        self._rounds_without += 1
-        is_missed = table.devices.reader is not None and bool(self.ledger.store.unfinished())
-        return not is_missed or self._rounds_without >= ROUNDS_WITHOUT_PAD
+            return table.rounds - self._rounds_before >= ROUNDS
+        return table.devices.reader is None or not self.ledger.store.unfinished()
 
     def again(self) -> None:
         """Look once more: facts could not be written for a while."""
-        self.done, self._rounds, self._rounds_without = False, 0, 0
+        self.done, self._looks = False, 0
 
     def run(self, table: Table, switcher: Switcher) -> None:
         """Settle every unfinished fact."""

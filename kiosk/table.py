@@ -57,11 +57,12 @@ Noticed = ThingPlaced | ThingLifted | CardShown | CodeScanned
 
 @dataclass(slots=True)
 class Table:
-    """One kiosk's devices, and what lies there."""
+    """One kiosk's devices, and what lies there; `rounds`: complete inventories of the pad."""
 
     devices: KioskDevices
     identifier: Identifier
     reader_errors: int = 0
+    rounds: int = 0
     _pad: Presence = field(default_factory=Presence)
     _cards: Presence = field(default_factory=lambda: Presence(CARD_LIFT_MS))
     _lying: dict[str, Thing] = field(default_factory=dict)
@@ -143,10 +144,12 @@ class Table:
         if reader is None:
             return
         try:
-            placed, lifted = self._pad.observe(reader.inventory(), now_ms)
+            inventory = reader.inventory()
+            placed, lifted = self._pad.observe(inventory, now_ms)
         except DeviceError:
             self.reader_errors += 1
             return
+        self.rounds += inventory.complete
         self._unread.update(dict.fromkeys(placed, READ_TRIES))
         for uid in list(self._unread):
             thing = self._read(reader, uid)

@@ -13,8 +13,9 @@ from hardware.check_steps import STEPS
 from hardware.chips.tag_data import new_content
 from hardware.drivers import DeviceTable, made_devices
 from hardware.errors import DevicesInvalid, DeviceUnavailable
-from hardware.known_drivers import INPUTS, OUTPUTS, PRINTERS, READERS, SCANNERS
+from hardware.known_drivers import INPUTS, OUTPUTS, PAPER_DOTS, PRINTERS, READERS, SCANNERS
 from hardware.ports import NTAG, Edge, Security
+from hardware.typesetting import WIDTHS_DOTS
 from sim.clock import VirtualClock
 from sim.mfrc522.chip import SimMfrc522
 from sim.pi.board import SimPi
@@ -176,6 +177,14 @@ def test_a_printers_port_that_is_none_is_refused(clock, port, told):
     """The message shows how it is written."""
     with pytest.raises(DevicesInvalid, match=told):
         table(clock, printer={"driver": "escpos", "port": port}).printer("printer")
+
+
+def test_paper_that_nobody_makes_is_refused(clock):
+    """The widths there are, are named, and are those the typesetter knows."""
+    paper = {"driver": "escpos", "port": "/dev/usb/lp0", "width_dots": 400}
+    with pytest.raises(DevicesInvalid, match="one of 384, 512, 576"):
+        table(clock, printer=paper).printer("printer")
+    assert PAPER_DOTS == WIDTHS_DOTS
 
 
 def test_a_printer_is_configured_by_its_file(clock, tmp_path):

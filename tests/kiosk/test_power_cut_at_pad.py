@@ -10,7 +10,7 @@ import itertools
 import pytest
 
 from circulation.config import Section
-from hardware.ports import Security
+from hardware.ports import Inventory, Security
 from kiosk.devices import read_devices
 from sim.clock import VirtualClock
 from sim.serial import url
@@ -187,4 +187,36 @@ def test_a_pad_that_starts_later_than_the_kiosk_is_waited_for(tmp_path, pad_back
     assert is_settled(kiosk)
     assert bool(kiosk.facts("not_shown")) is (fact == "not_shown")
     assert kiosk.loan(GOOSE) == (None if fact else ANNA)
+    kiosk.close()
+
+
+class Sluggish:
+    """A pad whose thread has no answer yet: empty rounds that say they are not complete."""
+
+    def __init__(self, reader, rounds):
+        self.reader, self.left = reader, rounds
+
+    def inventory(self):
+        self.left -= 1
+        return Inventory((), complete=False) if self.left >= 0 else self.reader.inventory()
+
+    def __getattr__(self, name):
+        return getattr(self.reader, name)
+
+
+def test_a_slow_pad_is_heard_before_anything_is_concluded(tmp_path):
+    """Rounds without an answer say nothing about what lies there: the loan is undone later."""
+    kiosk = prepared(tmp_path, VirtualClock(), lent=False)
+    kiosk.device.until = kiosk.engine.store.unfinished
+    with pytest.raises(PowerCut):
+        lend(kiosk)
+    kiosk.device.until = None
+    kiosk.power_cut()
+    kiosk.devices.reader = kiosk.engine.desk.switcher.reader = Sluggish(kiosk.devices.reader, 20)
+
+    kiosk.run(1_500)
+    assert not kiosk.facts("not_shown", "security_not_set")
+    kiosk.run(3_000)
+    assert kiosk.facts("not_shown")
+    assert is_settled(kiosk)
     kiosk.close()
