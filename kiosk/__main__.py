@@ -77,7 +77,11 @@ def status(file: Path) -> None:
     )
     for kind, version in view["versions"].items():
         click.echo(f"  list {kind}: version {version}")
-    troubles = [f"{name}: {text}" for name, text in view["devices"].items() if text != "ok"]
+    troubles = [
+        text if text.startswith(f"{name}: ") else f"{name}: {text}"
+        for name, text in view["devices"].items()
+        if text != "ok"
+    ]
     for trouble in troubles:
         click.echo(f"  ! {trouble}")
     sys.exit(1 if troubles or view["state"] == "stopped" else 0)
