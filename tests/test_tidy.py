@@ -14,6 +14,9 @@ COLUMNS_MAX = 99
 FILE_LINES_MAX, TEST_FILE_LINES_MAX = 450, 600
 FUNCTION_LINES_MAX, NESTING_MAX, PARAMETERS_MAX = 50, 3, 6
 
+# Shapes that others prescribe: umqtt's constructor, so that programs written for it run with ours.
+PRESCRIBED = {"firmware/mcu/mqtt.py __init__: 8 parameters"}
+
 # One word per idea, docs/glossary.md; these say nothing, or name another idea.
 FORBIDDEN_NAMES = re.compile(
     r"(Manager|Helper|Helpers|Util|Utils|Info|Data)$|Reservation|User[A-Z]"
@@ -92,9 +95,19 @@ def oversizes(source):
     return found
 
 
+def is_prescribed(name, line):
+    """Whether this oversize of a file is one that we did not choose."""
+    return any(f"{name} {line.split(' ', 2)[2]}".startswith(known) for known in PRESCRIBED)
+
+
 def test_functions_stay_small():
     """No function is longer, deeper or wider than the limits of CONTRIBUTING.md."""
-    found = [f"{name} {line}" for name in CODE for line in oversizes(read(name))]
+    found = [
+        f"{name} {line}"
+        for name in CODE
+        for line in oversizes(read(name))
+        if not is_prescribed(name, line)
+    ]
 
     assert found == []
 
