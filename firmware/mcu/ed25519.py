@@ -36,17 +36,47 @@ _ZERO = (0, 1, 1, 0)
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Return whether the key's owner signed this message."""
-    if len(public_key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
-        return False
-    owner = _decode(public_key)
-    if owner is None or _is_small(owner):
-        return False
-    s = int.from_bytes(signature[32:], "little")
-    if s >= _ORDER:
-        return False
-    k = _scalar(signature[:32], public_key, message)
-    x, y, z, t = owner
-    return _encode(_sum_of_products(s, _base(), k, (_P - x, y, z, _P - t))) == signature[:32]
+    verification = Verification(public_key, message, signature)
+    while verification.answer is None:
+        verification.step()
+    return verification.answer
+
+
+class Verification:
+    """`verify` in steps of a few milliseconds, for whoever must not be blind meanwhile.
+
+    `answer`: None until it is known.
+    """
+
+    def __init__(self, public_key: bytes, message: bytes, signature: bytes) -> None:
+        """Look at the lengths alone."""
+        self.answer: bool | None = None
+        self._key, self._message, self._signature = public_key, message, signature
+        self._sum: _Sum | None = None
+        if len(public_key) != KEY_BYTES or len(signature) != SIGNATURE_BYTES:
+            self.answer = False
+
+    def step(self) -> None:
+        """Go on; the first and the last step are the longest, with one power each."""
+        if self.answer is not None:
+            return
+        if self._sum is None:
+            self._begin()
+        elif self._sum.bit >= 0:
+            self._sum.step()
+        else:
+            self.answer = _encode(self._sum.point) == self._signature[:32]
+
+    def _begin(self) -> None:
+        key, signature = self._key, self._signature
+        owner = _decode(key)
+        s = int.from_bytes(signature[32:], "little")
+        if owner is None or _is_small(owner) or s >= _ORDER:
+            self.answer = False
+            return
+        x, y, z, t = owner
+        k = _scalar(signature[:32], key, self._message)
+        self._sum = _Sum(s, _base(), k, (_P - x, y, z, _P - t))
 
 
 def is_public_key(public_key: bytes) -> bool:
@@ -57,14 +87,14 @@ def is_public_key(public_key: bytes) -> bool:
 
 def public_key_of(private_key: bytes) -> bytes:
     """Return the public key that belongs to 32 secret bytes."""
-    return _encode(_sum_of_products(_secrets(private_key)[0], _base(), 0, _ZERO))
+    return _encode(_times_base(_secrets(private_key)[0]))
 
 
 def sign(private_key: bytes, message: bytes) -> bytes:
     """Return the signature of the message: always the same one."""
     scalar, prefix = _secrets(private_key)
     r = int.from_bytes(sha512(prefix + message), "little") % _ORDER
-    r_point = _encode(_sum_of_products(r, _base(), 0, _ZERO))
+    r_point = _encode(_times_base(r))
     k = _scalar(r_point, public_key_of(private_key), message)
     return r_point + ((r + k * scalar) % _ORDER).to_bytes(32, "little")
 
@@ -141,16 +171,29 @@ def _add(one: "Point", other: "Point") -> "Point":
     return (e * f % _P, g * h % _P, f * g % _P, e * h % _P)
 
 
-def _sum_of_products(a: int, one: "Point", b: int, other: "Point") -> "Point":
-    """Return a × one + b × other, both in one run from the highest bit down."""
-    both = _add(one, other)
-    result = _ZERO
-    for bit in range(255, -1, -1):
-        result = _double(result)
-        which = (a >> bit & 1) + 2 * (b >> bit & 1)
+class _Sum:
+    """a × one + b × other, both in one run from the highest bit down."""
+
+    def __init__(self, a: int, one: "Point", b: int, other: "Point") -> None:
+        self.point = _ZERO
+        self.bit = 255
+        self._a, self._b = a, b
+        self._terms = (one, other, _add(one, other))
+
+    def step(self) -> None:
+        """Go on by one bit."""
+        which = (self._a >> self.bit & 1) + 2 * (self._b >> self.bit & 1)
+        self.point = _double(self.point)
         if which:
-            result = _add(result, (one, other, both)[which - 1])
-    return result
+            self.point = _add(self.point, self._terms[which - 1])
+        self.bit -= 1
+
+
+def _times_base(scalar: int) -> "Point":
+    product = _Sum(scalar, _base(), 0, _ZERO)
+    while product.bit >= 0:
+        product.step()
+    return product.point
 
 
 # SHA-512, FIPS 180-4: 64 bits of the fractional parts of the cube roots of the first 80 primes
