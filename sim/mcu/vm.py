@@ -71,13 +71,14 @@ class Vm:
         self,
         module: str,
         *arguments: str,
-        folders: Iterable[Path],
+        folders: Sequence[Path],
         heap_bytes: int = PICO_W_HEAP_BYTES,
         within_s: float = 60.0,
     ) -> Ran:
         """Run a module to its end, with modules from these folders, first found first taken.
 
-        Raises `VmFailed` when it takes longer; whatever else goes wrong is in what it returns.
+        It runs in the first of them, for MicroPython looks for modules where it runs before all
+        else. Raises `VmFailed` when it takes longer; whatever else goes wrong is in what it returns.
         """
         try:
             ended = subprocess.run(
@@ -87,6 +88,7 @@ class Vm:
                 timeout=within_s,
                 check=False,
                 env=environment(folders),
+                cwd=folders[0],
             )
         except subprocess.TimeoutExpired as error:
             said = (error.stdout or b"").decode(errors="replace")[-500:]
