@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEX_DIGITS = "0123456789abcdef"
 NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
+HALF_A_PAIR = "must not contain half of a surrogate pair"
 WORD_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
@@ -28,10 +29,12 @@ def text_fault(value: str) -> str | None:
     if "\0" in value:
         return "must not contain NUL"
     try:
-        value.encode("utf-8")
+        encoded = value.encode("utf-8")
     except ValueError:
-        return "must not contain half of a surrogate pair"
-    return None
+        return HALF_A_PAIR
+    # MicroPython encodes it, as 0xED and more, which then is no UTF-8 for anybody else.
+    halves = [0xD800 <= ord(one) <= 0xDFFF for one in value] if b"\xed" in encoded else ()
+    return HALF_A_PAIR if True in halves else None
 
 
 def tree_fault(value: object, depth_max: int) -> str | None:

@@ -39,5 +39,6 @@ def _parsed(text: str) -> object:
     # Python's reader also takes NaN and Infinity; the checks refuse every float anyway.
     try:
         return json.loads(text)
-    except (ValueError, RuntimeError):  # RuntimeError: brackets nested beyond the stack
+    # Brackets by the thousand exhaust the stack of one Python and the heap of the other.
+    except (ValueError, RuntimeError, MemoryError):
         return None
