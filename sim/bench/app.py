@@ -12,6 +12,7 @@
     POST /api/plug    {"plug": "kiosk-1", "state": "up" | "stalled" | "cut"}
     POST /api/fault   {"device": "kiosk-1/pad", "fault": "off" | … | null, "options": {…}}
     POST /api/home    {}     everything back to its place; tags stay as they are
+    POST /api/play    {"scenario": "lend_and_leave"}, or null to stop the one that is played
 
 Laws: it answers on this machine's own names only, takes JSON only (so that no other web page can
 press its buttons), and says by name what was wrong with a request.
@@ -33,6 +34,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sim.bench.look import look_at_station, look_at_thing, paper
+from sim.bench.playing import Playing
 from sim.bench.plugs import GATEWAY, Plugs
 from sim.bench.view import view
 from sim.errors import SimError, WorldError
@@ -60,12 +62,17 @@ class Bench:
     plugs: Plugs | None = None
     links: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    playing: Playing | None = None
     watchers: int = 0
     closing: bool = False
 
     def view(self) -> dict[str, Any]:
         """Return everything there is to see."""
-        return view(self.world, self.plugs, self.links) | self.facts
+        seen = view(self.world, self.plugs, self.links) | self.facts
+        if self.playing is not None:
+            seen["scenarios"] = self.playing.names()
+            seen["show"] = self.playing.show and self.playing.show.to_doc()
+        return seen
 
 
 class RequestInvalid(SimError):
@@ -217,6 +224,16 @@ def _home(bench: Bench, _: Body) -> None:
         bench.world.move(thing.key, thing.home)
 
 
+def _play(bench: Bench, body: Body) -> None:
+    if bench.playing is None:
+        raise WorldError("this bench plays no scenarios: start it with the demo")
+    name = body.text_or_null("scenario")
+    if name is None:
+        bench.playing.stop()
+    else:
+        bench.playing.start(name)
+
+
 ACTIONS: dict[str, Action] = {
     "move": _move,
     "scan": _scan,
@@ -225,6 +242,7 @@ ACTIONS: dict[str, Action] = {
     "plug": _plug,
     "fault": _fault,
     "home": _home,
+    "play": _play,
 }
 
 
@@ -232,7 +250,7 @@ def _post(bench: Bench, action: Action) -> Callable[[Request], Any]:
     async def handle(request: Request) -> Response:
         try:
             action(bench, await _body(request))
-        except (RequestInvalid, WorldError, ValueError) as error:
+        except (SimError, ValueError) as error:
             return _problem(str(error), 400)
         return JSONResponse({"ok": True})
 

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from sim.bench.app import Bench, make_app
+from sim.bench.playing import Playing
 from sim.bench.plugs import Plugs
 from sim.clock import SystemClock
 from sim.errors import DemoFailed
@@ -71,12 +72,17 @@ def run(plan: BenchPlan, *, say: Callable[[str], None]) -> None:
         "cables": {name: one.url for name, one in cables.items()},
     }
     bench = Bench(world, plugs, dict(plan.links), facts)
+    if plugs is not None:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        bench.playing = Playing(address, plan.library.parent / "scenarios")
     server = BenchServer(bench)
     keeper.start()
     say(f"bench: http://127.0.0.1:{listener.getsockname()[1]}/  devices: port {devices.port}")
     try:
         server.run(sockets=[listener])
     finally:
+        if bench.playing is not None:
+            bench.playing.stop()
         keeper.stop()
         devices.stop()
         for cable in cables.values():

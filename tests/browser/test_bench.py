@@ -236,3 +236,15 @@ def test_a_trolley_goes_through_the_gate_and_stays_full(bench):
     expect(bench.locator('.gate[data-id="gate-2"] .carried')).to_have_count(2)
     expect(in_place(bench, "trolley", HEIDI)).to_be_visible()
     expect(bench.locator('.gate[data-id="gate-2"] .siren')).to_have_text("quiet")
+
+
+def test_a_scenario_is_played_before_ones_eyes(bench):
+    """Chosen from a list, its steps are ticked one by one, and its end is in words."""
+    bench.get_by_label("Play a scenario").select_option("unlent_book_alarms")
+    show = bench.locator("#show")
+    expect(show.locator("li.now, li.done").first).to_be_visible()
+
+    expect(show.get_by_role("status")).to_have_text("It went as it is written.", timeout=20_000)
+    assert show.locator("li.done").count() == show.locator("li").count() > 2
+    show.get_by_role("button", name="Close").click()
+    expect(show).not_to_be_visible()

@@ -2,6 +2,7 @@
 // thing, and turns drags, clicks and keys into POSTs. Nothing moves here before the server says so.
 
 import { lookAtStation, lookAtThing } from "./inside.js";
+import { drawShow } from "./show.js";
 
 const PALETTE = ["#7b2d26", "#1f4e5f", "#335c3b", "#5b3a70", "#8a5a14", "#23395b", "#6b2737",
   "#2f6b62", "#4a4e69", "#874000", "#3d5a80", "#5f4b32", "#8c2f39", "#2b5d34"];
@@ -65,6 +66,7 @@ function draw(next) {
   next.gates.forEach(drawGate);
   next.plugs.forEach(drawPlug);
   drawLog(next.log);
+  drawShow(next, post);
   for (const zone of $$(".zone")) {
     zone.classList.toggle("full", Boolean($(".things > .thing", zone)));
     const all = $(".all", zone);
