@@ -1,0 +1,271 @@
+"""A new version comes in: piece by piece, into the folder that is not running.
+
+    install = Install(files, choice)    # refuses if the version that runs is on trial itself
+    taken = install.feed(part)          # how many bytes it took; 0: give the same once more
+    version = install.finish()          # None: once more; then it is on trial at the next start
+
+Each call takes one small step, so the gate goes on looking between two of them. The signature is
+checked before the first file is written, and again everything that was written before the switch.
+Whatever is refused raises UpdateRefused, a full flash or a broken one OSError; the installation
+is over then, what runs goes on, and the next one begins by erasing the folder.
+"""
+
+import hashlib
+
+from firmware.mcu.ed25519 import Verification
+from firmware.mcu.update import (
+    DEPTH_MAX,
+    FAILURES_MAX,
+    HEADER_BYTES,
+    KEY_ID_BYTES,
+    MAGIC,
+    MANIFEST,
+    checked,
+    key_id,
+)
+from firmware.mcu.update_manifest import (
+    MANIFEST_BYTES_MAX,
+    PACKAGE_BYTES_MAX,
+    UpdateRefused,
+    check_manifest,
+    read_entries,
+    read_heading,
+)
+from firmware.mcu.update_state import FOLDERS, NO_KEY, A, B, load, save
+from firmware.mcu.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from firmware.mcu.update import Choice
+    from firmware.mcu.update_manifest import Entry, Heading
+
+
+class Install:
+    """One update on its way in."""
+
+    def __init__(
+        self,
+        files: "Any",
+        choice: "Choice",
+        *,
+        base: int = VERSION,
+        bytes_max: int = PACKAGE_BYTES_MAX,
+        verification: "Callable[..., Any]" = Verification,
+    ) -> None:
+        """Forget what the other slot held; raise UpdateRefused while a version is on trial.
+
+        choice: what runs. base: the version of what was flashed. bytes_max: for all files.
+        """
+        self._files, self._running, self._base = files, choice, base
+        self._bytes_max, self._new_verification = bytes_max, verification
+        self._state = state = load(files)
+        if choice.on_trial or state.trial:
+            raise UpdateRefused("update: the version before is still on trial")
+        self.slot = B if choice.slot == A else A
+        if state.versions[self.slot - 1]:
+            state.forget(self.slot)
+            state.good = choice.slot
+            save(files, state)
+        self._is_complete = False
+        self._header = b""
+        self._wanted = 0
+        self._digest = b""
+        self._version = 0
+        self._out: Any = None
+        self._manifest: Any = None
+        self._entries: Any = None
+        self._steps: Iterator[None] = self._erase()
+        self._take: Callable[[Any], int] = self._take_header
+
+    def feed(self, part: "bytes | memoryview") -> int:
+        """Return how many of these bytes were taken; 0 while something else must be done first.
+
+        Raise UpdateRefused or OSError, after which this installation is over.
+        """
+        if self._is_busy():
+            return 0
+        return self._guarded(self._take, part)
+
+    def finish(self) -> "int | None":
+        """Return the version that the next start tries, or None: call again.
+
+        Raise UpdateRefused if bytes are missing or what was written is not what was signed.
+        """
+        if self._is_busy():
+            return None
+        if not self._is_complete:
+            self.close()
+            raise UpdateRefused("update: it ends too early")
+        state = load(self._files)
+        state.trial, state.tries = self.slot, 0
+        state.versions[self.slot - 1] = self._version
+        state.digests[self.slot - 1] = self._digest
+        save(self._files, state)
+        self.close()
+        return self._version
+
+    def close(self) -> None:
+        """Let the files go; what came so far counts for nothing."""
+        for file in (self._out, self._manifest):
+            if file is not None:
+                file.close()
+        self._out = self._manifest = None
+        self._is_complete = False
+        self._steps = iter(())
+        self._take = self._take_refused
+
+    def _is_busy(self) -> bool:
+        """Do one step of what must be done first; return whether there was one."""
+        return bool(self._guarded(self._step, b""))
+
+    def _step(self, _: bytes) -> int:
+        for _done in self._steps:
+            return 1
+        return 0
+
+    def _guarded(self, call: "Callable[[Any], int]", part: "Any") -> int:
+        try:
+            return call(part)
+        except Exception:
+            self.close()
+            raise
+
+    def _erase(self) -> "Iterator[None]":
+        """Empty the slot: what lies there is old, half written or somebody else's."""
+        yield from _remove(self._files, FOLDERS[self.slot], 0)
+        self._files.mkdir(FOLDERS[self.slot])
+
+    def _take_header(self, part: "bytes | memoryview") -> int:
+        piece = bytes(part[: HEADER_BYTES - len(self._header)])
+        self._header += piece
+        if len(self._header) == HEADER_BYTES:
+            self._wanted = int.from_bytes(self._header[-2:], "big")
+            if self._header[:4] != MAGIC or not 0 < self._wanted <= MANIFEST_BYTES_MAX:
+                raise UpdateRefused("update: this is no update")
+            self._hashed = hashlib.sha256()
+            self._out = self._files.open(self._path(MANIFEST), "wb")
+            self._take = self._take_manifest
+        return len(piece)
+
+    def _take_manifest(self, part: "bytes | memoryview") -> int:
+        piece = part[: self._wanted]
+        self._write(piece)
+        self._hashed.update(piece)
+        if not self._wanted:
+            self._end_file()
+            self._digest = self._hashed.digest()
+            self._steps = self._check_signature()
+            self._take = self._take_files
+        return len(piece)
+
+    def _check_signature(self) -> "Iterator[None]":
+        at = 4 + KEY_ID_BYTES
+        named, signature = self._header[4:at], self._header[at : at + 64]
+        keys = [key for key in self._state.keys if key != NO_KEY and key_id(key) == named]
+        if not keys:
+            raise UpdateRefused("update: signed with a key that this device does not trust")
+        verification = self._new_verification(keys[0], self._digest, signature)
+        while verification.answer is None:
+            verification.step()
+            yield
+        if not verification.answer:
+            raise UpdateRefused("update: the signature is wrong")
+        self._open_manifest()
+
+    def _open_manifest(self) -> None:
+        with self._files.open(self._path(MANIFEST), "rb") as manifest:
+            heading, _, _ = check_manifest(manifest.readline, self._bytes_max)
+        self._check_version(heading)
+        self._version = heading.version
+        self._manifest = self._files.open(self._path(MANIFEST), "rb")
+        _, line = read_heading(self._manifest.readline)
+        self._entries = read_entries(line, self._manifest.readline)
+        self._next_file()
+
+    def _check_version(self, heading: "Heading") -> None:
+        state, version = self._state, heading.version
+        least = max(self._running.version + 1, state.highest, state.floor)
+        if version < least:
+            raise UpdateRefused(f"update: version {version} is old; {least} or higher is taken")
+        if version == state.failed and state.failures >= FAILURES_MAX:
+            raise UpdateRefused(f"update: version {version} was rolled back {FAILURES_MAX} times")
+        if heading.base not in (0, self._base):
+            raise UpdateRefused(
+                f"update: it builds on version {heading.base}, and this is {self._base}"
+            )
+
+    def _take_files(self, part: "bytes | memoryview") -> int:
+        piece = part[: self._wanted]
+        self._write(piece)
+        if not self._wanted:
+            self._end_file()
+            self._next_file()
+        return len(piece)
+
+    def _next_file(self) -> None:
+        """Open the next file; after the last one, check all that was written."""
+        for entry in self._entries:
+            self._open_file(entry)
+            if entry.size:
+                return
+            self._end_file()
+        self._manifest.close()
+        self._manifest = None
+        self._steps = checked(self._files, self.slot, self._digest, self._base)
+        self._take = self._take_nothing
+        self._is_complete = True
+
+    def _open_file(self, entry: "Entry") -> None:
+        folder = self._path(entry.path.partition("/")[0])
+        for made in (folder, self._path(entry.path.rpartition("/")[0])):
+            above, _, name = made.rpartition("/")
+            if name not in self._files.listdir(above):
+                self._files.mkdir(made)
+        self._out = self._files.open(self._path(entry.path), "wb")
+        self._wanted = entry.size
+
+    def _take_nothing(self, part: "bytes | memoryview") -> int:
+        if len(part):
+            raise UpdateRefused("update: there are bytes behind its end")
+        return 0
+
+    def _take_refused(self, part: "bytes | memoryview") -> int:
+        raise UpdateRefused("update: this installation is over; begin another")
+
+    def _write(self, piece: "bytes | memoryview") -> None:
+        self._out.write(piece)
+        self._wanted -= len(piece)
+
+    def _end_file(self) -> None:
+        out, self._out = self._out, None
+        out.close()
+
+    def _path(self, name: str) -> str:
+        return f"{FOLDERS[self.slot]}/{name}"
+
+
+def _remove(files: "Any", path: str, depth: int) -> "Iterator[None]":
+    """Remove a file or a folder, if it is there, one entry with each step."""
+    try:
+        names = files.listdir(path)
+    except OSError:
+        names = None
+    if names is None:
+        _remove_file(files, path)
+        return
+    if depth > DEPTH_MAX:
+        raise UpdateRefused(f"update: {path} is too deep")
+    for name in names:
+        yield from _remove(files, f"{path}/{name}", depth + 1)
+        yield
+    files.rmdir(path)
+
+
+def _remove_file(files: "Any", path: str) -> None:
+    try:
+        files.remove(path)
+    except OSError:
+        return

@@ -1,0 +1,160 @@
+"""What an update says of itself: the lines that are signed, and everything that is refused.
+
+    lendgate-update 1
+    version 7                       of the program; only a higher one is ever installed
+    minimum 5                       once confirmed, nothing older runs again
+    base 3                          only if it is not the whole program: on which one it builds
+    trust 3d4017c3…                 0 to 2 public keys that count once this is confirmed
+    file firmware/gate/judge.mpy 4312 9f86d081…   path, bytes, SHA-256; ascending by path
+
+Laws:
+- The grammar is strict: these lines in this order, one space between words, a line feed after
+  each. A line nobody knows, a path twice or out of order, is refused.
+- A path lies in one of `PACKAGES`, in small letters; so none leads out of its folder, and none
+  replaces what chooses between versions.
+- What is signed is the SHA-256 of these bytes as they are; nothing is parsed and written anew.
+- It is read a line at a time: a manifest of any length takes the memory of one line.
+
+    ValueError
+    └── UpdateRefused   the update is not taken; what runs goes on
+"""
+
+from binascii import unhexlify
+from collections import namedtuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HEADLINE = b"lendgate-update 1\n"
+MANIFEST_BYTES_MAX = 16_384
+LINE_BYTES_MAX = 160
+PATH_CHARS_MAX = 64
+FILES_MAX = 128
+FILE_BYTES_MAX = 32_768
+"""More in one piece is more than a microcontroller's heap holds."""
+PACKAGE_BYTES_MAX = 192 * 1_024
+"""All files of one version: two of them and the lists share 848 KB of a Pico W's flash."""
+VERSION_MAX = (1 << 30) - 1
+TRUSTED_MAX = 2
+
+PACKAGES = (
+    "circulation/sync",
+    "circulation/wire",
+    "firmware/gate",
+    "firmware/mcu",
+    "hardware/chips",
+)
+"""What an update replaces, each as a whole; the names above them stay with the base."""
+KINDS = ("mpy", "py")
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+_HEX = "0123456789abcdef"
+
+
+class UpdateRefused(ValueError):
+    """This update is not taken; the text says why. What runs goes on."""
+
+
+class Entry(namedtuple("Entry", ("path", "size", "digest"))):
+    """One file: where in the folder, its bytes, and the SHA-256 of them."""
+
+
+class Heading(namedtuple("Heading", ("version", "minimum", "base", "trusted"))):
+    """What stands above the files. base: 0 if it is the whole program. trusted: public keys."""
+
+
+def read_heading(read_line: "Callable[[int], bytes]") -> "tuple[Heading, bytes]":
+    """Return the heading and the first line behind it; raise UpdateRefused."""
+    if read_line(LINE_BYTES_MAX) != HEADLINE:
+        raise UpdateRefused("update: no manifest of this kind")
+    version = _number(_words(read_line(LINE_BYTES_MAX), "version", 1)[0], VERSION_MAX)
+    minimum = _number(_words(read_line(LINE_BYTES_MAX), "minimum", 1)[0], VERSION_MAX)
+    line, base, trusted = read_line(LINE_BYTES_MAX), 0, []
+    if line.startswith(b"base "):
+        base = _number(_words(line, "base", 1)[0], VERSION_MAX)
+        line = read_line(LINE_BYTES_MAX)
+        if base == 0:
+            raise UpdateRefused("update: base 0 is none")
+    while line.startswith(b"trust "):
+        trusted.append(_digest(_words(line, "trust", 1)[0]))
+        line = read_line(LINE_BYTES_MAX)
+    if version == 0 or minimum > version:
+        raise UpdateRefused(f"update: version {version} with minimum {minimum}")
+    if len(trusted) > TRUSTED_MAX or len(set(trusted)) != len(trusted):
+        raise UpdateRefused(f"update: more than {TRUSTED_MAX} keys, or one twice")
+    return Heading(version, minimum, base, trusted), line
+
+
+def read_entries(line: bytes, read_line: "Callable[[int], bytes]") -> "Iterator[Entry]":
+    """Yield each file, from its first line on; raise UpdateRefused at the one that is wrong."""
+    before, count = "", 0
+    while line:
+        path, size, digest = _words(line, "file", 3)
+        _check_path(path)
+        if path.rpartition(".")[0] <= before:
+            raise UpdateRefused(f"update: {path} stands twice or out of order")
+        before = path.rpartition(".")[0]
+        count += 1
+        if count > FILES_MAX:
+            raise UpdateRefused(f"update: more than {FILES_MAX} files")
+        yield Entry(path, _number(size, FILE_BYTES_MAX), _digest(digest))
+        line = read_line(LINE_BYTES_MAX)
+
+
+def check_manifest(
+    read_line: "Callable[[int], bytes]", bytes_max: int = PACKAGE_BYTES_MAX
+) -> "tuple[Heading, int, int]":
+    """Return the heading, how many files there are and their bytes; raise UpdateRefused.
+
+    Every package that is touched must be there with its `__init__`, and all of `PACKAGES` unless
+    the manifest names its base: what is half old and half new was never tried.
+    """
+    heading, line = read_heading(read_line)
+    files, total = 0, 0
+    touched, begun = set(), set()
+    for entry in read_entries(line, read_line):
+        package, _, name = entry.path.rpartition("/")
+        touched.add(package)
+        if name.rpartition(".")[0] == "__init__":
+            begun.add(package)
+        files, total = files + 1, total + entry.size
+        if total > bytes_max:
+            raise UpdateRefused(f"update: more than {bytes_max} bytes")
+    if not files or touched != begun:
+        raise UpdateRefused("update: a package without its __init__")
+    if not heading.base and len(touched) != len(PACKAGES):
+        raise UpdateRefused("update: neither the whole program nor the name of its base")
+    return heading, files, total
+
+
+def _check_path(path: str) -> None:
+    package, _, name = path.rpartition("/")
+    stem, _, kind = name.rpartition(".")
+    named = stem and not [letter for letter in stem if letter not in _LETTERS]
+    if package not in PACKAGES or kind not in KINDS or not named or len(path) > PATH_CHARS_MAX:
+        raise UpdateRefused(f"update: {path[:PATH_CHARS_MAX]} is no place for a file")
+
+
+def _words(line: bytes, kind: str, count: int) -> "list[str]":
+    """Return the words behind the first, which names the kind of line."""
+    text = ""
+    if line.endswith(b"\n") and not [byte for byte in line[:-1] if not 32 <= byte < 127]:
+        text = line[:-1].decode()
+    words = text.split(" ")
+    if words[0] != kind or len(words) != count + 1 or "" in words:
+        raise UpdateRefused(f"update: a line with `{kind}` was expected")
+    return words[1:]
+
+
+def _number(word: str, maximum: int) -> int:
+    is_plain = len(word) <= 10 and word.isdigit() and (word == "0" or word[0] != "0")
+    if not is_plain or int(word) > maximum:
+        raise UpdateRefused(f"update: {word[:16]} is not a number from 0 to {maximum}")
+    return int(word)
+
+
+def _digest(word: str) -> bytes:
+    if len(word) != 64 or [letter for letter in word if letter not in _HEX]:
+        raise UpdateRefused("update: not 64 hexadecimal digits")
+    return unhexlify(word)
