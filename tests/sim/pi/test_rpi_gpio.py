@@ -349,6 +349,7 @@ def test_on_a_real_clock_callbacks_come_from_a_thread_of_the_board():
 def test_on_a_real_clock_no_other_thread_runs_callbacks():
     """A program that reads a pin never finds itself in its own callback."""
     names = set()
+    told = threading.Event()
     board = SimPi(SystemClock())
     with board.installed():
         import RPi.GPIO as gpio
@@ -356,11 +357,14 @@ def test_on_a_real_clock_no_other_thread_runs_callbacks():
         gpio.setmode(gpio.BCM)
         gpio.setup(22, gpio.IN)
         gpio.add_event_detect(
-            22, gpio.BOTH, callback=lambda _n: names.add(threading.current_thread().name)
+            22,
+            gpio.BOTH,
+            callback=lambda _n: (names.add(threading.current_thread().name), told.set()),
         )
         for number in range(500):
             board.line(22).drive(number % 2 == 0)
             gpio.input(22)
+        assert told.wait(10)
 
     assert names == {"sim-pi-alerts"}
 
