@@ -63,7 +63,7 @@ SKIPPED_BYTES_MAX = 262_144
 """A longer message closes the connection; brokers are set up to refuse it (docs/protocol.md)."""
 
 INFLIGHT_MAX = 8
-PACKET_BYTES_MAX = 65_536 + 512
+PACKET_BYTES_MAX = 16_384 + 512
 FILTERS_MAX = 64
 SUBSCRIBE_BYTES_MAX = 1_024
 STEPS_PER_POLL = 32
@@ -93,7 +93,7 @@ class Connection:
         self.refusal = 0
         self.skipped = 0
         self._reader = PacketReader()
-        self._filters: dict[bytes, int] = {}
+        self._filters: list[tuple[bytes, int]] = []  # a dict there keeps no order
         self._events: list[tuple[Any, ...]] = []
         self._dial: Dial | None = None
         self._phase = IDLE
@@ -128,9 +128,7 @@ class Connection:
                 self._close(str(broken))
             except (OSError, ValueError, MemoryError) as error:
                 self._close(f"{type(error).__name__}: {error}")
-        events = self._events
-        if events:
-            self._events = []
+        events, self._events = self._events, []
         return events
 
     @property
@@ -154,8 +152,9 @@ class Connection:
     ) -> "int | None":
         """Hand a message over: its packet id, 0 at QoS 0; None: it was not taken, nor will be.
 
-        None is definite: not connected, or no `room`. An id is indefinite until ("acked", id).
-        Raise ValueError for a wildcard, a QoS but 0 and 1, a message beyond 64 KiB.
+        None is definite: not connected, no `room`, or no memory for it. An id is indefinite
+        until ("acked", id). Raise ValueError for a wildcard, a QoS but 0 and 1, a message beyond
+        16 KiB.
         """
         name, body = checked_topic(topic), as_bytes(payload)
         if qos not in (0, 1):
@@ -167,9 +166,12 @@ class Connection:
         if self._phase != UP or is_full or not self._outbox.has_room(length):
             return None
         pid = self._new_pid() if qos else 0
+        try:
+            self._queue(publish_packet(name, body, retained=retained, qos=qos, pid=pid))
+        except MemoryError:
+            return None
         if qos:
             self._inflight[pid] = self._now_ms + self.answer_ms_max
-        self._queue(publish_packet(name, body, retained=retained, qos=qos, pid=pid))
         self._write_or_remember()
         return pid
 
@@ -178,11 +180,13 @@ class Connection:
         name = checked_filter(topic_filter)
         if qos not in (0, 1):
             raise ValueError("QoS 0 and 1 are used here")
-        if name not in self._filters and len(self._filters) >= FILTERS_MAX:
+        others = [known for known in self._filters if known[0] != name]
+        if len(others) >= FILTERS_MAX:
             raise ValueError(f"at most {FILTERS_MAX} topic filters")
-        self._filters[name] = qos
-        if self._phase == UP and name not in self._unasked:
-            self._unasked.append(name)
+        others.append((name, qos))
+        self._filters = others
+        if self._phase == UP:
+            self._unasked.append((name, qos))
 
     def leave(self) -> None:
         """Disconnect in order, so the will is not published; `poll` says when it is done.
@@ -203,8 +207,8 @@ class Connection:
         self._fault = ""
         self._outbox = Outbox()
         self._inflight: dict[int, int] = {}
-        self._unasked: list[bytes] = []
-        self._asked: list[bytes] = []
+        self._unasked: list[tuple[bytes, int]] = []
+        self._asked: list[tuple[bytes, int]] = []
         self._asked_pid = 0
         self._asked_ms_max = 0
         self._pings = 0
@@ -230,14 +234,13 @@ class Connection:
             return
         if self._phase == GREETING:
             self._greet()
+        if self._phase == LEAVING:
+            self._go_on_leaving()
         if self._phase >= ASKING:
             self._read()
         if self._phase == UP:
             self._keep_up()
-        if self._phase >= UP:
             self._write()
-        if self._phase == LEAVING and not len(self._outbox):
-            raise Broken("left")
         self._check_deadlines()
 
     def _open(self) -> bool:
@@ -264,6 +267,11 @@ class Connection:
             self._phase = ASKING
             self._deadline_ms = self._now_ms + self.answer_ms_max
 
+    def _go_on_leaving(self) -> None:
+        self._write()
+        if not len(self._outbox):
+            raise Broken("left")
+
     def _keep_up(self) -> None:
         """Ask for subscriptions, one packet at a time, and send PINGREQ when it is quiet."""
         if self._unasked and not self._asked and self._outbox.room:
@@ -284,12 +292,11 @@ class Connection:
     def _ask_filters(self) -> None:
         length = 0
         while self._unasked and (not self._asked or length < SUBSCRIBE_BYTES_MAX):
-            length += len(self._unasked[0])
+            length += len(self._unasked[0][0])
             self._asked.append(self._unasked.pop(0))
         self._asked_pid = self._new_pid()
         self._asked_ms_max = self._now_ms + self.answer_ms_max
-        wanted = [(name, self._filters[name]) for name in self._asked]
-        self._queue(subscribe_packet(self._asked_pid, wanted))
+        self._queue(subscribe_packet(self._asked_pid, self._asked))
 
     def _new_pid(self) -> int:
         """Return the next packet id, 1 to 65,535 (2.3.1), that nothing in flight has."""
@@ -403,7 +410,7 @@ class Connection:
         if reader.number(0) != self._asked_pid:
             raise Broken("SUBACK for another packet")
         place = 2
-        for name in self._asked:
+        for name, _ in self._asked:
             code = reader.byte(place)
             place += 1
             if code == REFUSED_FILTER:
