@@ -63,10 +63,11 @@ class Ring:
     def __init__(self, region: "Any", *, record_bytes: int = 128) -> None:
         """Find what the region holds; takes one read of each sector.
 
-        region: at least two sectors, of whole records. record_bytes: 32 to 256.
+        region: at least two sectors. record_bytes: 16 to 256; what is left of a sector behind
+        its last whole record stays unused.
         """
-        if region.sectors < 2 or region.sector_bytes % record_bytes:
-            raise ValueError("a ring takes two sectors or more, of whole records")
+        if region.sectors < 2 or not 16 <= record_bytes <= min(256, region.sector_bytes // 4):
+            raise ValueError("a ring takes two sectors or more, each of four records or more")
         self.region = region
         self.record_bytes = record_bytes
         self.payload_bytes = record_bytes - HEAD_BYTES
@@ -109,6 +110,10 @@ class Ring:
             if self._put(entry):
                 return first
         raise RingUnwritable("ring: what was written does not read back; the flash is worn out")
+
+    def number_at(self, slot: int) -> int:
+        """Return the newest number that lies, or would lie, in that slot."""
+        return self.last - (self.last - 1 - slot) % self.slots
 
     def read(self, number: int) -> "bytes | None":
         """Return the entry that begins with that record, or None if it is not there whole."""
