@@ -1,12 +1,16 @@
 """Which version of the program runs: signed updates into two folders, and the way back.
 
-    base: what was flashed over USB, frozen or in /lib         a/ and b/: versions that came later
+    base: what was flashed over USB, frozen or in /lib       a/ and b/: versions that came later
+
+A version lies in its folder as the one file it came as, `program`, and is mounted as a folder of
+modules (program.py): as files of their own, 90 of 2 KB would take 360 KB of a flash that counts
+in blocks of 4 KB.
 
 `choose` at every start, `confirm` after the first good sync, `Install` while a new one comes in.
 
 Laws:
-- Nothing runs that was not whole at this very start: manifest and every file are hashed again,
-  and a file too many counts as a bit flipped. The signature was checked when it was installed.
+- Nothing runs that was not whole at this very start: every byte of it is hashed again. The
+  signature was checked when it was installed.
 - A new version is on trial. After `TRIES_MAX` starts without a good sync, or `TRIAL_MS` in one of
   them, the one before runs again; a version that failed `FAILURES_MAX` times is not taken again.
 - Nothing older than what was confirmed is taken, nor run below the `minimum` it named.
@@ -20,7 +24,7 @@ An update is one row of bytes, so any carrier will do:
     LGU1 | first 8 bytes of the key's SHA-256 | signature (64) | bytes of the manifest (2) |
     manifest | the files in its order
 
-`files` is what `os` and `open` are: open, listdir, mkdir, remove, rmdir.
+`files` is what `os` and `open` are: open and mkdir.
 """
 
 import hashlib
@@ -28,7 +32,6 @@ from collections import namedtuple
 
 from firmware.mcu.ed25519 import is_public_key
 from firmware.mcu.update_manifest import (
-    PACKAGES,
     UpdateRefused,
     read_entries,
     read_heading,
@@ -38,19 +41,16 @@ from firmware.mcu.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from typing import Any
 
-    from firmware.mcu.update_manifest import Entry
     from firmware.mcu.update_state import State
 
 MAGIC = b"LGU1"
 KEY_ID_BYTES = 8
 HEADER_BYTES = 4 + KEY_ID_BYTES + 64 + 2
-MANIFEST = "manifest"
+PROGRAM = "program"
 PIECE_BYTES = 512
-DEPTH_MAX = 4
-"""Folders within a slot: a/firmware/gate is the deepest."""
 
 TRIES_MAX = 3
 TRIAL_MS = 30 * 60_000
@@ -95,8 +95,8 @@ def confirm(files: "Any") -> None:
     if not state.trial:
         return
     slot = state.trial
-    with files.open(_path(slot, MANIFEST), "rb") as file:
-        heading, _ = read_heading(file.readline)
+    with files.open(path_of(slot), "rb") as file:
+        heading, _ = read_heading(manifest_of(file).readline)
     state.good, state.trial, state.tries = slot, BASE, 0
     state.highest = max(state.highest, heading.version)
     state.floor = max(state.floor, heading.minimum)
@@ -138,45 +138,6 @@ def key_id(public_key: bytes) -> bytes:
     return hashlib.sha256(public_key).digest()[:KEY_ID_BYTES]
 
 
-def start(files: "Any", modules: "dict[str, Any]", root: str = "") -> Choice:
-    """Choose a version, and let it be what is imported from now on; never raise.
-
-    modules: `sys.modules`. root: where the folders lie, in front of the `/`.
-    """
-    try:
-        choice = choose(files)
-        if choice.slot != BASE:
-            mount(files, modules, f"{root}/{FOLDERS[choice.slot]}", FOLDERS[choice.slot])
-    except Exception as error:  # whatever it is: the base guards
-        choice = Choice(BASE, VERSION, False, f"{type(error).__name__}: {error}")
-    return choice
-
-
-def mount(files: "Any", modules: "dict[str, Any]", folder: str, slot: str) -> None:
-    """Let the packages of this folder be imported in place of the base's.
-
-    Those above them, `firmware` and so on, stay the base's. No `__init__` of ours imports
-    anything, so what was imported before is simply forgotten, and the order is all one.
-    """
-    for package in PACKAGES:
-        top, _, last = package.partition("/")
-        if last not in (_names(files, f"{slot}/{top}") or ()):
-            continue
-        name = f"{top}.{last}"
-        for loaded in list(modules):
-            if loaded == name or loaded.startswith(name + "."):
-                del modules[loaded]
-        __import__(top)
-        parent = modules[top]
-        before = parent.__path__
-        place = f"{folder}/{top}"
-        parent.__path__ = place if isinstance(before, str) else [place]
-        try:
-            __import__(name)
-        finally:
-            parent.__path__ = before
-
-
 class DeviceFiles:
     """The files of this device, as `choose` and the others want them."""
 
@@ -184,9 +145,8 @@ class DeviceFiles:
         """Nothing is opened."""
         import os
 
-        self.open = open
-        self.listdir, self.mkdir = os.listdir, os.mkdir
-        self.remove, self.rmdir = os.remove, os.rmdir
+        self.open: Any = open
+        self.mkdir = os.mkdir
 
 
 def is_whole(files: "Any", state: "State", slot: int, base: int = VERSION) -> bool:
@@ -203,62 +163,68 @@ def is_whole(files: "Any", state: "State", slot: int, base: int = VERSION) -> bo
 
 
 def checked(files: "Any", slot: int, digest: bytes, base: int) -> "Iterator[None]":
-    """Check a slot against the SHA-256 of its manifest, a piece with each step.
+    """Check a slot against the SHA-256 of its header and manifest, a piece with each step.
 
     Raise UpdateRefused, or OSError for what cannot be read.
     """
+    with files.open(path_of(slot), "rb") as content:
+        size = _manifest_bytes(content)
+        content.seek(0)
+        if (yield from _hash(content, HEADER_BYTES + size)) != digest:
+            raise UpdateRefused("update: the manifest is not the one that was signed")
+        with files.open(path_of(slot), "rb") as file:
+            lines = manifest_of(file)
+            heading, line = read_heading(lines.readline)
+            if heading.base not in (0, base):
+                raise UpdateRefused(f"update: it builds on version {heading.base}, not {base}")
+            for entry in read_entries(line, lines.readline):
+                if (yield from _hash(content, entry.size)) != entry.digest:
+                    raise UpdateRefused(f"update: {entry.path} is not as it was signed")
+        if content.read(1):
+            raise UpdateRefused("update: there are bytes behind its end")
+
+
+class Lines:
+    """The manifest within the file of a version."""
+
+    def __init__(self, file: "Any", left: int) -> None:
+        """file: positioned at the first of so many bytes. `left`: how many are to come."""
+        self._file, self.left = file, left
+
+    def readline(self, count: int) -> bytes:
+        """Return the next line, or its first bytes; nothing at the end."""
+        line: bytes = self._file.readline(min(count, self.left))
+        self.left -= len(line)
+        return line
+
+
+def manifest_of(file: "Any") -> Lines:
+    """Return the lines of the manifest; raise UpdateRefused if this is no update."""
+    return Lines(file, _manifest_bytes(file))
+
+
+def path_of(slot: int) -> str:
+    """Return where a version lies."""
+    return f"{FOLDERS[slot]}/{PROGRAM}"
+
+
+def _manifest_bytes(file: "Any") -> int:
+    header = file.read(HEADER_BYTES)
+    if len(header) != HEADER_BYTES or header[:4] != MAGIC:
+        raise UpdateRefused("update: this is no update")
+    return int.from_bytes(header[-2:], "big")
+
+
+def _hash(file: "Any", left: int) -> "Generator[None, None, bytes]":
     hashed = hashlib.sha256()
-    yield from _hash(files, _path(slot, MANIFEST), hashed)
-    if hashed.digest() != digest:
-        raise UpdateRefused("update: the manifest is not the one that was signed")
-    count = 0
-    with files.open(_path(slot, MANIFEST), "rb") as manifest:
-        heading, line = read_heading(manifest.readline)
-        if heading.base not in (0, base):
-            raise UpdateRefused(f"update: it builds on version {heading.base}, not {base}")
-        for entry in read_entries(line, manifest.readline):
-            yield from _check_file(files, slot, entry)
-            count += 1
-    if _count(files, FOLDERS[slot]) != count + 1:
-        raise UpdateRefused("update: there are files that the manifest does not name")
-
-
-def _check_file(files: "Any", slot: int, entry: "Entry") -> "Iterator[None]":
-    hashed = hashlib.sha256()
-    yield from _hash(files, _path(slot, entry.path), hashed)
-    if hashed.digest() != entry.digest:
-        raise UpdateRefused(f"update: {entry.path} is not as it was signed")
-
-
-def _hash(files: "Any", path: str, hashed: "Any") -> "Iterator[None]":
-    with files.open(path, "rb") as file:
-        piece = file.read(PIECE_BYTES)
-        while piece:
-            hashed.update(piece)
-            yield
-            piece = file.read(PIECE_BYTES)
-
-
-def _count(files: "Any", folder: str, depth: int = 0) -> int:
-    """Return how many files lie in a folder and below."""
-    if depth > DEPTH_MAX:
-        raise UpdateRefused(f"update: {folder} is too deep")
-    names = _names(files, folder)
-    if names is None:
-        return 1
-    return sum([_count(files, f"{folder}/{name}", depth + 1) for name in names])
-
-
-def _names(files: "Any", folder: str) -> "list[str] | None":
-    """Return what lies in a folder, or None if it is none."""
-    try:
-        return sorted(files.listdir(folder))
-    except OSError:
-        return None
-
-
-def _path(slot: int, name: str) -> str:
-    return f"{FOLDERS[slot]}/{name}"
+    while left:
+        piece = file.read(min(PIECE_BYTES, left))
+        if not piece:
+            break
+        hashed.update(piece)
+        left -= len(piece)
+        yield
+    return hashed.digest()
 
 
 def _two(keys: "Sequence[bytes]") -> "list[bytes]":

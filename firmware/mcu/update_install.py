@@ -5,31 +5,29 @@
     version = install.finish()          # None: once more; then it is on trial at the next start
 
 Each call takes one small step, so the gate goes on looking between two of them. The signature is
-checked before the first file is written, and again everything that was written before the switch.
+checked before the first file is written, and everything that was written before the switch.
 Whatever is refused raises UpdateRefused, a full flash or a broken one OSError; the installation
-is over then, what runs goes on, and the next one begins by erasing the folder.
+is over then, and what runs goes on.
 """
 
 import hashlib
 
 from firmware.mcu.ed25519 import Verification
 from firmware.mcu.update import (
-    DEPTH_MAX,
     FAILURES_MAX,
     HEADER_BYTES,
     KEY_ID_BYTES,
     MAGIC,
-    MANIFEST,
     checked,
     key_id,
+    manifest_of,
+    path_of,
 )
 from firmware.mcu.update_manifest import (
     MANIFEST_BYTES_MAX,
     PACKAGE_BYTES_MAX,
     UpdateRefused,
     check_manifest,
-    read_entries,
-    read_heading,
 )
 from firmware.mcu.update_state import FOLDERS, NO_KEY, A, B, load, save
 from firmware.mcu.version import VERSION
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from firmware.mcu.update import Choice
-    from firmware.mcu.update_manifest import Entry, Heading
+    from firmware.mcu.update_manifest import Heading
 
 
 class Install:
@@ -74,10 +72,9 @@ class Install:
         self._wanted = 0
         self._digest = b""
         self._version = 0
+        self._whole, self._signed = hashlib.sha256(), hashlib.sha256()
         self._out: Any = None
-        self._manifest: Any = None
-        self._entries: Any = None
-        self._steps: Iterator[None] = self._erase()
+        self._steps: Iterator[None] = iter(())
         self._take: Callable[[Any], int] = self._take_header
 
     def feed(self, part: "bytes | memoryview") -> int:
@@ -109,10 +106,9 @@ class Install:
 
     def close(self) -> None:
         """Let the files go; what came so far counts for nothing."""
-        for file in (self._out, self._manifest):
-            if file is not None:
-                file.close()
-        self._out = self._manifest = None
+        if self._out is not None:
+            self._out.close()
+        self._out = None
         self._is_complete = False
         self._steps = iter(())
         self._take = self._take_refused
@@ -133,11 +129,6 @@ class Install:
             self.close()
             raise
 
-    def _erase(self) -> "Iterator[None]":
-        """Empty the slot: what lies there is old, half written or somebody else's."""
-        yield from _remove(self._files, FOLDERS[self.slot], 0)
-        self._files.mkdir(FOLDERS[self.slot])
-
     def _take_header(self, part: "bytes | memoryview") -> int:
         piece = bytes(part[: HEADER_BYTES - len(self._header)])
         self._header += piece
@@ -145,18 +136,29 @@ class Install:
             self._wanted = int.from_bytes(self._header[-2:], "big")
             if self._header[:4] != MAGIC or not 0 < self._wanted <= MANIFEST_BYTES_MAX:
                 raise UpdateRefused("update: this is no update")
-            self._hashed = hashlib.sha256()
-            self._out = self._files.open(self._path(MANIFEST), "wb")
+            self._begin_file()
+            self._whole.update(self._header)
             self._take = self._take_manifest
         return len(piece)
+
+    def _begin_file(self) -> None:
+        self._make_folder()
+        self._out = self._files.open(path_of(self.slot), "wb")
+        self._out.write(self._header)
+
+    def _make_folder(self) -> None:
+        try:
+            self._files.mkdir(FOLDERS[self.slot])
+        except OSError:  # it is there; where it is not, the next step says so
+            return
 
     def _take_manifest(self, part: "bytes | memoryview") -> int:
         piece = part[: self._wanted]
         self._write(piece)
-        self._hashed.update(piece)
+        self._whole.update(piece)
+        self._signed.update(piece)
         if not self._wanted:
-            self._end_file()
-            self._digest = self._hashed.digest()
+            self._out.close()
             self._steps = self._check_signature()
             self._take = self._take_files
         return len(piece)
@@ -167,23 +169,19 @@ class Install:
         keys = [key for key in self._state.keys if key != NO_KEY and key_id(key) == named]
         if not keys:
             raise UpdateRefused("update: signed with a key that this device does not trust")
-        verification = self._new_verification(keys[0], self._digest, signature)
+        verification = self._new_verification(keys[0], self._signed.digest(), signature)
         while verification.answer is None:
             verification.step()
             yield
         if not verification.answer:
             raise UpdateRefused("update: the signature is wrong")
-        self._open_manifest()
-
-    def _open_manifest(self) -> None:
-        with self._files.open(self._path(MANIFEST), "rb") as manifest:
-            heading, _, _ = check_manifest(manifest.readline, self._bytes_max)
+        with self._files.open(path_of(self.slot), "rb") as file:
+            lines = manifest_of(file)
+            heading, _, self._wanted = check_manifest(lines.readline, self._bytes_max)
         self._check_version(heading)
         self._version = heading.version
-        self._manifest = self._files.open(self._path(MANIFEST), "rb")
-        _, line = read_heading(self._manifest.readline)
-        self._entries = read_entries(line, self._manifest.readline)
-        self._next_file()
+        self._out = self._files.open(path_of(self.slot), "ab")
+        self._end_if_complete()
 
     def _check_version(self, heading: "Heading") -> None:
         state, version = self._state, heading.version
@@ -200,32 +198,18 @@ class Install:
     def _take_files(self, part: "bytes | memoryview") -> int:
         piece = part[: self._wanted]
         self._write(piece)
-        if not self._wanted:
-            self._end_file()
-            self._next_file()
+        self._end_if_complete()
         return len(piece)
 
-    def _next_file(self) -> None:
-        """Open the next file; after the last one, check all that was written."""
-        for entry in self._entries:
-            self._open_file(entry)
-            if entry.size:
-                return
-            self._end_file()
-        self._manifest.close()
-        self._manifest = None
+    def _end_if_complete(self) -> None:
+        """After the last byte, check all that was written."""
+        if self._wanted:
+            return
+        self._out.close()
+        self._digest = self._whole.digest()
         self._steps = checked(self._files, self.slot, self._digest, self._base)
         self._take = self._take_nothing
         self._is_complete = True
-
-    def _open_file(self, entry: "Entry") -> None:
-        folder = self._path(entry.path.partition("/")[0])
-        for made in (folder, self._path(entry.path.rpartition("/")[0])):
-            above, _, name = made.rpartition("/")
-            if name not in self._files.listdir(above):
-                self._files.mkdir(made)
-        self._out = self._files.open(self._path(entry.path), "wb")
-        self._wanted = entry.size
 
     def _take_nothing(self, part: "bytes | memoryview") -> int:
         if len(part):
@@ -238,34 +222,3 @@ class Install:
     def _write(self, piece: "bytes | memoryview") -> None:
         self._out.write(piece)
         self._wanted -= len(piece)
-
-    def _end_file(self) -> None:
-        out, self._out = self._out, None
-        out.close()
-
-    def _path(self, name: str) -> str:
-        return f"{FOLDERS[self.slot]}/{name}"
-
-
-def _remove(files: "Any", path: str, depth: int) -> "Iterator[None]":
-    """Remove a file or a folder, if it is there, one entry with each step."""
-    try:
-        names = files.listdir(path)
-    except OSError:
-        names = None
-    if names is None:
-        _remove_file(files, path)
-        return
-    if depth > DEPTH_MAX:
-        raise UpdateRefused(f"update: {path} is too deep")
-    for name in names:
-        yield from _remove(files, f"{path}/{name}", depth + 1)
-        yield
-    files.rmdir(path)
-
-
-def _remove_file(files: "Any", path: str) -> None:
-    try:
-        files.remove(path)
-    except OSError:
-        return

@@ -1,4 +1,4 @@
-"""The power fails at every single step of an update; both/test_update.py has it on both Pythons."""
+"""The power fails at every single step of an update; both Pythons try a part of them."""
 
 import pytest
 
