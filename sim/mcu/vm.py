@@ -78,7 +78,7 @@ class Vm:
         """Run a module to its end, with modules from these folders, first found first taken.
 
         It runs in the first of them, for MicroPython looks for modules where it runs before all
-        else. Raises `VmFailed` when it takes longer; whatever else goes wrong is in what it returns.
+        else. Raises `VmFailed` when it takes longer; all else is in what it returns.
         """
         try:
             ended = subprocess.run(

@@ -1,0 +1,153 @@
+"""A program for a microcontroller, run on a real MicroPython with a simulated board around it.
+
+The files are those of a device, unchanged; beside them lie fakes of the modules that touch the
+board. What the program keeps, its flash, is a folder. When the board resets, the program is killed
+and begun anew with that folder as it is, as a chip would.
+
+Where no MicroPython is to be had the same files run on this Python: `find_vm` says which.
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import copyfile
+
+from hardware.ports import Clock
+from sim.mcu import vm
+from sim.mcu.board import Board, Wires
+from sim.mcu.fake.board_wire import ADDRESS
+from sim.mcu.fake.machine import RESET_EXIT
+
+FAKES = {
+    "machine.py": "sim.mcu.fake.machine",
+    "network.py": "sim.mcu.fake.network",
+    "socket.py": "sim.mcu.fake.socket",
+    "time.py": "sim.mcu.fake.time",
+}
+"""Where a fake lies on the device, and what it is here."""
+BESIDES = ("sim.mcu.fake.board_wire", "sim.mcu.lwip")
+
+FAKES_HEAP_BYTES = 48 * 1024
+"""What the fakes and their buffers take of the heap; no device has them."""
+STOP_S_MAX = 3.0
+LOOK_S = 0.02
+
+
+def lay_out_device(folder: Path, *, compiled: bool = True) -> Path:
+    """Put a device's files and the fakes into a folder and return it. Raises `VmFailed`."""
+    more = {place: _source(module) for place, module in FAKES.items()}
+    more |= {f"{module.replace('.', '/')}.py": _source(module) for module in BESIDES}
+    for place in ("boot.py", "main.py"):
+        more[place] = vm.ROOT / "firmware/mcu" / place
+    return vm.lay_out(folder, compiled=compiled, more=more)
+
+
+def _source(module: str) -> Path:
+    return vm.ROOT / f"{module.replace('.', '/')}.py"
+
+
+class McuProcess:
+    """One board and the program on it; `close` ends both."""
+
+    def __init__(
+        self,
+        flash: Path,
+        wires: Wires,
+        *,
+        clock: Clock,
+        code: Path,
+        heap_bytes: int = vm.PICO_W_HEAP_BYTES,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """flash: the folder the program runs in. code: of `lay_out_device`. The program gets
+        that heap, what frozen code would not take of it, and what the fakes take."""
+        self.starts = 0
+        self.log = flash.parent / f"{flash.name}.log"
+        self.heap_bytes = heap_bytes + vm.frozen_bytes(code) + FAKES_HEAP_BYTES
+        self._flash = flash
+        self._code = code
+        self._more = dict(environment or {})
+        self._was_reset = threading.Event()
+        self._stopping = threading.Event()
+        self._program: subprocess.Popen[bytes] | None = None
+        flash.mkdir(parents=True, exist_ok=True)
+        self.log.touch()
+        self.board = Board(wires, clock=clock, on_reset=self._on_reset)
+        self._thread = threading.Thread(target=self._run, name="program", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the program runs at this moment."""
+        program = self._program
+        return program is not None and program.poll() is None
+
+    def said(self) -> str:
+        """Return everything the program printed in all its lives."""
+        return self.log.read_text(errors="replace")
+
+    def kill(self) -> None:
+        """Let the program end as if it had crashed; the board stays as it is."""
+        program = self._program
+        if program is not None:
+            program.kill()
+
+    def close(self) -> None:
+        """End program and board; may be called twice."""
+        self._stopping.set()
+        self._was_reset.set()
+        program = self._program
+        if program is not None:
+            program.terminate()
+        self._thread.join(STOP_S_MAX)
+        self.kill()
+        self._thread.join()
+        self.board.close()
+
+    def _on_reset(self, cause: int) -> None:
+        self._was_reset.set()
+        self.kill()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._was_reset.clear()
+            self.starts += 1
+            if self._live() != RESET_EXIT:
+                # Nobody is left who could feed the watchdog; without one, nothing happens ever.
+                self._was_reset.wait()
+
+    def _live(self) -> int:
+        """Run the program to its end and return its exit code."""
+        with self.log.open("ab") as log:
+            self._program = subprocess.Popen(
+                self._command(),
+                cwd=self._flash,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment(),
+            )
+        if self._stopping.is_set() or self._was_reset.is_set():
+            self._program.kill()
+        return self._program.wait()
+
+    def _command(self) -> list[str]:
+        found = vm.find_vm()
+        if found is not None:
+            return found.command("main", heap_bytes=self.heap_bytes)
+        return [sys.executable, "-m", "sim.mcu.on_cpython"]
+
+    def _environment(self) -> dict[str, str]:
+        more = self._more | {ADDRESS: str(self.board.port)}
+        if vm.find_vm() is None:
+            more["PYTHONPATH"] = str(vm.ROOT)
+        return vm.environment([self._code], more)
+
+
+def install(flash: Path, files: Mapping[str, Path]) -> None:
+    """Copy files into a device's flash."""
+    flash.mkdir(parents=True, exist_ok=True)
+    for name, source in files.items():
+        copyfile(source, flash / name)
