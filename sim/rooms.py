@@ -143,7 +143,7 @@ class WiredKiosk:
 class SimLane:
     """One way through a gate: an antenna between two light beams."""
 
-    antenna: SimReader
+    antenna: SimReader | SimPad3M
     beam_inner: SimInput
     beam_outer: SimInput
     walking: str | None = None
@@ -152,12 +152,16 @@ class SimLane:
 
 @dataclass
 class SimGate:
-    """A gate's devices: its lanes, a siren, two lamps and the guard's button."""
+    """A gate's devices: its lanes, a siren, two lamps and the guard's button.
+
+    wired: its antennas are 3M 810 pads that end in cables, for the drivers of real ones.
+    """
 
     station: str
     label: str
     lane_names: tuple[str, ...]
     circuit: Circuit
+    wired: bool = False
     lanes: dict[str, SimLane] = field(init=False)
     siren: SimOutput = field(init=False)
     lamp_red: SimOutput = field(init=False)
@@ -180,7 +184,8 @@ class SimGate:
 
     def _lane(self, name: str) -> SimLane:
         circuit = self.circuit
-        antenna = SimReader(
+        make = SimPad3M if self.wired else SimReader
+        antenna = make(
             circuit.clock,
             name=f"{self.station}/{name}/antenna",
             settle=circuit.settle,

@@ -105,10 +105,15 @@ class World:
         return kiosk
 
     def add_gate(
-        self, station: str, label: str = "", *, lanes: Iterable[str] = ("lane-1",)
+        self,
+        station: str,
+        label: str = "",
+        *,
+        lanes: Iterable[str] = ("lane-1",),
+        wired: bool = False,
     ) -> SimGate:
-        """Build a gate and return its devices."""
-        gate = SimGate(station, label or station, tuple(lanes), self._circuit)
+        """Build a gate and return its devices; wired: its antennas end in cables."""
+        gate = SimGate(station, label or station, tuple(lanes), self._circuit, wired)
         self.gates[station] = gate
         self._add_devices(station, gate.devices())
         return gate

@@ -20,6 +20,7 @@ from firmware.pi.following import ListFollowing
 from firmware.pi.lists import ListFolder
 from firmware.pi.loop import DetectionLoop
 from sim.demo_files import Secrets, gate_toml
+from sim.devices import SimReader
 from sim.house import lists
 from sim.house.broker import Broker
 from sim.house.clock import HouseClock
@@ -120,10 +121,10 @@ class HouseGate:
 
     def _devices(self) -> GateDevices:
         hardware = self.hardware
-        lanes = {
-            name: LaneDevices(lane.antenna, lane.beam_inner, lane.beam_outer)
-            for name, lane in hardware.lanes.items()
-        }
+        lanes = {}
+        for name, lane in hardware.lanes.items():
+            assert isinstance(lane.antenna, SimReader), "a house's gates end in no cables"
+            lanes[name] = LaneDevices(lane.antenna, lane.beam_inner, lane.beam_outer)
         return GateDevices(
             lanes=lanes,
             siren=hardware.siren,
