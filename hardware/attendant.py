@@ -251,7 +251,7 @@ class Attendant(Generic[D]):
             raise
         except HardwareError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _log.exception("%s: its driver failed", self.name)
             raise DeviceGarbled(f"{self.name}: {type(error).__name__}: {error}") from error
         finally:
@@ -263,7 +263,7 @@ class Attendant(Generic[D]):
         self._felt_ms = self._clock.now_ms()
         try:
             self._felt = self._feel(device)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._felt = Health(False, _told(self.name, error))
 
     def _opened(self) -> D:
@@ -274,7 +274,7 @@ class Attendant(Generic[D]):
             raise DeviceUnavailable(self._trouble)
         try:
             self._device = self._open_device()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # no driver ends the program
             self._trouble = _told(self.name, error)
             self._felt = Health(False, self._trouble)
             self._open_from_ms = self._clock.now_ms() + self._open_again_ms
@@ -303,7 +303,7 @@ def _is_open(_device: object) -> Health:
     return Health(True)
 
 
-def _told(name: str, error: Exception) -> str:
+def _told(name: str, error: BaseException) -> str:
     """Return a sentence for staff about a device that could not be opened."""
     if isinstance(error, ImportError):
         return f"{name}: {error}; install what this driver needs (docs/hardware.md)"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -32,6 +33,14 @@ from hardware.ports import Clock, Health
 
 D = TypeVar("D", bound=Closable)
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+MISTAKES = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, OSError,
+    RuntimeError, SyntaxError, SystemExit, TypeError, ValueError,
+)  # fmt: skip
+"""What Python raises for a mistake in somebody's function; a configuration's error is no such."""
 
 PRINT_MS_MAX = 15_000
 """A slip of many drawn lines takes some seconds; a printer that takes longer hangs."""
@@ -123,22 +132,57 @@ def made_devices(
     """
     if not section.has("factory"):
         return build(DeviceTable(section, clock, patience=patience))
-    factory = find_function(section.text("factory"), "devices.factory")
+    word = section.text("factory")
+    factory = find_function(word, "devices.factory")
     try:
         return cast(T, factory(section, clock))
     except DeviceError as error:
         raise DevicesInvalid(f"devices: {error}") from error
+    except MISTAKES as error:
+        raise _failed(word, "devices.factory", error) from error
 
 
 def find_function(name: str, device: str) -> Any:
     """Return the function that `module:function` names; raises `DevicesInvalid`."""
     module_name, _, function_name = name.partition(":")
     try:
-        return getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise DevicesInvalid(
             f"{device}: {name} cannot be found ({error}); write module:function"
         ) from error
+    except MISTAKES as error:
+        raise _failed(name, device, error) from error
+    if not callable(found):
+        raise DevicesInvalid(f"{device}: {name} is no function; write module:function")
+    return found
+
+
+def _careful(word: str, device: str) -> Driver[D]:
+    """Return somebody's driver; whatever it does wrong becomes `DevicesInvalid`."""
+    driver = find_function(word, device)
+
+    def asked(options: Options, clock: Clock, name: str, /) -> Callable[[], D]:
+        try:
+            opener = driver(options, clock, name)
+        except DevicesInvalid:
+            raise
+        except MISTAKES as error:
+            raise _failed(word, device, error) from error
+        if not callable(opener):
+            raise DevicesInvalid(
+                f"{device}: {word} returned {opener!r:.60}; it must return a function that "
+                "opens the device"
+            )
+        return cast(Callable[[], D], opener)
+
+    return asked
+
+
+def _failed(word: str, device: str, error: BaseException) -> DevicesInvalid:
+    """Return the error for somebody's code that failed; where it did is in the log."""
+    _log.debug("%s: %s", device, word, exc_info=error)
+    return DevicesInvalid(f"{device}: {word} failed with {type(error).__name__}: {error}")
 
 
 def _pin_health(pin: object) -> Health:
@@ -148,8 +192,7 @@ def _pin_health(pin: object) -> Health:
 
 def _driver_elsewhere(word: str, device: str, drivers: Mapping[str, Driver[D]]) -> Driver[D]:
     if ":" in word:
-        found: Driver[D] = find_function(word, f"devices.{device}.driver")
-        return found
+        return _careful(word, f"devices.{device}.driver")
     near = difflib.get_close_matches(word, drivers, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     raise DevicesInvalid(

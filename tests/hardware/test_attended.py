@@ -233,6 +233,18 @@ def test_an_error_of_a_strange_driver_is_one_of_ours(clock):
         pad.inventory()
 
 
+def test_a_driver_cannot_end_the_program(clock):
+    """A vendor's `sys.exit()` is a device that cannot be opened."""
+
+    def open_it():
+        raise SystemExit(3)
+
+    with_thread = Attendant("pad", open_it, clock, patience=Patience(5_000, 5_000))
+    for attendant in (Attendant("pad", open_it, clock), with_thread):
+        assert attendant.health().detail == "pad: SystemExit: 3"
+        attendant.close()
+
+
 def test_a_slow_reader_gives_its_late_answer_to_the_next_round(clock):
     """Meanwhile the inventory is empty and says that it is not complete: nothing was lifted."""
     reader, pad = slow(clock)

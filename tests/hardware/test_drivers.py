@@ -265,6 +265,65 @@ def test_a_driver_nobody_has_is_refused_by_name(clock, driver, told):
         table(clock, pad={"driver": driver}).reader("pad")
 
 
+def raises(options, clock, name):
+    raise RuntimeError("boom")
+
+
+def ends_the_program(options, clock, name):
+    raise SystemExit(3)
+
+
+def opens_nothing(options, clock, name):
+    """Forgets to return what opens the device."""
+
+
+def takes_nothing():
+    """Is no driver at all."""
+
+
+no_function = 5
+
+
+@pytest.mark.parametrize(
+    ("driver", "told"),
+    [
+        ("raises", "raises failed with RuntimeError: boom"),
+        ("ends_the_program", "failed with SystemExit: 3"),
+        ("opens_nothing", "returned None; it must return a function"),
+        ("takes_nothing", "failed with TypeError: takes_nothing"),
+        ("no_function", "no_function is no function"),
+    ],
+)
+def test_a_driver_of_somebodys_that_is_none_is_refused_by_name(clock, driver, told):
+    """Never taken for a device that nobody configured, and never a traceback."""
+    with pytest.raises(DevicesInvalid, match=f"devices.pad.driver: .*{told}"):
+        table(clock, pad={"driver": f"{__name__}:{driver}"}).reader("pad")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def (", "failed with SyntaxError"),
+        ("raise OSError('no licence')", "failed with OSError: no licence"),
+    ],
+)
+def test_a_module_that_cannot_be_loaded_is_refused_by_name(
+    clock, tmp_path, monkeypatch, text, told
+):
+    """Its import runs whatever stands in it."""
+    (tmp_path / "broken_driver.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(DevicesInvalid, match=f"broken_driver:pad {told}"):
+        table(clock, pad={"driver": "broken_driver:pad"}).reader("pad")
+
+
+def test_a_relative_module_cannot_be_found(clock):
+    """`..drivers:pad` is relative to nothing."""
+    with pytest.raises(DevicesInvalid, match="cannot be found"):
+        table(clock, pad={"driver": "..drivers:pad"}).reader("pad")
+
+
 def test_a_device_without_a_section_is_not_there(clock):
     """Nothing is claimed that nobody wrote."""
     devices = table(clock)
@@ -282,6 +341,14 @@ def test_a_factory_makes_what_it_likes(clock):
 
     section = Section({"factory": f"{__name__}:factory", "port": "none"}, file="kiosk.toml")
     with pytest.raises(DevicesInvalid, match="devices: nothing at none"):
+        made_devices(section, clock, lambda table: "built", None)
+
+
+@pytest.mark.parametrize("factory", ["no_function", "takes_nothing"])
+def test_a_factory_that_fails_is_named(clock, factory):
+    """As a driver's mistakes are."""
+    section = Section({"factory": f"{__name__}:{factory}"}, file="kiosk.toml")
+    with pytest.raises(DevicesInvalid, match=f"devices.factory: .*{factory}"):
         made_devices(section, clock, lambda table: "built", None)
 
 

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from circulation.config import Section
+from circulation.errors import ConfigInvalid
 from hardware.attendant import Patience
 from hardware.ports import Security
 from kiosk.devices import read_devices
@@ -59,6 +60,18 @@ def kiosk(tmp_path):
     made = Wired(tmp_path)
     yield made
     made.close()
+
+
+def no_devices(section, clock):
+    """A factory that forgets to return them."""
+
+
+def test_a_factory_that_returns_no_devices_is_refused():
+    """Before anything starts, and by its option."""
+    section = Section({"factory": f"{__name__}:no_devices"}, file="kiosk.toml")
+
+    with pytest.raises(ConfigInvalid, match="it returned None, not KioskDevices"):
+        read_devices(section, VirtualClock())
 
 
 def ms_until(kiosk, happens):

@@ -50,6 +50,10 @@ def devices_that_fail(section, clock):
     raise DeviceUnavailable("no antenna on /dev/ttyUSB0; plug it in")
 
 
+def no_devices(section, clock):
+    """A factory that forgets to return them."""
+
+
 def devices_of_the_bench(section, clock):
     """A factory of simulated devices."""
     return Bench(VirtualClock()).devices
@@ -133,7 +137,11 @@ def test_devices_come_from_the_factory_that_is_named():
     good = Section({"factory": f"{here}:devices_of_the_bench"}, file="gate.toml")
     bad = Section({"factory": f"{here}:devices_that_fail"}, file="gate.toml")
 
+    none = Section({"factory": f"{here}:no_devices"}, file="gate.toml")
+
     assert isinstance(open_devices(good, VirtualClock()), GateDevices)
+    with pytest.raises(DevicesUnavailable, match="returned None, not GateDevices"):
+        open_devices(none, VirtualClock())
     with pytest.raises(DevicesUnavailable, match="plug it in"):
         open_devices(bad, VirtualClock())
 
