@@ -177,7 +177,7 @@ DEVICES = "\n".join(
         sample("devices.printer", "escpos"),
         sample("devices.sound_ok", "buzzer"),
         sample("devices.sound_problem", "gpio", gpio="23", max_on_ms="2000"),
-        sample("devices.sound_alarm", "buzzer"),
+        sample("devices.sound_alarm", "buzzer", gpio="12"),
         sample("devices.lamp_ok", "gpio", gpio="16", max_on_ms="2000"),
         sample("devices.lamp_problem", "gpio", gpio="20", max_on_ms="2000"),
         sample("devices.lamp_alarm", "gpio", gpio="21", max_on_ms="2000"),

@@ -82,6 +82,14 @@ def test_the_template_is_a_working_configuration(tmp_path):
     assert "kiosk-1 at main, library school: all right" in result.output
 
 
+def test_the_template_gives_each_pin_to_one_device():
+    """Whoever takes all of its devices wires no two of them to one pin."""
+    pins = re.findall(r"^# (?:reset_|irq_)?gpio = (\d+)", TEMPLATE, re.M)
+
+    assert len(pins) == 8
+    assert len(set(pins)) == 8
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
