@@ -1,14 +1,15 @@
 """A gate's antennas on a board: asked in one turn, heard in a later one.
 
 Laws:
-- `turn` never waits for a serial antenna. It writes one question, or takes what bytes have come.
+- Nobody waits for a serial antenna: `hear` takes what bytes have come, `ask` writes one question.
+  Between the two the machine is told, so what it wants to know is the very next question.
 - What came before a question is thrown away. After silence, damage or a foreign answer an antenna
   may be a question late: it is believed again when two different questions were answered.
 - The chip of an RC522 board is on the same desk: its round is some 15 ms a tag, and is bounded.
 - A failing antenna is named in `trouble`, tried again twice a second, and delays nobody.
 
-What a turn brings lies in `reads` (`TagRead`s) and `contents` (uid, whether it was read, item's
-identifier, owner) until the next turn.
+What was heard lies in `reads` (`TagRead`s) and `contents` (uid, whether it was read, item's
+identifier, owner) until `hear` is called again.
 """
 
 from binascii import hexlify, unhexlify
@@ -72,14 +73,17 @@ class SerialAntenna:
         if len(self._wanted) < WANTED_MAX and tag not in self._wanted:
             self._wanted.append(tag)
 
-    def turn(self, now_ms: int) -> None:
-        """Take what has come, or ask what is next."""
+    def hear(self, now_ms: int) -> None:
+        """Take what has come."""
         self.reads = []
         self.contents = []
         if self._talk is not None:
             self._listen(now_ms)
         elif now_ms < self._quiet_until_ms:
             self._uart.read(BYTES_PER_TURN)
+
+    def ask(self, now_ms: int) -> None:
+        """Ask what is next, if nothing is under way."""
         if self._talk is None and now_ms >= self._quiet_until_ms:
             self._begin(now_ms)
 
@@ -215,7 +219,7 @@ class ChipAntenna:
     """
 
     def __init__(self, name: str, chip: Rc522, every_ms: int = CHIP_EVERY_MS) -> None:
-        """chip: touched at the first turn. every_ms: from one round to the next."""
+        """chip: touched when it is first heard. every_ms: from one round to the next."""
         self.name = name
         self.reads: list[Any] = []
         self.contents: list[tuple[str, bool, str | None, str | None]] = []
@@ -236,7 +240,10 @@ class ChipAntenna:
         if len(self._wanted) < WANTED_MAX:
             self._wanted.append(uid)
 
-    def turn(self, now_ms: int) -> None:
+    def ask(self, now_ms: int) -> None:
+        """Do nothing: the chip answers while it is asked."""
+
+    def hear(self, now_ms: int) -> None:
         """Look into the field if it is time to."""
         self.reads = []
         self.contents = []

@@ -2,7 +2,7 @@
 
 A board counts milliseconds in 30 bits: after 12.4 days `ticks_ms()` begins at 0 again. The gate's
 logic wants a time that never goes back, so every look adds what has passed since the look before.
-It must be looked at once in 6 days; the detection loop does it 50 times a second.
+It must be looked at once in 6 days; the detection loop does it 100 times a second.
 """
 
 TYPE_CHECKING = False

@@ -132,8 +132,9 @@ class Detection:
             self.give(edge)
         self._press()
         for lane in self.devices.lanes:
-            lane.antenna.turn(self._ticks.now_ms())
+            lane.antenna.hear(self._ticks.now_ms())
             self._take(lane)
+            lane.antenna.ask(self._ticks.now_ms())
         self._read_cards()
         now_ms = self._ticks.now_ms()
         self._carry_out(self.gate.tick(now_ms), now_ms)
@@ -213,7 +214,7 @@ class Detection:
     def _read_cards(self) -> None:
         cards = self.devices.cards
         if cards is not None and self._staff_cards:
-            cards.turn(self._ticks.now_ms())
+            cards.hear(self._ticks.now_ms())
             for read in cards.reads:
                 self._is_staff(read.uid)
 

@@ -280,6 +280,7 @@ class Bench:
             journal=self.journal,
             lists=self.lists,
             free_bytes=lambda: 500_000,
+            collect=lambda: None,
         )
         self.shell = Shell(self.machine, self.board, self.config, world)
         return self.shell
