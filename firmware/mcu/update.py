@@ -146,7 +146,7 @@ class DeviceFiles:
         import os
 
         self.open: Any = open
-        self.mkdir = os.mkdir
+        self.mkdir, self.rename, self.remove = os.mkdir, os.rename, os.remove
 
 
 def is_whole(files: "Any", state: "State", slot: int, base: int = VERSION) -> bool:
