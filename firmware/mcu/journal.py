@@ -12,7 +12,9 @@ Laws:
    it comes as an empty body, which the gateway parks and shows to staff.
 4. If one of the two rings is not what was left there, a new epoch offers every row that is
    still readable again; their ids keep anything from being applied twice.
-5. Memory does not grow: two bytes for each record, sixteen for every eighth, whatever it holds.
+5. Only `append` refuses. What else changes is kept in memory while the flash cannot be written,
+   and put down before the next row is: without it rows are sent again, which harms nothing.
+6. Memory does not grow: two bytes for each record, sixteen for every eighth, whatever it holds.
 
 An entry is 12 bytes, salt, patron and body; integers little-endian:
 ordinal 4, number of the epoch it was written in 4, length of the body 2, length of the salt
@@ -44,17 +46,14 @@ _TEXT_BYTES_MAX = 254
 
 
 class FlashJournal:
-    """The journal that an `Uploader` sends; every change is in flash when its call returns.
-
-    Whatever writes may raise `RingUnwritable`; the journal is then as it was before.
-    """
+    """The journal that an `Uploader` sends; every change is in flash when its call returns."""
 
     def __init__(
         self, rows: Ring, marks: Ring, *, epoch_id: str, rows_bytes_max: int = BATCH_BYTES_MAX
     ) -> None:
         """epoch_id: for an epoch that has to begin. rows_bytes_max: of one answer of `rows`."""
-        self.trouble = ""
-        """What was found wrong at the start, for people; empty if nothing was."""
+        self._trouble = ""
+        self._refusal = ""
         self._rows = rows
         self._ring = marks
         self._rows_bytes_max = rows_bytes_max
@@ -67,10 +66,13 @@ class FlashJournal:
         self._marks = self._found_marks(epoch_id)
         self._chain()
         rows.before_erase = self._on_erase
-        try:
-            self._mark()
-        except RingUnwritable as error:
-            self.trouble = str(error)  # the first append tries again
+        if not self._is_marked:
+            self._write(self._marks)
+
+    @property
+    def trouble(self) -> str:
+        """Return what staff should know: what was found at the start, or is refused now."""
+        return self._refusal or self._trouble
 
     @property
     def epoch(self) -> Epoch:
@@ -105,7 +107,10 @@ class FlashJournal:
         return max(self._base - self.acked, 0)
 
     def append(self, body: bytes, salt: "bytes | None" = None, patron: "str | None" = None) -> Row:
-        """Add a row at the end and return it. Raise FactInvalid, or RingUnwritable."""
+        """Add a row at the end and return it.
+
+        Raise FactInvalid, or RingUnwritable: then the journal is as it was before.
+        """
         check_size(body)
         named = None if patron is None else patron.encode()
         if max(len(salt or b""), len(named or b"")) > _TEXT_BYTES_MAX:
@@ -216,9 +221,12 @@ class FlashJournal:
         return Marks(marks.epoch, marks.lineage, acked, marks.offset, floor, base_hash)
 
     def _write(self, marks: Marks) -> None:
-        self._ring.append(pack_marks(marks))
         self._marks = marks
-        self._is_marked = True
+        self._is_marked = False
+        try:
+            self._mark()
+        except RingUnwritable as error:
+            self._refusal = str(error)
 
     def _on_erase(self, oldest: int) -> None:
         """The ring is about to lose every record before `oldest`: say so first."""
@@ -229,7 +237,9 @@ class FlashJournal:
                 break
             floor += 1
         if floor != self._marks.floor:
-            self._write(self._moved(self.acked, floor))
+            marks = self._moved(self.acked, floor)
+            self._ring.append(pack_marks(marks))
+            self._marks = marks
 
     def _slot(self, ordinal: int) -> int:
         place = ordinal % self._rows.slots * 2
@@ -284,12 +294,14 @@ class FlashJournal:
         self._is_chained = True
 
     def _mark(self) -> None:
-        """Put down where a new journal stands, and that there is one."""
+        """Put down where the journal stands if that is not in flash yet."""
         if self._is_marked:
             return
         if self._rows.last == 0:
             self._rows.append(b"")  # from here on, no rows at all are rows that were lost
-        self._write(self._marks)
+        self._ring.append(pack_marks(self._marks))
+        self._is_marked = True
+        self._refusal = ""
 
     def _found_marks(self, epoch_id: str) -> Marks:
         """Find where the journal stands; never raises, whatever is in the flash."""
@@ -301,7 +313,9 @@ class FlashJournal:
             return found
         old = found or Marks(Epoch(0, epoch_id, None), None, 0, 0, 1, b"")
         if found is not None or first or self._rows.state not in (rings.NEW, rings.GOOD):
-            self.trouble = f"rows {self._rows.state}, marks {self._ring.state}: a new epoch begins"
+            self._trouble = (
+                f"rows {self._rows.state}, marks {self._ring.state}: a new epoch begins"
+            )
         if not first:
             self._last = max(self._last, old.offset + old.acked, old.floor - 1)
             first = self._last + 1

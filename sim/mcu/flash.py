@@ -67,6 +67,15 @@ class Supply:
         self.steps += 1
         return True
 
+    def spend_all(self, steps: int) -> None:
+        """Take the power for so many steps at once. Raise PowerCut if it fails before the end."""
+        self.demand()
+        if self._left is not None and self._left < steps:
+            self.is_on = False
+            raise PowerCut
+        self._left = None if self._left is None else self._left - steps
+        self.steps += steps
+
     def demand(self) -> None:
         """Raise PowerCut while there is no power."""
         if not self.is_on:
@@ -235,12 +244,6 @@ class FlashFiles:
         """Return the blocks that a file of that size takes."""
         return (size + self.block_bytes - 1) // self.block_bytes
 
-    def spend(self, steps: int) -> None:
-        """Program so many bytes, all or a part of them."""
-        for _ in range(steps):
-            if not self.supply.spend():
-                raise PowerCut
-
     def claim(self, blocks: int) -> None:
         """Raise OSError if so many blocks are not free."""
         if blocks > self.free_blocks:
@@ -253,7 +256,7 @@ class FlashFiles:
 
     def _commit(self) -> None:
         self.programs += 1
-        self.spend(1)
+        self.supply.spend_all(1)
 
 
 class FlashFile:
@@ -343,10 +346,10 @@ class FlashFile:
         rewritten = files.blocks_of(len(self._bytes)) - self._changed // files.block_bytes
         if not files.is_torn:
             files.claim(rewritten)
-            files.spend(self._copied())
+            files.supply.spend_all(self._copied())
         files.erases += rewritten
         files.programs += rewritten + 1
-        files.spend(1)
+        files.supply.spend_all(1)
         files.contents[self._path] = self._bytes if files.is_torn else bytearray(self._bytes)
         self._changed = None
 

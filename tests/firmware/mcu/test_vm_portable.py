@@ -59,7 +59,7 @@ def device(tmp_path_factory):
     written = tmp_path_factory.mktemp("written")
     more = {path.name: path for path in SHIMS.glob("*.py")}
     more |= {RUNNER: ROOT / RUNNER} | {name: ROOT / name for name in DOCS}
-    for name in [*FILES, "tests/contract/journal_contract.py"]:
+    for name in [*FILES, "tests/contract/journal_contract.py", "sim/mcu/flash.py"]:
         more[name] = written / name
         more[name].parent.mkdir(parents=True, exist_ok=True)
         more[name].write_text(translated((ROOT / name).read_text()))
