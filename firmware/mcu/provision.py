@@ -329,7 +329,7 @@ def _shown(name: str, value: "Any") -> "list[str]":
         for number, lane in enumerate(value):
             lines += _shown(f"lanes[{number}]", lane)
         return lines
-    if name.rsplit(".", maxsplit=1)[-1] in SECRETS:
+    if name.rpartition(".")[2] in SECRETS:
         return [f"{name} is set"]
     text = value if isinstance(value, str) else json.dumps(value)
     return [f"set {name} {text}"]
