@@ -57,9 +57,10 @@ class MQTTClient(Connection):
         ssl: "Any" = None,
         net: "Any" = None,
     ) -> None:
-        """keepalive: seconds, 0 for none. ssl: an SSLContext. net: see `Connection`.
+        """keepalive: seconds, 0 for none. ssl: an SSLContext; `streams.trusting` makes one.
 
-        Without a net the socket module is used. Raise ValueError for a keepalive out of range.
+        net: see `Connection`; without one, the socket module is used. Raise ValueError for a
+        keepalive out of range.
         """
         if net is None:
             import socket as net

@@ -187,6 +187,8 @@ class Connection:
         self._filters = others
         if self._phase == UP:
             self._unasked.append((name, qos))
+            self._ask_filters()
+            self._write_or_remember()
 
     def leave(self) -> None:
         """Disconnect in order, so the will is not published; `poll` says when it is done.
@@ -274,8 +276,7 @@ class Connection:
 
     def _keep_up(self) -> None:
         """Ask for subscriptions, one packet at a time, and send PINGREQ when it is quiet."""
-        if self._unasked and not self._asked and self._outbox.room:
-            self._ask_filters()
+        self._ask_filters()
         # At half the keepalive, and an answer within the other half: the broker gives us one and
         # a half (3.1.2.10), and a broker that went silent is noticed within one.
         half_ms = self.keepalive * 500
@@ -290,6 +291,8 @@ class Connection:
         self._queue(PINGREQ_PACKET)
 
     def _ask_filters(self) -> None:
+        if not self._unasked or self._asked or not self._outbox.room:
+            return
         length = 0
         while self._unasked and (not self._asked or length < SUBSCRIBE_BYTES_MAX):
             length += len(self._unasked[0][0])
