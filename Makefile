@@ -21,7 +21,7 @@ DEVICES := $(wildcard tests/hardware/test_*.py) \
   $(addprefix tests/,hardware/readers hardware/scanners sim/mfrc522 sim/pi sim/serial)
 REST := tests $(addprefix --ignore=,$(UNIT) tests/hardware $(DEVICES) tests/browser)
 BROWSER := tests/browser
-SYSTEM_PROGRAMS := mosquitto chromium
+SYSTEM_PROGRAMS := mosquitto chromium openssl
 # What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
 # Slips in Chinese are drawn with a font.
 SYSTEM_PACKAGES := $(SYSTEM_PROGRAMS) libatomic1 fonts-wqy-microhei
@@ -87,7 +87,7 @@ format: $(READY)  ## put every file in the one format
 	$(BIN)/ruff check --fix .
 
 .PHONY: system
-system:  ## install Mosquitto, Chromium and a font, which some tests need
+system:  ## install Mosquitto, Chromium, openssl and a font, which some tests need
 	@$(APT) update
 	vm=$$(test -x $(BIN)/micropython || apt-cache pkgnames micropython | grep -x micropython || true)
 	$(APT) install --yes --no-install-recommends $(SYSTEM_PACKAGES) $$vm
