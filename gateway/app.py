@@ -19,6 +19,7 @@ from circulation.wire.topics import Topics, client_id
 from gateway.board import Desk
 from gateway.desk import DeskJournal
 from gateway.hub import Hub
+from gateway.list_files import FORMATS
 from gateway.policies import default_document, newest_document, save_policy
 from gateway.service import Service, now_ms
 from gateway.snapshots import Snapshots
@@ -174,8 +175,9 @@ class Gateway:
         """Start every part; the pages are served when this returns, or `ConfigInvalid` raised."""
         self._serve_web()
         self.hub.ages.update()
-        for kind in self.snapshots.due():
-            self.snapshots.build(kind)
+        for kind, format_name in self.snapshots.due():
+            if format_name == FORMATS[kind]:  # the others can wait until the pages are there
+                self.snapshots.build(kind, format_name)
         link = Link(
             self.settings.broker,
             client_id=client_id(self.settings.library, CLIENT),

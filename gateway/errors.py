@@ -5,6 +5,7 @@ GatewayError
 ├── LibraryUnknown     no such library in this database (also LookupError)
 ├── StoreUnusable      the database cannot be opened or is of another version
 ├── SnapshotUnknown    no such list, format or version is offered (also LookupError)
+├── ListTooLarge       more may leave than a microcontroller's list can hold
 ├── DecisionInvalid    staff asked for a decision that cannot be taken (also ValueError)
 └── BrokerRefused      the small broker was asked to serve more than this machine
 """
@@ -28,6 +29,10 @@ class StoreUnusable(GatewayError):
 
 class SnapshotUnknown(GatewayError, LookupError):
     """No snapshot of that kind, format and version is offered."""
+
+
+class ListTooLarge(GatewayError):
+    """More keys than the gates' compact list holds; gates on a Pi take the whole one."""
 
 
 class DecisionInvalid(GatewayError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
+from hashlib import sha256
 
 from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Chunk, Request, TimeReply, encode
@@ -44,11 +45,14 @@ class Requests:
         changes = self._outbox.since(request.kind, request.version, request.lineage)
         if changes is not None:
             return changes
-        return [encode(pointer_message(self._snapshots.offered(request.kind)))]
+        have = request.version if request.lineage is None else 0
+        newest = self._snapshots.newest_for(request.kind, request.format, have)
+        # What is being built is announced to all when it is there.
+        return [] if newest is None else [encode(pointer_message(newest))]
 
     def _chunk(self, request: Request) -> list[bytes]:
         """Return a piece of a list, as long as a microcontroller can hold."""
-        snapshot = self._snapshots.offered(request.kind, request.version)
+        snapshot = self._snapshots.offered(request.kind, request.version, request.format)
         if snapshot.lineage != request.lineage:
             raise SnapshotUnknown(f"{request.kind} {request.version} is of another lineage")
         offset = request.offset or 0
@@ -57,5 +61,6 @@ class Requests:
             file.seek(offset)
             block = file.read(count)
         last = offset + len(block) >= snapshot.size_bytes
-        text = b64encode(block).decode()
-        return [encode(Chunk(request.id, request.kind, request.version, offset, text, last))]
+        text, digest = b64encode(block).decode(), sha256(block).hexdigest()
+        chunk = Chunk(request.id, request.kind, request.version, offset, text, last, digest)
+        return [encode(chunk)]

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from circulation.link import Connected, LinkEvent, Received
 from gateway import lineage
 from gateway.desk import DeskJournal
+from gateway.errors import ListTooLarge
 from gateway.hub import Heard, Hub
 from gateway.outbox import Send
 from gateway.retention import forget_readers, move_keep_from
@@ -201,8 +202,12 @@ class Service:
 
     def _build_due(self) -> None:
         self.hub.ages.update()
-        for kind in self.hub.snapshots.due():
-            self.hub.snapshots.build(kind)
+        for kind, format_name in self.hub.snapshots.due():
+            try:
+                self.hub.snapshots.build(kind, format_name)
+            except ListTooLarge as error:
+                _log.error("%s", error)
+                continue
             self._new_lists.set()
 
     def _do_chores(self) -> None:

@@ -106,7 +106,7 @@ class ChangeFollower:
         self._ask_ms = now_ms + self._backoff.next_ms()
         name = f"c{self._random_below(1 << 30):08x}"
         request = Request(
-            name, "since", now_ms, self._kind, self.version, self.lineage, None, None
+            name, "since", now_ms, self._kind, self.version, self.lineage, None, None, None
         )
         return [SendRequest(request)]
 

@@ -68,4 +68,6 @@ class ClockSync:
     def _ask(self, now_ms: int) -> "list[Any]":
         self._asked = f"t{self._random_below(1 << 30):08x}"
         self._next_ms = now_ms + self._backoff.next_ms()
-        return [SendRequest(Request(self._asked, "time", now_ms, None, None, None, None, None))]
+        return [
+            SendRequest(Request(self._asked, "time", now_ms, None, None, None, None, None, None))
+        ]

@@ -322,7 +322,7 @@ class Uploader:
         return effects
 
     def _hw_request(self, now_ms: int) -> Request:
-        return Request(self._new_id(4), "hw", now_ms, None, None, None, None, None)
+        return Request(self._new_id(4), "hw", now_ms, None, None, None, None, None, None)
 
     def _notice_once(self, code: str, detail: str) -> "list[Any]":
         if code in self._noticed:

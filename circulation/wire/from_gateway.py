@@ -10,6 +10,7 @@ from circulation.wire.check import (
     MapOf,
     Name,
     OneOf,
+    Optional,
     Sequence,
     Text,
     Tree,
@@ -93,8 +94,10 @@ class TimeReply(namedtuple("TimeReply", ["id", "mono_sent", "gateway_now"])):
     SHAPE = (("id", REQUEST_ID), ("mono_sent", COUNT), ("gateway_now", SIGNED))
 
 
-class Chunk(namedtuple("Chunk", ["id", "kind", "version", "offset", "data", "last"])):
-    """A piece of a snapshot. data: base64 of at most 2 KiB."""
+class Chunk(namedtuple("Chunk", ["id", "kind", "version", "offset", "data", "last", "sha256"])):
+    """A piece of a snapshot. data: base64 of at most 2 KiB. sha256: of the piece, in hex, so
+    that one damaged piece is asked for again and not the whole list; None: not said.
+    """
 
     REPLY = "chunk"
     BYTES_MAX = GATE_MESSAGE_BYTES_MAX
@@ -105,6 +108,7 @@ class Chunk(namedtuple("Chunk", ["id", "kind", "version", "offset", "data", "las
         ("offset", COUNT),
         ("data", Text(2 * CHUNK_BYTES_MAX)),
         ("last", Flag()),
+        ("sha256", Optional(Hex(64))),
     )
 
 

@@ -8,6 +8,7 @@ from circulation.wire.check import (
     Integer,
     ListOf,
     MapOf,
+    Name,
     OneOf,
     Optional,
     Record,
@@ -135,11 +136,15 @@ class Journal(
 
 class Request(
     namedtuple(
-        "Request", ["id", "op", "mono_sent", "kind", "version", "lineage", "offset", "count"]
+        "Request",
+        ["id", "op", "mono_sent", "kind", "version", "lineage", "offset", "count", "format"],
     )
 ):
     """A station's question. time and hw need no more; since: kind, version, lineage; chunk:
     kind, version, lineage, offset, count.
+
+    A `since` without lineage asks for a whole list, newer than version if there is one. format:
+    of whole lists, where a kind has several; None is the one that every library has.
     """
 
     BYTES_MAX = GATE_MESSAGE_BYTES_MAX
@@ -152,6 +157,7 @@ class Request(
         ("lineage", Optional(ID)),
         ("offset", Optional(COUNT)),
         ("count", Optional(Integer(1, CHUNK_BYTES_MAX))),
+        ("format", Optional(Name(32))),
     )
 
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from gateway.errors import SnapshotUnknown
-from gateway.snapshots import FORMATS, Snapshot, Snapshots
+from gateway.list_files import FORMATS, formats_of
+from gateway.snapshots import Snapshot, Snapshots
 
 router = APIRouter(tags=["snapshots"])
 
@@ -32,11 +33,16 @@ def one_version(request: Request, kind: str, format: str, version: int) -> Respo
 
 
 def _offered(request: Request, kind: str, format_name: str, version: int | None) -> Snapshot:
-    if FORMATS.get(kind) != format_name:
-        known = ", ".join(f"{kind}/{name}" for kind, name in FORMATS.items())
+    if format_name not in formats_of(kind):
+        known = ", ".join(f"{kind}/{name}" for kind in FORMATS for name in formats_of(kind))
         raise SnapshotUnknown(f"no list {kind}/{format_name}; there are {known}")
     snapshots: Snapshots = request.app.state.snapshots
-    return snapshots.offered(kind, version)
+    if version is not None:
+        return snapshots.offered(kind, version, format_name)
+    newest = snapshots.newest_for(kind, format_name, have=0)
+    if newest is None:
+        raise SnapshotUnknown(f"{kind}/{format_name} is being built; ask again in some seconds")
+    return newest
 
 
 def _file(snapshot: Snapshot) -> Response:

@@ -20,8 +20,8 @@ Serve = Callable[[str], bytes]
 def serve(snapshots: Snapshots, path: str) -> bytes:
     """Return the list at `/snapshot/{kind}/{format}/{version}`; raises OSError without one."""
     try:
-        _, _, kind, _, version = path.split("/")
-        return snapshots.offered(kind, int(version)).file.read_bytes()
+        _, _, kind, format_name, version = path.split("/")
+        return snapshots.offered(kind, int(version), format_name).file.read_bytes()
     except (ValueError, SnapshotUnknown) as error:
         raise FileNotFoundError(f"{path}: no such list") from error
 

@@ -92,7 +92,7 @@ def journal(station, first=1):
 def request(station, op, **fields):
     """Return a question as heard."""
     values = {"id": "q1", "op": op, "mono_sent": 5} | dict.fromkeys(
-        ("kind", "version", "lineage", "offset", "count")
+        ("kind", "version", "lineage", "offset", "count", "format")
     )
     return Heard(TOPICS.request(station.name), encode(Request(**(values | fields))))
 

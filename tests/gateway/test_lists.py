@@ -11,8 +11,9 @@ from circulation.wire.limits import GATE_MESSAGE_BYTES_MAX
 from gateway import schema
 from gateway.catalogue import upsert_items, upsert_patrons
 from gateway.docs import item_docs
+from gateway.list_files import may_leave_document
 from gateway.outbox import Outbox
-from gateway.snapshots import Snapshots, may_leave_document
+from gateway.snapshots import Snapshots
 from tests.gateway.conftest import LIBRARY, START_MS, Station
 
 DUE_AT = START_MS + 14 * 86_400_000

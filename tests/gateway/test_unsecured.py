@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from gateway import schema
 from gateway.board import Desk
 from gateway.catalogue import upsert_items
-from gateway.snapshots import may_leave_document
+from gateway.list_files import may_leave_document
 from tests.gateway.conftest import LIBRARY, Station
 
 MAX = 1_000

@@ -8,7 +8,7 @@ from alembic.config import Config
 from gateway import schema
 from gateway.board import Desk
 from gateway.catalogue import upsert_items
-from gateway.snapshots import may_leave_document
+from gateway.list_files import may_leave_document
 from gateway.store import MIGRATIONS
 from tests.gateway.conftest import LIBRARY, START_MS, Station
 

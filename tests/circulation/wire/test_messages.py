@@ -223,9 +223,12 @@ def test_a_mac_covers_every_field_and_the_kind_of_message():
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (Request("", "time", 0, None, None, None, None, None), "field id must have 1 to 32"),
-        (Request("a", "gossip", 0, None, None, None, None, None), "must be one of time, since"),
-        (Request("a", "chunk", 0, "policy", 1, LINEAGE, 0, 4096), "from 1 to 2048"),
+        (Request("", "time", 0, None, None, None, None, None, None), "field id must have 1 to 32"),
+        (
+            Request("a", "gossip", 0, None, None, None, None, None, None),
+            "must be one of time, since",
+        ),
+        (Request("a", "chunk", 0, "policy", 1, LINEAGE, 0, 4096, None), "from 1 to 2048"),
     ],
 )
 def test_a_request_is_bounded(request_, reason):

@@ -1,0 +1,157 @@
+"""Builds the gates' list for microcontrollers: a binary fuse filter and the unsecured keys.
+
+The filter's layout, and how a key finds its three places, are `circulation/wire/fuse.py`. Here
+is what needs memory: to find an order of the keys in which each has a place that no later key
+uses, by taking away, one after the other, the keys that are alone in some place ("peeling").
+
+Pure Python takes about a second for 200,000 keys. Segments of half the paper's length need fewer
+bytes at the sizes a microcontroller can hold: measured, 229,376 for 200,000 keys where its
+formula gives 233,472. docs/decisions/0017-fuse-filter-for-microcontrollers.md has the numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+import time
+from array import array
+from collections.abc import Collection, Iterable, Sequence
+
+from circulation.wire.fuse import (
+    BITS_MAX,
+    FUSE_KEYS_MAX,
+    SEED_BYTES,
+    SEGMENTS_MAX,
+    UNSECURED_MAX,
+    FuseHeader,
+    encode_header,
+    packed_key,
+)
+from gateway.errors import ListTooLarge
+
+SHORT_SEGMENTS_BELOW = 400_000  # keys; more than fit any board's flash
+TRIES_PER_SIZE = 4  # at the sizes chosen here every second to twentieth seed fails
+TRIES_MAX = 400  # with a segment more after every four: no set of keys has come near it
+YIELD_EVERY = 4_096  # keys; a few milliseconds of work
+_DIGEST = struct.Struct(">IIIIB")
+Filter = tuple[bytes, int, int, bytes]  # seed, bits, segments, fingerprints
+
+
+def build_list(
+    keys: Iterable[str], unsecured: Iterable[str], *, lineage: str, version: int, boundary: int
+) -> bytes:
+    """Return the file; the same for the same keys in any order. Raise ListTooLarge.
+
+    keys: those that may pass the boundary. Whatever comes twice counts once.
+    """
+    distinct = sorted({key.encode() for key in keys})
+    packed = sorted({packed_key(key) for key in unsecured})
+    if len(distinct) > FUSE_KEYS_MAX or len(packed) > UNSECURED_MAX:
+        raise ListTooLarge(
+            f"may_leave: {len(distinct)} keys and {len(packed)} unsecured; a gate's file holds "
+            f"{FUSE_KEYS_MAX} and {UNSECURED_MAX}"
+        )
+    seed, bits, segments, fingerprints = build_filter(distinct)
+    tail = b"".join(packed)
+    header = FuseHeader(
+        lineage, version, boundary, seed, bits, segments, len(distinct), len(packed), len(tail)
+    )
+    content = encode_header(header) + fingerprints + tail
+    return content + hashlib.sha256(content).digest()
+
+
+def build_filter(keys: Sequence[bytes]) -> Filter:
+    """Return seed, bits, segments and fingerprints for distinct keys; none for no key.
+
+    The seeds are 0, 1, 2 and so on. Raise ListTooLarge if none of many gives a filter.
+    """
+    if not keys:
+        return bytes(SEED_BYTES), 0, 1, b""
+    bits, segments = shape_for(len(keys))
+    for attempt in range(TRIES_MAX):
+        seed = attempt.to_bytes(SEED_BYTES, "big")
+        more = min(attempt // TRIES_PER_SIZE, SEGMENTS_MAX - segments)
+        peeling = Peeling(keys, seed, bits, segments + more)
+        if peeling.done:
+            return seed, bits, segments + more, peeling.fingerprints()
+    raise ListTooLarge(f"may_leave: no filter for {len(keys)} keys after {TRIES_MAX} seeds")
+
+
+def shape_for(count: int) -> tuple[int, int]:
+    """Return bits and segments for so many keys.
+
+    The formulas are the reference implementation's (FastFilter/xor_singleheader), but segments
+    are half as long up to a size: that costs a retry at times, and saves bytes always.
+    """
+    logarithm = math.log(max(count, 2))
+    longer = 1.25 if count < SHORT_SEGMENTS_BELOW else 2.25
+    bits = max(2, min(BITS_MAX, int(logarithm / math.log(3.33) + longer)))
+    factor = max(1.125, 0.868 + 0.25 * math.log(1_000_000) / logarithm)
+    return bits, max(1, (int(count * factor) >> bits) - 2)
+
+
+class Peeling:
+    """One try at one seed: every key's places, and the order in which keys were taken away."""
+
+    def __init__(self, keys: Collection[bytes], seed: bytes, bits: int, segments: int):
+        self._size = (segments + 2) << bits
+        self._places = tuple(array("I", bytes(4 * len(keys))) for _ in range(3))
+        self._wanted = bytearray(len(keys))
+        self._crowd = [0] * self._size  # keys in each place
+        self._mixed = [0] * self._size  # their numbers, xor'd: with one left, its number
+        self._place(keys, seed, bits, segments)
+        self._order: list[tuple[int, int]] = []
+        self._take_away()
+        self.done = len(self._order) == len(keys)
+
+    def _place(self, keys: Collection[bytes], seed: bytes, bits: int, segments: int) -> None:
+        sha256, unpack, mask = hashlib.sha256, _DIGEST.unpack_from, (1 << bits) - 1
+        first, second, third = self._places
+        crowd, mixed, wanted = self._crowd, self._mixed, self._wanted
+        for number, key in enumerate(keys):
+            one, two, three, four, wanted[number] = unpack(sha256(seed + key).digest())
+            start = ((one >> 12) * segments >> 20) << bits
+            first[number] = a = start + (two & mask)
+            second[number] = b = start + mask + 1 + (three & mask)
+            third[number] = c = start + mask + mask + 2 + (four & mask)
+            crowd[a] += 1
+            crowd[b] += 1
+            crowd[c] += 1
+            mixed[a] ^= number
+            mixed[b] ^= number
+            mixed[c] ^= number
+            if number % YIELD_EVERY == 0:
+                time.sleep(0)  # let the thread that writes have the interpreter
+
+    def _take_away(self) -> None:
+        crowd, mixed = self._crowd, self._mixed
+        first, second, third = self._places
+        alone = [place for place, count in enumerate(crowd) if count == 1]
+        while alone:
+            if len(self._order) % YIELD_EVERY == 0:
+                time.sleep(0)
+            place = alone.pop()
+            if crowd[place] != 1:
+                continue
+            number = mixed[place]
+            self._order.append((number, place))
+            for other in (first[number], second[number], third[number]):
+                crowd[other] -= 1
+                mixed[other] ^= number
+                if crowd[other] == 1:
+                    alone.append(other)
+
+    def fingerprints(self) -> bytes:
+        """Return the bytes, set in the reverse of the order in which keys were taken away."""
+        held = bytearray(self._size)
+        first, second, third = self._places
+        for number, place in reversed(self._order):
+            # held[place] is still 0, so that the xor of all three is that of the other two.
+            held[place] = (
+                self._wanted[number]
+                ^ held[first[number]]
+                ^ held[second[number]]
+                ^ held[third[number]]
+            )
+        return bytes(held)
