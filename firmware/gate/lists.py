@@ -47,7 +47,7 @@ class ExactList:
     def change(self, rows: "Any") -> None:
         """Take delta rows, all or none; raise EventInvalid. The caller moves the version."""
         for row in rows:
-            _check(row)
+            check_row(row)
         for what, key, value in rows:
             if what == MAY_LEAVE_ROW:
                 self._reach[key] = value
@@ -112,7 +112,8 @@ class UnionList:
         self.new.change(rows)
 
 
-def _check(row: "Any") -> None:
+def check_row(row: "Any") -> None:
+    """Raise EventInvalid unless this is a row of a delta."""
     if len(row) != 3 or row[0] not in (MAY_LEAVE_ROW, UNSECURED_ROW):
         raise EventInvalid("may_leave: a row must be [k, key, reach] or [u, key, 0 or 1]")
     what, key, value = row
