@@ -156,6 +156,8 @@ class Courier:
         self._carry_out(self._uploader.tick(now_ms))
         self._carry_out(self._births.tick(now_ms))
         if self._link.is_up:
+            if not self.waiting and self._writer.move():
+                self._carry_out(self._uploader.on_appended(now_ms))
             self._carry_out(self._clock.tick(now_ms))
             self._carry_out(self._following.tick(now_ms))
 

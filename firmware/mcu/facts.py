@@ -4,10 +4,13 @@ Laws:
 - A fact bears the moment it was decided, not the moment it was written.
 - What the flash refuses waits in memory, in order and bounded; beyond that the newest are counted
   as lost, and health says so.
+- People counted go to a ring of their own until the journal has nothing else to send, so that a
+  month without a gateway costs no alarm.
 """
 
 from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import encode_body
+from circulation.wire.kinds import PASSAGES
 from firmware.mcu.ring import RingUnwritable
 
 TYPE_CHECKING = False
@@ -24,15 +27,25 @@ class FactWriter:
     """Appends facts to the journal, later if the flash refuses now."""
 
     def __init__(
-        self, journal: "Any", time: "StationTime", *, site: str, new_id: "Callable[[], str]"
+        self,
+        journal: "Any",
+        time: "StationTime",
+        *,
+        site: str,
+        new_id: "Callable[[], str]",
+        passages: "Any" = None,
     ) -> None:
-        """journal: see `circulation/sync/rows.py`. new_id: returns 16 random hex digits."""
+        """journal: see `circulation/sync/rows.py`. new_id: returns 16 random hex digits.
+
+        passages: see `firmware/mcu/passages.py`; None: they are journalled like all else.
+        """
         self.lost = 0
         self.trouble = ""
         self.journal = journal
         self.time = time
         self._site = site
         self._new_id = new_id
+        self._passages = passages
         self._waiting: list[bytes] = []
 
     @property
@@ -42,6 +55,8 @@ class FactWriter:
 
     def write(self, fields: "dict[str, Any]", mono_ms: int, fact: "str | None" = None) -> bool:
         """Journal a fact; return whether the journal has new rows now."""
+        if self._is_kept_apart(fields, mono_ms):
+            return False
         body: dict[str, Any] = {"id": fact or self._new_id(), "site": self._site}
         body.update(self.time.stamp(mono_ms))
         body.update(fields)
@@ -56,6 +71,10 @@ class FactWriter:
         else:
             self._waiting.append(encoded)
         return self.flush()
+
+    def move(self) -> bool:
+        """Journal what was counted and waits apart; return whether there are new rows."""
+        return self._passages is not None and self._passages.move(self.journal) > 0
 
     def flush(self) -> bool:
         """Write what waits; return whether anything was written."""
@@ -74,9 +93,19 @@ class FactWriter:
 
     def health(self) -> "dict[str, str]":
         """Return what staff should know."""
-        found = {}
-        if self.trouble:
-            found["journal"] = self.trouble
+        found: dict[str, str] = {} if self._passages is None else self._passages.health()
+        trouble = self.trouble or getattr(self.journal, "trouble", "")
+        if trouble:
+            found["journal"] = trouble[:120]
         if self.lost:
             found["facts"] = f"{self.lost} facts could not be kept"
         return found
+
+    def _is_kept_apart(self, fields: "dict[str, Any]", mono_ms: int) -> bool:
+        if self._passages is None or fields.get("kind") != PASSAGES:
+            return False
+        try:
+            self._passages.keep(fields, self.time.stamp(mono_ms))
+        except (OSError, RingUnwritable):
+            return False  # then the journal, or its waiting room
+        return True

@@ -61,6 +61,7 @@ class World(
             "wlan",
             "client",
             "journal",
+            "passages",
             "lists",
             "free_bytes",
             "collect",
@@ -71,8 +72,9 @@ class World(
 
     ticks_ms, ticks_diff, sleep_ms: as in MicroPython's `time`. random_below: a number from 0 to
     below its argument. wlan: `network.WLAN`. client: see `firmware/mcu/mqtt.py`. journal: see
-    `circulation/sync/rows.py`. lists: see `firmware/mcu/following.py`. free_bytes: returns how
-    much flash is left, or None. collect: frees memory nobody needs, as `gc.collect` does.
+    `circulation/sync/rows.py`. passages: see `firmware/mcu/passages.py`, or None. lists: see
+    `firmware/mcu/following.py`. free_bytes: returns how much flash is left, or None. collect:
+    frees memory nobody needs, as `gc.collect` does.
     """
 
 
@@ -215,7 +217,13 @@ class Shell:
         boot = hexlify(bytes([world.random_below(256) for _ in range(4)])).decode()
         last_known_ms = last_wall_ms(world.journal)
         time = StationTime(self.ticks.now_ms, boot=boot, last_known_ms=last_known_ms)
-        writer = FactWriter(world.journal, time, site=self.config.site, new_id=self._new_id)
+        writer = FactWriter(
+            world.journal,
+            time,
+            site=self.config.site,
+            new_id=self._new_id,
+            passages=world.passages,
+        )
         return Courier(
             self.config,
             writer,

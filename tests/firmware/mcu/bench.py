@@ -263,6 +263,7 @@ class Bench:
         self.machine.chips = dict.fromkeys(range(3), self.chip)
         self.wlan, self.client = Wlan(), Client()
         self.journal = MemoryJournal("0" * 16)
+        self.passages = None
         self.lists = Lists(ExactList(LINEAGE, 1)) if lists is None else lists
         self.config = Config(values() if given is None else given)
         self.numbers = 0
@@ -278,6 +279,7 @@ class Bench:
             wlan=self.wlan,
             client=self.client,
             journal=self.journal,
+            passages=self.passages,
             lists=self.lists,
             free_bytes=lambda: 500_000,
             collect=lambda: None,
