@@ -19,7 +19,7 @@ MAY_IMPORT = {  # folder: the folders whose modules it may import, beside its ow
     "firmware/mcu": ("circulation/wire", "circulation/sync", "firmware/gate", "hardware/chips"),
     "firmware/pi": (
         *("circulation", "circulation/wire", "circulation/sync"),
-        *("hardware", "hardware/chips", "firmware/gate"),
+        *("hardware", "hardware/chips", "firmware/gate", "firmware/mcu"),
     ),
     "firmware": (),
     "kiosk": (
