@@ -195,7 +195,7 @@ def trusting(authority: bytes) -> "Any":
     """
     import ssl
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context: Any = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the stubs lack verify_mode
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=authority)
     return context
