@@ -76,6 +76,7 @@ TOP = (
     Field("card_key", KEY, "00" * 16, "the library's; makes card numbers unreadable"),
     Field("staff_cards", ListOf(Hex(32), STAFF_CARDS_MAX), [], "keyed card numbers"),
     Field("members", ListOf(Text(32, 1), MEMBERS_MAX), [], "owner codes (ISIL) that are ours"),
+    Field("set_up_at", Integer(), 0, "seconds since 1970: the clock before anybody tells it"),
     Field("lenders", ListOf(Name(), LENDERS_MAX), [], "stations known to lend here"),
 )
 WIFI = (

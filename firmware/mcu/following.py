@@ -136,3 +136,34 @@ class ListFollowing:
         self._is_wanted = self._pointer is None
         if self._pointer is not None:
             self._store.fetch(self._pointer, now_ms)
+
+
+class NoLists:
+    """A store without lists, for flash that has no room: the gate is blind, and says so."""
+
+    format = "none"
+
+    def __init__(self, trouble: str) -> None:
+        """trouble: a text for staff."""
+        self.trouble = trouble
+
+    def kept(self) -> "list[Any]":
+        """Return nothing."""
+        return []
+
+    def fetch(self, pointer: "Pointer", now_ms: int) -> None:
+        """Begin nothing."""
+
+    def tick(self, now_ms: int) -> "list[Any]":
+        """Ask for nothing."""
+        return []
+
+    def on_chunk(self, chunk: "Chunk", now_ms: int) -> "list[Any]":
+        """Expect nothing."""
+        return []
+
+    def arrived(self) -> None:
+        """Return nothing new."""
+
+    def recovered(self) -> None:
+        """Forget nothing."""

@@ -1,0 +1,209 @@
+"""The gate's program on a board: wires the parts together and turns for ever.
+
+Laws:
+- Siren and lamps are off before anything else is known, and whenever this ends.
+- Without a configuration, with one that cannot work, or with the button held while it starts, the
+  board speaks over USB (`firmware/mcu/provision.py`) and does nothing else.
+- A version on trial is confirmed by the first good sync; without one in half an hour, or after
+  some failed starts, the one before it runs again (`firmware/mcu/update.py`).
+- An error that gets here is printed, everything is switched off, and the board starts anew.
+"""
+
+import gc
+import os
+import sys
+import time
+
+from circulation.wire.topics import client_id
+from firmware.mcu.boards import this_board
+from firmware.mcu.clock import Ticks
+from firmware.mcu.config import ConfigInvalid, read_config
+from firmware.mcu.drivers import NO_CONFIG, StatusLamp, Wiring, quiet
+from firmware.mcu.following import NoLists
+from firmware.mcu.journal import open_journal
+from firmware.mcu.mqtt import MQTTClient
+from firmware.mcu.passages import open_passages
+from firmware.mcu.shell import TURN_MS, Shell, World, last_wall_ms
+from firmware.mcu.streams import trusting
+from firmware.mcu.update import TRIAL_MS, DeviceFiles, confirm, give_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from firmware.mcu.config import Config
+
+JOURNAL, PASSAGES = "journal", "counts"
+ROWS_BYTES_MAX = 4_096
+KEEPALIVE_S = 60
+HELD_MS = 1_000
+LAMP_MS = 3_600_000
+
+
+def run() -> None:
+    """Run the gate of this board."""
+    import machine
+    import network
+
+    board = this_board()
+    quiet(machine, board)
+    try:
+        wlan = network.WLAN(network.STA_IF)
+        config = None if is_held(machine, board) else configured()
+        if config is None:
+            set_up(machine, board, wlan)
+        else:
+            guard(Shell(machine, board, config, make_world(config, wlan)), DeviceFiles())
+    except Exception as error:
+        # Also what a Shell refuses at its start: a port that this board has not.
+        sys.print_exception(error)  # type: ignore[attr-defined]
+    finally:
+        quiet(machine, board)
+    machine.reset()
+
+
+def configured() -> "Config | None":
+    """Return the configuration, None if there is none that can work; say why."""
+    try:
+        return read_config()
+    except ConfigInvalid as error:
+        say(str(error))
+        return None
+
+
+def guard(shell: Shell, files: "Any") -> None:
+    """Turn until a version on trial has had its time in vain."""
+    is_confirmed = False
+    while True:
+        began_ms = shell.ticks.now_ms()
+        shell.turn(began_ms)
+        if not is_confirmed:
+            if shell.is_synced:
+                confirm(files)
+                is_confirmed = True
+            elif began_ms >= TRIAL_MS:
+                if give_up(files):
+                    return
+                is_confirmed = True  # there was no trial
+        spent_ms = shell.ticks.now_ms() - began_ms
+        time.sleep_ms(max(1, TURN_MS - spent_ms))  # type: ignore[attr-defined]
+
+
+def set_up(machine: "Any", board: "Any", wlan: "Any") -> None:
+    """Speak over USB until somebody says start."""
+    from firmware.mcu.provision import Setup
+    from firmware.mcu.setup_store import Store, UsbConsole, serve
+
+    clock = board_ticks()
+    lamp = StatusLamp(Wiring(machine, board, clock).output("status", LAMP_MS))
+    lamp.code = NO_CONFIG
+    serve(
+        Setup(Store(DeviceFiles()), board.NAME),
+        UsbConsole(),
+        wlan=wlan,
+        ticks=clock,
+        sleep_ms=time.sleep_ms,  # type: ignore[attr-defined]
+        idle=lambda: lamp.tick(clock.now_ms()),
+    )
+
+
+def is_held(machine: "Any", board: "Any") -> bool:
+    """Return whether the button is held while the board starts."""
+    pins = machine.Pin
+    button = pins(board.INPUTS["button"], pins.IN, pins.PULL_UP)
+    for _ in range(HELD_MS // TURN_MS):
+        if button.value():
+            return False
+        time.sleep_ms(TURN_MS)  # type: ignore[attr-defined]
+    return True
+
+
+def make_world(config: "Config", wlan: "Any") -> World:
+    """Return what this board has besides pins; make the files it lacks."""
+    journal = open_journal(JOURNAL, epoch_id=os.urandom(8).hex(), rows_bytes_max=ROWS_BYTES_MAX)
+    passages = open_passages(
+        PASSAGES, station=config.station, gate=config.station, site=config.site
+    )
+    choose_country(config.wifi.country)
+    set_clock(max(last_wall_ms(journal), 1_000 * config.top.set_up_at))
+    return World(
+        ticks_ms=time.ticks_ms,  # type: ignore[attr-defined]
+        ticks_diff=time.ticks_diff,  # type: ignore[attr-defined]
+        sleep_ms=time.sleep_ms,  # type: ignore[attr-defined]
+        random_below=random_below,
+        wlan=wlan,
+        client=make_client(config),
+        journal=journal,
+        passages=passages,
+        lists=make_lists(),
+        free_bytes=free_bytes,
+        collect=gc.collect,
+    )
+
+
+def make_client(config: "Config") -> MQTTClient:
+    """Return the client for this broker; with a certificate file it speaks TLS."""
+    broker = config.broker
+    client = MQTTClient(
+        client_id(config.library, config.station),
+        broker.tls_name or broker.host,
+        broker.port,
+        user=broker.username or None,
+        password=broker.password or None,
+        keepalive=KEEPALIVE_S,
+        ssl=tls_context(broker.ca_file) if broker.ca_file else None,
+    )
+    client.resolve = lambda name: broker.host  # the certificate's name is looked up nowhere
+    return client
+
+
+def tls_context(path: str) -> "Any":
+    """Return a context that believes only brokers of this authority; raise OSError."""
+    with open(path, "rb") as file:
+        return trusting(file.read())
+
+
+def make_lists() -> "Any":
+    """Return the store of lists in flash."""
+    return NoLists("this program keeps no list yet")
+
+
+def choose_country(country: str) -> None:
+    """Tell the radio which channels are allowed here, where it can be told."""
+    import network
+
+    if country and hasattr(network, "country"):
+        network.country(country.upper())
+
+
+def set_clock(wall_ms: int) -> None:
+    """Set the board's clock to the latest known time: certificates are judged by it."""
+    import machine
+
+    if wall_ms and hasattr(machine, "RTC"):
+        year, month, day, hour, minute, second, weekday, _ = time.gmtime(wall_ms // 1000)[:8]
+        machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+
+
+def board_ticks() -> Ticks:
+    """Return milliseconds that never wrap."""
+    return Ticks(time.ticks_ms, time.ticks_diff)  # type: ignore[attr-defined]
+
+
+def random_below(limit: int) -> int:
+    """Return a number from 0 to below the limit, at most 2^30."""
+    return int.from_bytes(os.urandom(4), "big") % limit
+
+
+def free_bytes() -> "int | None":
+    """Return how much of the flash is free, None where nobody can tell."""
+    try:
+        found = os.statvfs(".")
+    except (AttributeError, OSError):
+        return None
+    return int(found[0] * found[3])
+
+
+def say(text: str) -> None:
+    """Show a line on the console."""
+    print(text)  # noqa: T201 (the console of a board)
