@@ -17,6 +17,9 @@ OCTETS = 6
 UTF8 = 7
 
 _INTEGER_DIGITS_MAX = 19
+_INTEGER_BYTES_MAX = 16
+"""What is read: twice of what the standard's 19 digits need. More is no number of anybody's, and
+CPython refuses to print what a large tag could hold."""
 
 # An ISIL (ISO 28560-2, annex on the encoding of ISIL) is written in three character sets. Each
 # has a code that changes to another set for good, and one for the next character alone.
@@ -102,6 +105,8 @@ def expand(data: bytes, scheme: int) -> str:
     data have one character a byte.
     """
     if scheme == INTEGER:
+        if any(data[:-_INTEGER_BYTES_MAX]):
+            raise TagDataInvalid(f"an integer of {len(data)} bytes")
         return str(int.from_bytes(data, "big"))
     if scheme == NUMERIC:
         return _expand_numeric(data)

@@ -67,6 +67,7 @@ _TEXT_LENGTH_MAX = 1_000
 
 _PADDING_BYTES = (0x00, 0x80)
 _PARTS_MAX = 999
+_SET_DIGITS = (2, 4, 6)
 _FIRST_INDEXED = 3
 _ISIL_OIDS = (OID_OWNER, OID_ILL_INSTITUTION)
 _CONTENT_OIDS = (OID_PII, OID_CONTENT_PARAMETER, OID_OWNER, OID_SET)
@@ -315,13 +316,16 @@ def _read_set(text: str, flags: "list[str]") -> "tuple[int, int]":
     if not text:
         return 1, 1
     half = len(text) // 2
-    if len(text) % 2 or not text.isdigit():
+    if len(text) not in _SET_DIGITS or any(digit not in "0123456789" for digit in text):
         flags.append(FLAG_SET_UNREADABLE)
         return 1, 1
     parts, part = int(text[:half]), int(text[half:])
     if part > parts:
         parts, part = part, parts
         flags.append(FLAG_PARTS_SWAPPED)
+    if part == 0:
+        flags.append(FLAG_SET_UNREADABLE)
+        return 1, 1
     return part, parts
 
 

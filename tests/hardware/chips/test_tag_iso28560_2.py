@@ -281,6 +281,8 @@ def test_what_does_not_fit_is_named(content, names):
         ("140204b3", 3, 12, ()),
         ("24020102", 1, 2, ("parts_swapped",)),
         ("2402123f", 1, 1, ("set_unreadable",)),
+        ("24020000", 1, 1, ("set_unreadable",)),
+        ("7404c2b2c2b2", 1, 1, ("set_unreadable",)),  # two digits set high, which int() refuses
     ],
 )
 def test_sets_say_how_many_and_which(set_element, part, parts, flags):
@@ -346,6 +348,21 @@ def test_a_write_torn_between_blocks_names_the_old_or_the_new_item():
     assert set(named) <= {"40009876543", "30001234567", ""}
     assert "" in named
     assert named[-1] == "40009876543"
+
+
+def test_a_number_as_long_as_a_tag_is_no_item():
+    """A tag of 2,000 bytes (Fujitsu's) can hold more digits than anybody's number has."""
+    memory = bytes.fromhex("118e7f") + bytes([0x99]) * 1_919
+
+    with pytest.raises(TagDataInvalid, match="integer of 1919 bytes"):
+        decode(memory, 0x06)
+
+
+def test_zeros_in_front_of_a_number_are_no_number():
+    """However many a program wrote; they are flagged."""
+    content = decode(bytes.fromhex("1114") + bytes(19) + b"*", 0x06)
+
+    assert (content.pii, content.flags) == ("42", (tag_data.FLAG_NUMBER_PADDED,))
 
 
 @given(st.binary(max_size=120))
