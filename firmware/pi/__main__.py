@@ -16,6 +16,7 @@ from circulation.errors import ConfigInvalid
 from circulation.patrons import card_key
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
+from firmware.pi.device_commands import COMMANDS
 from firmware.pi.devices import read_devices
 from firmware.pi.errors import DevicesUnavailable
 from hardware.check_terminal import PATIENCE, check_at_terminal
@@ -146,6 +147,10 @@ def _as_text(shown: dict[str, object]) -> str:
         f"{shown['station']}: {link}, list {shown['list']} (version {shown['version']}), "
         f"{shown['waiting']} facts waiting, {shown['overlay']} loans heard from the site"
     )
+
+
+for command in COMMANDS:
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 Exception
 └── GateProgramError
     ├── DevicesUnavailable   the devices of the configuration cannot be opened; not started
-    └── ListRefused          a downloaded list is not what was announced; the old one stays
+    ├── ListRefused          a downloaded list is not what was announced; the old one stays
+    ├── SigningFailed        a key or a folder that no update can be made of; nothing was written
+    └── ProvisioningFailed   a device did not take what it was told; it can be told again
 """
 
 
@@ -17,3 +19,11 @@ class DevicesUnavailable(GateProgramError):
 
 class ListRefused(GateProgramError):
     """A list does not match its announcement, or cannot be read; nothing was replaced."""
+
+
+class SigningFailed(GateProgramError):
+    """No update, or no key, can be made of this."""
+
+
+class ProvisioningFailed(GateProgramError):
+    """A microcontroller did not take what it was told; saying it again does no harm."""
