@@ -103,7 +103,6 @@ class Socket(io.IOBase):
         self.net = net
         self.timeout_ms: int | None = None
         """None: waits for ever; 0: never."""
-        self.options: list[tuple[int, int]] = []
         self.writes = 0
         self._state = _NEW
         self._error = 0
@@ -126,9 +125,10 @@ class Socket(io.IOBase):
         """Wait for ever, or never: what `settimeout` set is forgotten."""
         self.timeout_ms = None if flag else 0
 
-    def setsockopt(self, _level: int, option: int, value: int) -> None:
-        """Note the option; nothing here depends on one."""
-        self.options.append((option, value))
+    def setsockopt(self, level: int, option: int, value: int) -> None:
+        """Switch Nagle's algorithm off or on; other options change nothing here."""
+        if (level, option) == (Lwip.IPPROTO_TCP, Lwip.TCP_NODELAY):
+            self._real.setsockopt(level, option, value)
 
     def connect(self, address: "tuple[str, int]") -> None:
         """Begin to connect; raise OSError(EINPROGRESS) if it is not done in time."""

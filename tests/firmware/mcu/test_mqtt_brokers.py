@@ -314,20 +314,22 @@ def test_tls_refuses_whom_it_cannot_trust(secure_broker, name, who, request):
 @pytest.fixture(scope="module")
 def device(tmp_path_factory):
     """A device's files, and a program beside them."""
-    folder = tmp_path_factory.mktemp("device")
-    return vm.lay_out(folder, compiled=True, more={VM_CLIENT: vm.ROOT / VM_CLIENT})
+    beside = (VM_CLIENT, "sim/__init__.py", "sim/mcu/__init__.py", "sim/mcu/lwip.py")
+    more = {name: vm.ROOT / name for name in beside}
+    return vm.lay_out(tmp_path_factory.mktemp("device"), compiled=True, more=more)
 
 
 @pytest.fixture
 def on_micropython(secure_broker, device, request):
     """Runs the program on the VM; returns what it printed."""
 
-    def run(name, who):
+    def run(name, who, send_bytes):
         found = vm.find_vm()
         assert found is not None, vm.NO_VM
         ran = found.run(
             VM_CLIENT.removesuffix(".py").replace("/", "."),
             *(str(secure_broker.port), str(request.getfixturevalue(who).ca), name, "500"),
+            str(send_bytes),
             folders=[device],
         )
         assert (ran.code, ran.error) == (0, "")
@@ -337,14 +339,19 @@ def on_micropython(secure_broker, device, request):
 
 
 ON_MICROPYTHON = [
-    ("localhost", "authority", "sent 500 acked 500 heard 500"),
-    ("localhost", "foreign", "not correctly signed by the trusted CA"),
-    ("elsewhere", "authority", "does not match with the expected CN"),
+    ("localhost", "authority", 0, "sent 500 acked 500 heard 500"),
+    ("localhost", "authority", 100, "sent 500 acked 500 heard 500"),
+    ("localhost", "foreign", 0, "not correctly signed by the trusted CA"),
+    ("localhost", "foreign", 100, "not correctly signed by the trusted CA"),
+    ("elsewhere", "authority", 0, "does not match with the expected CN"),
 ]
 
 
 @pytest.mark.needs("openssl", "micropython")
-@pytest.mark.parametrize(("name", "who", "says"), ON_MICROPYTHON)
-def test_tls_on_micropython(on_micropython, name, who, says):
-    """mbedTLS in the VM: 500 messages there and back, and trust in nobody else."""
-    assert says in on_micropython(name, who)
+@pytest.mark.parametrize(("name", "who", "send_bytes", "says"), ON_MICROPYTHON)
+def test_tls_on_micropython(on_micropython, name, who, send_bytes, says):
+    """mbedTLS in the VM: 500 messages there and back, and trust in nobody else.
+
+    Also in 100 bytes at a time, over sockets as a board has them.
+    """
+    assert says in on_micropython(name, who, send_bytes)
