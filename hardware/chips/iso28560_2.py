@@ -51,6 +51,7 @@ from hardware.chips.tag_content import (
     check_part,
     checked_bytes,
     element_text,
+    is_number,
     is_printable,
     latin_text,
 )
@@ -316,7 +317,7 @@ def _read_set(text: str, flags: "list[str]") -> "tuple[int, int]":
     if not text:
         return 1, 1
     half = len(text) // 2
-    if len(text) not in _SET_DIGITS or any(digit not in "0123456789" for digit in text):
+    if len(text) not in _SET_DIGITS or not is_number(text, _SET_DIGITS[-1]):
         flags.append(FLAG_SET_UNREADABLE)
         return 1, 1
     parts, part = int(text[:half]), int(text[half:])

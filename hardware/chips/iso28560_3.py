@@ -41,6 +41,7 @@ from hardware.chips.tag_content import (
     check_part,
     checked_bytes,
     checked_text,
+    is_number,
     is_printable,
     latin_bytes,
     latin_text,
@@ -349,7 +350,7 @@ def _written_fields(block: int, texts: "dict[int, str]") -> bytes:
 def _number(oid: int, text: str) -> int:
     if not text:
         return 0
-    if not text.isdigit() or not 0 < int(text) <= 0xFF:
+    if not is_number(text, 3) or not 0 < int(text) <= 0xFF:
         raise TagDataInvalid(f"element {oid} {text!r}: must be a number from 1 to 255")
     return int(text)
 

@@ -22,6 +22,7 @@ from hardware.chips.tag_content import (
     check_part,
     checked_bytes,
     checked_text,
+    is_number,
     until_nul,
 )
 
@@ -34,6 +35,9 @@ BLANK = b"\x55" * LENGTH_MIN
 
 _MARK = 0x04
 _CUSTOM_MIN, _CUSTOM_MAX = -(1 << 31), (1 << 31) - 1
+_DIGITS_MAX = 10
+"""Of the largest number, 32 bits."""
+
 _LIMITS = {
     THREE_M_TYPE: (0, 0xFF),
     THREE_M_BRANCH: (0, 0xFFF),
@@ -100,7 +104,7 @@ def _number(oid: int, text: str) -> int:
         raise TagDataInvalid(f"element {oid}: has no place in 3M's layout")
     lowest, highest = _LIMITS[oid]
     digits = text[1:] if text.startswith("-") else text
-    number = int(text) if digits.isdigit() else lowest - 1
+    number = int(text) if is_number(digits, _DIGITS_MAX) else lowest - 1
     if not lowest <= number <= highest:
         raise TagDataInvalid(f"element {oid} {text!r}: must be {lowest} to {highest}")
     return number

@@ -174,6 +174,11 @@ def is_printable(raw: bytes) -> bool:
     return all(byte >= 0x20 and byte != 0x7F for byte in raw)
 
 
+def is_number(text: str, digits_max: int) -> bool:
+    """Return whether a text is 1 to so many digits; `str.isdigit` takes ² and ٣ for digits too."""
+    return 1 <= len(text) <= digits_max and all(digit in "0123456789" for digit in text)
+
+
 def checked_bytes(name: str, text: str, length_max: int) -> bytes:
     """Return the UTF-8 bytes of a text; raises `TagDataInvalid` naming what does not fit."""
     raw = text.encode("utf-8")

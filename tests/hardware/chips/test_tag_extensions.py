@@ -189,6 +189,7 @@ def test_every_content_comes_back(pii, texts, numbers, kept, security_byte):
         (content(Element(15, "a")), "element 15: no extension block"),
         (content(Element(4, "12")), "element 4: no extension block"),
         (content(Element(19, "book")), "element 19"),
+        (content(Element(19, "²")), "element 19"),
         (content(Element(20, "256")), "element 20"),
         (content(Element(17, "\n")), "control"),
         (content(Element(17, "é" * 126)), "element 17"),
