@@ -29,9 +29,16 @@ FETCH_REPEAT_MS = 60_000
 class ChangeFollower:
     """Keeps one list up to date; a machine without I/O."""
 
-    def __init__(self, kind: str, *, random_below: "Callable[[int], int]") -> None:
-        """Start without any list."""
+    def __init__(
+        self,
+        kind: str,
+        *,
+        random_below: "Callable[[int], int]",
+        format_name: "str | None" = None,
+    ) -> None:
+        """Start without any list. format_name: of whole lists, if not the one all have."""
         self._kind = kind
+        self._format = format_name
         self._random_below = random_below
         self._backoff = Backoff(RETRY_FIRST_MS, RETRY_MS_MAX, random_below, RETRY_FIRST_MS // 2)
         self.lineage: str | None = None
@@ -106,7 +113,7 @@ class ChangeFollower:
         self._ask_ms = now_ms + self._backoff.next_ms()
         name = f"c{self._random_below(1 << 30):08x}"
         request = Request(
-            name, "since", now_ms, self._kind, self.version, self.lineage, None, None, None
+            name, "since", now_ms, self._kind, self.version, self.lineage, None, None, self._format
         )
         return [SendRequest(request)]
 

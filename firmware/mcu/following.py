@@ -5,8 +5,8 @@ Where whole lists come from and lie is a store's part; a store is a duck with
     format                      the snapshots it reads, such as "fuse8-1-3"
     trouble                     a text for staff, empty when all is well
     kept()                      -> the lists in flash, the older history first
-    fetch(pointer, now_ms)      begin to fetch what a `Pointer` announces; going on with the same
-                                one is no new beginning
+    wanted(now_ms)              a whole list is wanted; it asks for one, if none is on its way
+    announced(pointer, now_ms)  a `Pointer` of its format says where one is
     tick(now_ms)                -> effects to carry out: requests for pieces that have become due
     on_chunk(chunk, now_ms)     -> effects: a piece has come
     arrived()                   -> a list that came whole and was put into place, once; else None
@@ -39,9 +39,7 @@ class ListFollowing:
         self._store = store
         self._tell = tell
         self._random_below = random_below
-        self._follower = ChangeFollower(MAY_LEAVE, random_below=random_below)
-        self._pointer: Pointer | None = None
-        self._is_wanted = False
+        self._follower = self._new_follower()
 
     @property
     def lineage(self) -> "str | None":
@@ -78,9 +76,7 @@ class ListFollowing:
         """Take the announcement of a whole list; return what to carry out."""
         if pointer.kind != MAY_LEAVE or pointer.format != self._store.format:
             return []
-        self._pointer = pointer
-        if self._is_wanted:
-            self._fetch(now_ms)
+        self._store.announced(pointer, now_ms)
         return self._take(self._follower.on_pointer(pointer, now_ms), now_ms)
 
     def on_head(self, head: "Head", now_ms: int) -> "list[Any]":
@@ -121,21 +117,21 @@ class ListFollowing:
 
     def _begin_anew(self) -> None:
         """As long as nothing is followed, a head has the whole list fetched again."""
-        self._follower = ChangeFollower(MAY_LEAVE, random_below=self._random_below)
+        self._follower = self._new_follower()
+
+    def _new_follower(self) -> ChangeFollower:
+        return ChangeFollower(
+            MAY_LEAVE, random_below=self._random_below, format_name=self._store.format
+        )
 
     def _take(self, effects: "list[Any]", now_ms: int) -> "list[Any]":
         kept = []
         for effect in effects:
             if isinstance(effect, FetchSnapshot):
-                self._fetch(now_ms)
+                self._store.wanted(now_ms)
             else:
                 kept.append(effect)
         return kept
-
-    def _fetch(self, now_ms: int) -> None:
-        self._is_wanted = self._pointer is None
-        if self._pointer is not None:
-            self._store.fetch(self._pointer, now_ms)
 
 
 class NoLists:

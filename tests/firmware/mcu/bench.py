@@ -227,13 +227,16 @@ class Lists:
         self.trouble = ""
         self.lists = list(kept)
         self.made = None
-        self.fetched, self.chunks, self.forgotten = [], [], 0
+        self.pointers, self.wishes, self.chunks, self.forgotten = [], 0, [], 0
 
     def kept(self):
         return self.lists
 
-    def fetch(self, pointer, now_ms):
-        self.fetched.append(pointer)
+    def wanted(self, now_ms):
+        self.wishes += 1
+
+    def announced(self, pointer, now_ms):
+        self.pointers.append(pointer)
 
     def tick(self, now_ms):
         return []
