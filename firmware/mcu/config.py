@@ -201,7 +201,10 @@ def read_config(path: str = FILE) -> Config:
     """Return the configuration in the file; raise ConfigMissing or ConfigInvalid."""
     try:
         with open(path, "rb") as file:
-            content = file.read(FILE_BYTES_MAX + 1)
+            # MicroPython makes room for as much as it is asked to read, before it looks.
+            size = min(file.seek(0, 2), FILE_BYTES_MAX + 1)
+            file.seek(0)
+            content = file.read(size)
     except OSError:
         content = None
     if content is None:
@@ -215,7 +218,8 @@ def parse_config(content: bytes) -> Config:
         raise ConfigInvalid(f"config: more than {FILE_BYTES_MAX} bytes")
     try:
         values = json.loads(content.decode("utf-8"))
-    except (ValueError, RuntimeError):  # RuntimeError: brackets nested beyond the stack
+    # Brackets by the thousand exhaust the stack of one Python and the heap of the other.
+    except (ValueError, RuntimeError, MemoryError):
         values = None
     return Config(values)
 
