@@ -47,7 +47,8 @@ def _tag(value: str) -> SimTag:
 
 
 @click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True}
+    # What stands behind PROGRAM is the program's own, also -h.
+    context_settings={"help_option_names": ["-h", "--help"], "allow_interspersed_args": False}
 )
 @click.argument("program", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)

@@ -6,12 +6,13 @@ at the device; `help` lists it.
 """
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from sim.serial.console import KINDS, Console, new_device
-from sim.serial.device import Frame
+from sim.serial.device import Frame, SimSerialDevice
 from sim.serial.pty import PtyCable
 from sim.serial.pump import Pump
 from sim.serial.tcp import TcpCable
@@ -39,20 +40,28 @@ def main(kind: str, folder: Path | None, port: int | None) -> None:
         raise click.UsageError("say where it is found: --pty FOLDER or --tcp PORT")
     device = new_device(kind)
     device.watchers.append(show)
-    cable: Pump
-    if folder is not None:
-        cable = PtyCable(device, folder)
-        where = str(cable.path)
-    else:
-        cable = TcpCable(device, port=port or 0)
-        where = cable.url
-    with cable:
+    with ExitStack() as stack:
+        try:
+            cable, where = _cable(device, folder, port)
+            stack.enter_context(cable)
+        except OSError as error:
+            at = folder if folder is not None else f"port {port}"
+            raise click.ClickException(f"{at}: {error.strerror}; choose another") from error
         click.echo(f"{kind} at {where}, {device.settings}; help lists what you can type")
         console = Console(device)
         for line in sys.stdin:
             click.echo(console.obey(line))
             if console.ended:
                 break
+
+
+def _cable(device: SimSerialDevice, folder: Path | None, port: int | None) -> tuple[Pump, str]:
+    """Return the cable, and where its other end is."""
+    if folder is not None:
+        at_folder = PtyCable(device, folder)
+        return at_folder, str(at_folder.path)
+    at_port = TcpCable(device, port=port or 0)
+    return at_port, at_port.url
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ lift e00401003123aa26
 pull e00401003123aa26 2                          leaves after two more writes
 weaken 0.3                                       that share of questions has no answer
 scan 30000000001
+paper                                            tears off what was printed
 unplug · plug
 fail slow slow_ms=400 · mend
 help · quit
@@ -108,7 +109,10 @@ class Console:
         chosen: dict[str, int | float] = {}
         for option in options:
             name, _, value = option.partition("=")
-            chosen[name] = float(value) if "." in value else int(value)
+            try:
+                chosen[name] = float(value) if "." in value else int(value)
+            except ValueError:
+                raise WorldError(f"{option!r}: write slow_ms=400 or share=0.3") from None
         self.device.fail(fault, **chosen)
         return f"it is {fault} now"
 

@@ -67,3 +67,21 @@ def test_what_the_program_does_wrong_is_its_own(tmp_path):
 
     assert isinstance(told.exception, KeyError)
     assert (again.exit_code, again.output) == (0, "11\n")
+
+
+def test_what_stands_behind_the_program_is_its_own(tmp_path):
+    """Also options that the simulator knows."""
+    path = tmp_path / "program.py"
+    path.write_text("import sys; print(sys.argv[1:])")
+
+    told = CliRunner().invoke(main, [str(path), "-h", "--tag", "x", "--trace"])
+
+    assert told.output == "['-h', '--tag', 'x', '--trace']\n"
+
+
+def test_an_option_that_nobody_has_is_refused(tmp_path):
+    """It is not taken for the program."""
+    told = CliRunner().invoke(main, ["--traec", str(tmp_path / "program.py")])
+
+    assert told.exit_code == 2
+    assert "--traec" in told.output

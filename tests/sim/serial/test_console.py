@@ -1,13 +1,16 @@
 """The console of a simulated device: a hand made of words, and the program around it."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 import serial
+from click.testing import CliRunner
 
 from sim.clock import VirtualClock
+from sim.serial.__main__ import main
 from sim.serial.console import KINDS, Console, new_device
 from tests.sim.serial.wire import BOOK, ask_3m
 
@@ -88,7 +91,8 @@ def test_a_printers_paper_is_torn_off_by_a_word():
         ("place zz", "4, 7, 8 or 10 bytes"),
         (f"place {BOOK} 1 stolen", "stolen"),
         ("fail paper_out", "it models off, stuck"),
-        ("fail slow slow_ms=x", "x"),
+        ("fail slow slow_ms=x", "write slow_ms=400"),
+        ("help", "paper"),
         ("weaken 7", "must be 0 to 1"),
         ("scan 1", "scans nothing"),
         ("paper", "prints nothing"),
@@ -163,3 +167,20 @@ def test_the_program_needs_a_cable():
 
     assert said.returncode == 2
     assert "--pty FOLDER or --tcp PORT" in said.stderr
+
+
+def test_a_place_that_cannot_be_had_is_named(tmp_path):
+    """A port that is taken and a folder that cannot be made, in a line and not in a traceback."""
+    runner = CliRunner()
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = runner.invoke(main, ["scanner", "--tcp", port])
+        assert (said.exit_code, said.output.splitlines()[-1]) == (
+            1,
+            f"Error: port {port}: Address already in use; choose another",
+        )
+
+    said = runner.invoke(main, ["scanner", "--pty", str(tmp_path / "file" / "below")])
+    assert said.exit_code == 1
+    assert "Not a directory; choose another" in said.output
