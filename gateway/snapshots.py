@@ -34,7 +34,7 @@ from gateway.store import Store
 
 KEPT = 2  # the newest, and the one a station may be fetching
 CHANGES_MAX = 5_000  # a new file when a follower would have to apply more than this
-COMPACT_CHANGES_MAX = 1_000  # what a microcontroller has room for beside its list, with half left
+COMPACT_CHANGES_MAX = 200  # a microcontroller has room for 600 beside its list
 BUILD_AGAIN_MS = 60_000  # a second of work each: a thousand gates' wishes are one file a minute
 AGE_MS_MAX = 24 * 3600 * 1000
 CHANGES_KEPT_MS = 24 * 3600 * 1000

@@ -19,8 +19,9 @@ from firmware.mcu.boards import this_board
 from firmware.mcu.clock import Ticks
 from firmware.mcu.config import ConfigInvalid, read_config
 from firmware.mcu.drivers import NO_CONFIG, StatusLamp, Wiring, quiet
-from firmware.mcu.following import NoLists
 from firmware.mcu.journal import open_journal
+from firmware.mcu.list_files import ListSlots
+from firmware.mcu.list_store import ListStore
 from firmware.mcu.mqtt import MQTTClient
 from firmware.mcu.passages import open_passages
 from firmware.mcu.shell import TURN_MS, Shell, World, last_wall_ms
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from firmware.mcu.config import Config
 
-JOURNAL, PASSAGES = "journal", "counts"
+JOURNAL, PASSAGES, LISTS = "journal", "counts", "."
 ROWS_BYTES_MAX = 4_096
 KEEPALIVE_S = 60
 HELD_MS = 1_000
@@ -135,7 +136,7 @@ def make_world(config: "Config", wlan: "Any") -> World:
         client=make_client(config),
         journal=journal,
         passages=passages,
-        lists=make_lists(),
+        lists=make_lists(config),
         free_bytes=free_bytes,
         collect=gc.collect,
     )
@@ -163,9 +164,9 @@ def tls_context(path: str) -> "Any":
         return trusting(file.read())
 
 
-def make_lists() -> "Any":
+def make_lists(config: "Config") -> "Any":
     """Return the store of lists in flash."""
-    return NoLists("this program keeps no list yet")
+    return ListStore(ListSlots(LISTS), config.machine().boundary, random_below)
 
 
 def choose_country(country: str) -> None:

@@ -147,7 +147,10 @@ class NoLists:
         """Return nothing."""
         return []
 
-    def fetch(self, pointer: "Pointer", now_ms: int) -> None:
+    def wanted(self, now_ms: int) -> None:
+        """Begin nothing."""
+
+    def announced(self, pointer: "Pointer", now_ms: int) -> None:
         """Begin nothing."""
 
     def tick(self, now_ms: int) -> "list[Any]":
