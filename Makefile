@@ -60,6 +60,10 @@ demo-check: $(READY)  ## the demo played by a script: offline loan, link back, a
 bench: $(READY)  ## measure what is promised, each number beside its floor; four minutes
 	@exec $(BIN)/python -m sim measure
 
+.PHONY: firmware
+firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each board's budget
+	@exec $(BIN)/python -m firmware.compile
+
 .PHONY: test
 test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
 	@$(BIN)/pytest -n auto $(DEVICES)
