@@ -24,10 +24,9 @@ POLL_MS = 10
 class Store:
     """The flash of a device, to its setup."""
 
-    def __init__(self, files: "Any", choice: "Any" = None) -> None:
-        """files: open, rename and remove, as `os` and `open` are. choice: what runs."""
+    def __init__(self, files: "Any") -> None:
+        """files: open, rename and remove, as `os` and `open` are."""
         self._files = files
-        self._choice = choice
 
     def load(self) -> "dict[str, Any]":
         """Return what is configured, checked or not; nothing if it cannot be read."""
@@ -61,7 +60,7 @@ class Store:
 
     def install(self) -> Install:
         """Begin an update; raise UpdateRefused."""
-        return Install(self._files, choose(self._files) if self._choice is None else self._choice)
+        return Install(self._files, choose(self._files, is_start=False))
 
 
 class UsbConsole:
@@ -129,7 +128,10 @@ def try_wifi(
         wlan.connect(options["ssid"], options.get("password") or None)
         while not wlan.isconnected():
             if ticks.now_ms() >= until_ms:
-                return False, f"nothing heard in {WIFI_TEST_MS // 1000} s; look at name and password"
+                return (
+                    False,
+                    f"nothing heard in {WIFI_TEST_MS // 1000} s; look at name and password",
+                )
             idle()
             sleep_ms(POLL_MS)
         return True, f"joined, address {wlan.ifconfig()[0]}"

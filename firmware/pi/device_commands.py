@@ -48,6 +48,7 @@ def provision_device(port: str, file: Path | None, **given: Any) -> None:
     try:
         keys = [read_public_key(text) for text in given["update_key"]]
         values = read_values(file, given)
+        values.setdefault("set_up_at", SystemClock().wall_ms() // 1000)
         for name in missing_secrets(values):
             _keep(values, name, _ask(name))
         with _line(port) as line:

@@ -23,6 +23,7 @@ site = "main"
 station = "gate-1"
 site_key = "{SITE_KEY}"
 members = ["DE-1", "DE-2"]
+set_up_at = 1790000000
 
 [wifi]
 ssid = "Bücherei, 1. Stock"
@@ -150,6 +151,7 @@ def test_the_command_line_is_enough(device):
     assert (config.station, config.broker.host, config.broker.port) == ("gate-2", "10.0.0.2", 8883)
     assert config.wifi.password == "correct horse"
     assert [lane.port for lane in config.lanes] == ["uart_1"]
+    assert config.top.set_up_at > 1_700_000_000  # a device without a clock starts from there
 
 
 def test_no_secret_is_printed_or_sent_back(device, file):

@@ -425,6 +425,8 @@ def test_nothing_new_comes_in_during_a_trial():
     flash = on_version_2()
     install(flash, update(3), choice=running(flash), verification=Believe)
 
+    for _ in range(2 * TRIES_MAX):  # to ask what runs is no start
+        assert choose(flash, 1, is_start=False) == (B, 3, True, "")
     assert "still on trial" in refusal(flash, update(4), choice=running(flash))
 
 
