@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 from hardware.errors import DeviceUnavailable
 
@@ -17,6 +18,10 @@ _ADVICE = {
     errno.EPERM: "let this user in (sudo usermod -aG spi USER), then log in anew",
     errno.EBUSY: "another program holds it; only one may",
 }
+
+_open: WeakValueDictionary[tuple[type, str], SpiBus] = WeakValueDictionary()
+"""Who has a chip select now, for each library: the kernel lets in whoever comes, and two readers
+on one chip read each other's answers."""
 
 
 class SpiBus:
@@ -49,6 +54,8 @@ class SpiBus:
             if self._spi is None:
                 self._spi = self._opened()
             return bytes(self._spi.xfer2(list(data)))
+        except DeviceUnavailable:
+            raise
         except OSError as error:
             self.close()
             advice = _ADVICE.get(error.errno or 0, "check that SPI is enabled and free")
@@ -62,7 +69,14 @@ class SpiBus:
 
     def _opened(self) -> Any:
         spi = self._open_device()
+        holder = _open.get((type(spi), self.path))
+        if holder is not None and holder is not self and holder._spi is not None:
+            raise DeviceUnavailable(
+                f"{self.path}: another reader of this program has it; give one of the two another "
+                "spi_device"
+            )
         spi.open(self._bus, self._device)
+        _open[type(spi), self.path] = self
         spi.max_speed_hz = self._speed_hz
         spi.mode = 0
         return spi

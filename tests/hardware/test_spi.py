@@ -48,6 +48,19 @@ def test_the_bus_is_opened_at_the_first_transfer(spi):
     assert (spi.max_speed_hz, spi.mode) == (500_000, 0)
 
 
+def test_a_chip_select_has_one_reader(spi):
+    """A second one would read the first one's answers; it has its turn when that one let go."""
+    first, second = SpiBus(open_device=lambda: spi), SpiBus(open_device=lambda: spi)
+    beside = SpiBus(0, 1, open_device=lambda: spi)
+    first.transfer(b"\x01")
+
+    with pytest.raises(DeviceUnavailable, match="another reader of this program has it"):
+        second.transfer(b"\x01")
+    assert first.transfer(b"\x01") == beside.transfer(b"\x01") == b"\xfe"
+    first.close()
+    assert second.transfer(b"\x01") == b"\xfe"
+
+
 @pytest.mark.parametrize(
     ("fault", "advice"),
     [
