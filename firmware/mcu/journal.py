@@ -17,8 +17,9 @@ Laws:
 6. Memory does not grow: two bytes for each record, sixteen for every eighth, whatever it holds.
 
 An entry is 12 bytes, salt, patron and body; integers little-endian:
-ordinal 4, number of the epoch it was written in 4, length of the body 2, length of the salt
-plus one 1, of the patron plus one 1; 0 means that there is none.
+ordinal 4, number of the epoch it was written in 4, length of the body 2 with the highest bit
+for one written short (abbreviation.py), length of the salt plus one 1, of the patron plus one 1;
+0 means that there is none.
 """
 
 import struct
@@ -29,6 +30,7 @@ from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import check_size
 from circulation.wire.limits import BATCH_BYTES_MAX
 from firmware.mcu import ring as rings
+from firmware.mcu.abbreviation import abbreviated, spelled_out
 from firmware.mcu.marks import Marks, newest_marks, pack_marks
 from firmware.mcu.region import FileRegion
 from firmware.mcu.ring import Ring, RingUnwritable
@@ -38,8 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+RECORD_BYTES = 124  # an alarm written short is some 200 bytes: two records
 _HEAD = "<IIHBB"
 _HEAD_BYTES = 12
+_SHORT = 0x8000
 _STEP = 8
 _GONE = 0xFFFF
 _TEXT_BYTES_MAX = 254
@@ -118,8 +122,11 @@ class FlashJournal:
         self._mark()
         ordinal = self._last + 1
         sizes = [0 if text is None else len(text) + 1 for text in (salt, named)]
-        head = struct.pack(_HEAD, ordinal, self.epoch.n, len(body), sizes[0], sizes[1])
-        number = self._rows.append(head + (salt or b"") + (named or b"") + body)
+        short = abbreviated(body)
+        size = len(body) if short is None else len(body) | _SHORT
+        head = struct.pack(_HEAD, ordinal, self.epoch.n, size, sizes[0], sizes[1])
+        written = body if short is None else short
+        number = self._rows.append(head + (salt or b"") + (named or b"") + written)
         self._set_slot(ordinal, (number - 1) % self._rows.slots)
         prev_hash, seq = self._tip, self.last_seq + 1
         self._last = ordinal
@@ -356,10 +363,9 @@ def _row(entry: bytes, seq: int, prev_hash: bytes) -> Row:
     """Return the row that an entry holds; an empty entry is a row that cannot be read."""
     body, salt, patron = _body(entry), None, None
     if entry:
-        salt_size, patron_size = entry[10], entry[11]
-        middle = _HEAD_BYTES + max(salt_size - 1, 0)
-        salt = entry[_HEAD_BYTES:middle] if salt_size else None
-        patron = entry[middle : len(entry) - len(body)].decode() if patron_size else None
+        middle = _HEAD_BYTES + max(entry[10] - 1, 0)
+        salt = entry[_HEAD_BYTES:middle] if entry[10] else None
+        patron = entry[middle : middle + entry[11] - 1].decode() if entry[11] else None
     return Row(seq, prev_hash, chain_hash(prev_hash, seq, body), body, salt, patron)
 
 
@@ -367,27 +373,28 @@ def _body(entry: bytes) -> bytes:
     """Return the body of an entry."""
     if not entry:
         return entry
-    return entry[_HEAD_BYTES + max(entry[10] - 1, 0) + max(entry[11] - 1, 0) :]
+    written = entry[_HEAD_BYTES + max(entry[10] - 1, 0) + max(entry[11] - 1, 0) :]
+    return spelled_out(written) if entry[9] & _SHORT >> 8 else written
 
 
 def open_journal(
     path: str,
     *,
     epoch_id: str,
-    sectors: int = 52,
+    sectors: int = 32,
     opener: "Callable[[str, str], Any]" = open,
     on_sector: "Callable[[], object] | None" = None,
     rows_bytes_max: int = BATCH_BYTES_MAX,
 ) -> FlashJournal:
     """Return the journal in the files `path.0` … and `path-marks.0`, `.1`; made if need be.
 
-    sectors: of 4 KiB; 52 keep 510 alarms of 360 bytes. epoch_id: 16 fresh random hex digits at
-    every start. Raise OSError if there is no room for the files, nothing else.
+    sectors: of 4 KiB; 32 keep 510 alarms of up to 365 bytes. epoch_id: 16 random hex digits,
+    others at every start. Raise OSError if there is no room for the files, nothing else.
     """
     rows = FileRegion(path, sectors, opener=opener, on_sector=on_sector)
     marks = FileRegion(f"{path}-marks", 2, opener=opener, on_sector=on_sector)
     return FlashJournal(
-        Ring(rows, record_bytes=136),
+        Ring(rows, record_bytes=RECORD_BYTES),
         Ring(marks),
         epoch_id=epoch_id,
         rows_bytes_max=rows_bytes_max,
