@@ -221,4 +221,5 @@ class EscposPrinter:
                 f"U+{ord(sign):04X}" for sign in sorted(self._typesetter.missing)[:8]
             )
             notes.append(f"no font has {found}; install fonts-wqy-microhei or fonts-noto-cjk")
+        notes += [f"{path} is no font" for path in self._typesetter.unusable]
         return f"{self.name}: {'; '.join(notes)}" if notes else ""

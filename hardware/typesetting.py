@@ -85,6 +85,7 @@ class Typesetter:
     def __init__(self, form: PaperForm) -> None:
         self.form = form
         self.missing: set[str] = set()
+        self.unusable: list[str] = []
         self._fonts: tuple[Any, ...] | None = None
 
     def slip(self, lines: Sequence[str]) -> bytes:
@@ -218,11 +219,15 @@ class Typesetter:
             from PIL import ImageFont
 
             basic = ImageFont.Layout.BASIC
-            self._fonts = tuple(
-                ImageFont.truetype(path, FONT_DOTS, layout_engine=basic)
-                for path in self.form.fonts
-                if Path(path).is_file()
-            )
+            fonts = []
+            for path in self.form.fonts:
+                if not Path(path).is_file():
+                    continue
+                try:
+                    fonts.append(ImageFont.truetype(path, FONT_DOTS, layout_engine=basic))
+                except OSError:  # no font, or one that may not be read: the others fill in
+                    self.unusable.append(path)
+            self._fonts = tuple(fonts)
         return self._fonts
 
 

@@ -218,6 +218,18 @@ def test_without_any_font_letters_lose_their_accents_and_the_rest_is_numbers():
     assert printed(["zurück 毛"], fonts=("/nowhere.ttf",))[0] == "zuruck (U+6BDB)"
 
 
+def test_a_file_that_is_no_font_costs_no_slip(tmp_path):
+    """The others fill in, and staff read which it is."""
+    file = tmp_path / "letters.ttf"
+    file.write_text("letters")
+    link = DummyLink()
+    printer = EscposPrinter(link, clock=VirtualClock(), form=PaperForm(fonts=(str(file), WQY)))
+    printer.print_lines(["毛"])
+
+    assert read(decoded(bytes(link.written))[:1], ["毛"]) == ("毛",)
+    assert f"{file} is no font" in printer.health().detail
+
+
 def test_a_font_of_ones_own_comes_first():
     """A configured font draws what it has; the others fill in."""
     dejavu = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
