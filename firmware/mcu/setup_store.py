@@ -130,7 +130,7 @@ def try_wifi(
             if ticks.now_ms() >= until_ms:
                 return (
                     False,
-                    f"nothing heard in {WIFI_TEST_MS // 1000} s; look at name and password",
+                    f"nothing heard in {WIFI_TEST_MS // 1000} s; check name and password",
                 )
             idle()
             sleep_ms(POLL_MS)

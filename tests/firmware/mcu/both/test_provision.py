@@ -308,7 +308,7 @@ def test_a_wifi_that_does_not_answer_is_given_up():
     """After 20 s the setup goes on, and says what to look at."""
     seen, files, ticks = talk((*LINES, "wifi", "save", "start"), Radio(looks=1_000_000))
 
-    assert "no nothing heard in 20 s; look at name and password\r\n" in seen
+    assert "no nothing heard in 20 s; check name and password\r\n" in seen
     assert ticks.ms == 20_000
     assert Config(Store(files).load()).wifi.password == "correct horse"
 
