@@ -182,8 +182,28 @@ def _switch(reader: TagReader, tag: TagSeen, checkup: Checkup) -> str:
         raise Ends(Verdict.WRONG, said) from error
     except HardwareError as error:
         said = f"it reads, but switching fails ({error}): lay it flat in the middle, off metal"
-        raise Ends(Verdict.WRONG, said) from error
+        raise Ends(Verdict.WRONG, f"{said}{_set_back(reader, tag, security, checkup)}") from error
     return "; switched to and fro"
+
+
+def _set_back(reader: TagReader, tag: TagSeen, security: Security, checkup: Checkup) -> str:
+    """Make a tag say again what it said; return what to do where that fails, or nothing."""
+
+    def is_back() -> bool:
+        try:
+            if reader.get_security(tag.uid) is not security:
+                reader.set_security(tag.uid, security)
+        except HardwareError:
+            return False
+        return True
+
+    if is_back():
+        return ""
+    checkup.person.say(f"    Lay tag {tag.uid} there again: it must say {_words(security)} again.")
+    if checkup.wait_for(is_back):
+        return ""
+    now = _words(_other(security))
+    return f"; tag {tag.uid} may say {now} now: lend its book and return it at a kiosk"
 
 
 def _about(item: Item) -> str:

@@ -102,6 +102,34 @@ def test_tags_that_read_but_do_not_switch_are_told_apart(pad, clock):
     assert "off metal" in said
 
 
+def test_a_tag_taken_away_while_it_is_switched_is_set_back(pad, clock):
+    """Or a book would leave the check without its alarm."""
+    tag = book()
+
+    def put():
+        pad.place(tag)
+        pad.pull(UID, after_writes=1)
+
+    person = Somebody(True, Put=put, again=lambda: pad.place(tag))
+    verdict, said = check(Kind.READER, pad, clock, person)
+
+    assert (verdict, "switching fails" in said, "may say" in said) == (Verdict.WRONG, True, False)
+    assert tag.security is Security.IN_STOCK
+
+
+def test_a_tag_that_does_not_come_back_is_named(pad, clock):
+    """With what it may say now, and how to make it right."""
+    tag = book()
+
+    def put():
+        pad.place(tag)
+        pad.pull(UID, after_writes=1)
+
+    _, said = check(Kind.READER, pad, clock, Somebody(True, Put=put))
+
+    assert f"tag {UID} may say on loan now: lend its book and return it" in said
+
+
 def test_a_tag_of_another_system_leads_to_the_options(pad, clock):
     """An AFI nobody expects is named with the two options that would expect it."""
     strange = SimTag(UID, content=new_content("30001", "DE-1"))
