@@ -206,6 +206,10 @@ class Portal:
         self.passages = self.passages[-PASSAGES_MAX:]
         return found
 
+    def is_empty(self) -> bool:
+        """Return whether no tag can pass now: nobody did lately, and every lane has beams."""
+        return not self.passages and False not in [lane.has_beams for lane in self.lanes.values()]
+
     def forget(self, before_ms: int) -> None:
         """Drop the passages that ended before that."""
         self.passages = [p for p in self.passages if p.end_ms is None or p.end_ms >= before_ms]
