@@ -8,6 +8,7 @@ import gc
 import importlib
 import sys
 import time
+import traceback
 from typing import Any
 
 from sim.mcu.fake import machine, network
@@ -25,6 +26,8 @@ def main(program: str = "firmware.mcu.main") -> None:
     collector: Any = gc
     collector.mem_free = lambda: FREE_BYTES
     collector.mem_alloc = lambda: FREE_BYTES
+    interpreter: Any = sys
+    interpreter.print_exception = lambda error, *_: traceback.print_exception(error)
     sys.modules["machine"] = machine
     sys.modules["network"] = network
     started = importlib.import_module(program)

@@ -10,17 +10,17 @@ Where no MicroPython is to be had the same files run on this Python: `find_vm` s
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from shutil import copyfile
 
 from hardware.ports import Clock
 from sim.mcu import vm
+from sim.mcu.board import LOOK_S as BOARD_LOOK_S
 from sim.mcu.board import Board, Wires
 from sim.mcu.fake.board_wire import ADDRESS
 from sim.mcu.fake.machine import RESET_EXIT
 
 FAKES = {
+    "power_on.py": "sim.mcu.fake.power_on",
     "machine.py": "sim.mcu.fake.machine",
     "network.py": "sim.mcu.fake.network",
     "socket.py": "sim.mcu.fake.socket",
@@ -29,19 +29,26 @@ FAKES = {
 """Where a fake lies on the device, and what it is here."""
 BESIDES = ("sim.mcu.fake.board_wire", "sim.mcu.lwip")
 
-FAKES_HEAP_BYTES = 48 * 1024
-"""What the fakes and their buffers take of the heap; no device has them."""
+HEAP = "LENDGATE_HEAP"
+"""See `sim/mcu/fake/power_on.py`."""
+FAKES_HEAP_BYTES = 32 * 1024
+"""What the fakes take of the heap, measured; no device has them."""
+LOADING_BYTES = 1024 * 1024
+"""More of a heap while the files are loaded, which frozen ones need not be."""
 STOP_S_MAX = 3.0
-LOOK_S = 0.02
 
 
-def lay_out_device(folder: Path, *, compiled: bool = True) -> Path:
-    """Put a device's files and the fakes into a folder and return it. Raises `VmFailed`."""
+def lay_out_device(folder: Path, *, main: Path | None = None) -> Path:
+    """Put a device's files and the fakes into a folder and return it. Raises `VmFailed`.
+
+    main: another program than the firmware.
+    """
     more = {place: _source(module) for place, module in FAKES.items()}
     more |= {f"{module.replace('.', '/')}.py": _source(module) for module in BESIDES}
-    for place in ("boot.py", "main.py"):
-        more[place] = vm.ROOT / "firmware/mcu" / place
-    return vm.lay_out(folder, compiled=compiled, more=more)
+    if main is None:
+        more["boot.py"] = vm.ROOT / "firmware/mcu/boot.py"
+    more["main.py"] = main or vm.ROOT / "firmware/mcu/main.py"
+    return vm.lay_out(folder, compiled=True, more=more)
 
 
 def _source(module: str) -> Path:
@@ -59,7 +66,7 @@ class McuProcess:
         clock: Clock,
         code: Path,
         heap_bytes: int = vm.PICO_W_HEAP_BYTES,
-        environment: Mapping[str, str] | None = None,
+        look_s: float = BOARD_LOOK_S,
     ) -> None:
         """flash: the folder the program runs in. code: of `lay_out_device`. The program gets
         that heap, what frozen code would not take of it, and what the fakes take."""
@@ -68,13 +75,12 @@ class McuProcess:
         self.heap_bytes = heap_bytes + vm.frozen_bytes(code) + FAKES_HEAP_BYTES
         self._flash = flash
         self._code = code
-        self._more = dict(environment or {})
         self._was_reset = threading.Event()
         self._stopping = threading.Event()
         self._program: subprocess.Popen[bytes] | None = None
         flash.mkdir(parents=True, exist_ok=True)
         self.log.touch()
-        self.board = Board(wires, clock=clock, on_reset=self._on_reset)
+        self.board = Board(wires, clock=clock, on_reset=self._on_reset, look_s=look_s)
         self._thread = threading.Thread(target=self._run, name="program", daemon=True)
         self._thread.start()
 
@@ -136,18 +142,11 @@ class McuProcess:
     def _command(self) -> list[str]:
         found = vm.find_vm()
         if found is not None:
-            return found.command("main", heap_bytes=self.heap_bytes)
+            return found.command("power_on", heap_bytes=self.heap_bytes + LOADING_BYTES)
         return [sys.executable, "-m", "sim.mcu.on_cpython"]
 
     def _environment(self) -> dict[str, str]:
-        more = self._more | {ADDRESS: str(self.board.port)}
+        more = {ADDRESS: str(self.board.port), HEAP: str(self.heap_bytes)}
         if vm.find_vm() is None:
             more["PYTHONPATH"] = str(vm.ROOT)
         return vm.environment([self._code], more)
-
-
-def install(flash: Path, files: Mapping[str, Path]) -> None:
-    """Copy files into a device's flash."""
-    flash.mkdir(parents=True, exist_ok=True)
-    for name, source in files.items():
-        copyfile(source, flash / name)

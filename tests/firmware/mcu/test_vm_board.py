@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from hardware.clock import SystemClock
-from sim.mcu import vm
 from sim.mcu.board import Wires
-from sim.mcu.process import BESIDES, FAKES, McuProcess
+from sim.mcu.process import McuProcess, lay_out_device
 from sim.mfrc522.breakout import SimBreakout
 from sim.pins import SimInput, SimOutput
 from tests.support.programs import wait_until
@@ -152,12 +151,8 @@ class Backwards:
 def echo(tmp_path):
     """A board with one of everything, and a program that uses each and then hangs."""
     clock = SystemClock()
-    more = {place: ROOT / f"{module.replace('.', '/')}.py" for place, module in FAKES.items()}
-    more |= {
-        f"{one.replace('.', '/')}.py": ROOT / f"{one.replace('.', '/')}.py" for one in BESIDES
-    }
-    more["main.py"] = ROOT / "tests/firmware/mcu/programs/echo_board.py"
-    code = vm.lay_out(tmp_path / "code", parts=vm.SHARED, compiled=True, more=more)
+    main = ROOT / "tests/firmware/mcu/programs/echo_board.py"
+    code = lay_out_device(tmp_path / "code", main=main)
     wires = Wires(
         inputs={"10": SimInput(clock)},
         outputs={"16": SimOutput(clock, max_on_ms=30_000)},

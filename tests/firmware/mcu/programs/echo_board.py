@@ -57,6 +57,3 @@ def main():
     siren.value(beam.value())
     while True:  # and now it hangs
         pass
-
-
-main()

@@ -1,0 +1,157 @@
+"""The whole gate on a real MicroPython, its board wired to a world, a broker beside it."""
+
+import json
+import threading
+from contextlib import contextmanager
+
+import paho.mqtt.client as paho
+
+from circulation.wire.messages import SiteLoan, encode, sealed
+from circulation.wire.topics import Topics
+from hardware.clock import SystemClock
+from sim.mcu import vm
+from sim.mcu.process import McuProcess
+from sim.mcu.station import gate_wires, world_gate
+from sim.world import World
+from tests.support.programs import wait_until
+
+STATION = "gate-2"
+SITE_KEY = bytes(range(16))
+TOPICS = Topics("school")
+MOMO, KRABAT = "30001", "30002"
+UIDS = {MOMO: "e004010000000001", KRABAT: "e004010000000002"}
+LANE = {"name": "lane-1", "driver": "pad_3m", "port": "uart_1", "beams": ["beam_1", "beam_2"]}
+
+
+def config(broker_port):
+    """Return what a provisioning would have written."""
+    return {
+        "library": "school",
+        "site": "main",
+        "station": STATION,
+        "site_key": SITE_KEY.hex(),
+        "members": ["DE-1"],
+        "wifi": {"ssid": "school"},
+        "broker": {"host": "127.0.0.1", "port": broker_port},
+        "lanes": [LANE],
+    }
+
+
+def loan(uid, seq=1):
+    """Return a loan as a kiosk tells the gates."""
+    told = SiteLoan(
+        *("kiosk-1", 1, seq, None, [uid], "on", 3, [], "00112233445566aa", 0, None, "")
+    )
+    return encode(sealed(told, SITE_KEY))
+
+
+class Listener:
+    """Somebody at the broker who hears everything, and can say something."""
+
+    def __init__(self, port):
+        self.heard = []
+        self._lock = threading.Lock()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.on_message = self._take
+        self._client.on_connect = lambda client, *_: client.subscribe("lg/#", qos=1)
+        self._client.reconnect_delay_set(1, 1)
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+
+    def _take(self, client, given, message):
+        with self._lock:
+            self.heard.append((message.topic.rpartition("/")[2], json.loads(message.payload)))
+
+    def of(self, name):
+        """Return the messages whose topic ends so."""
+        with self._lock:
+            return [payload for topic, payload in self.heard if topic == name]
+
+    def alarms(self):
+        """Return the tags of the alarms the kiosks were told of."""
+        return [alarm["uid"] for alarm in self.of("alarm")]
+
+    def journalled(self):
+        """Return the kinds of the facts that were offered to the gateway, each once."""
+        rows = {}
+        for batch in self.of("journal"):
+            for number, event in enumerate(batch["events"]):
+                rows[batch["seq0"] + number] = json.loads(event)["kind"]
+        return [rows[seq] for seq in sorted(rows)]
+
+    def say(self, topic, payload):
+        """Publish something."""
+        self._client.publish(topic, payload, qos=1)
+
+    def close(self):
+        """Go."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class VmGate:
+    """One gate: hands move `world`, eyes look at `hardware`, `process` is its program."""
+
+    def __init__(self, code, folder, broker_port, *, heap_bytes=vm.PICO_W_HEAP_BYTES):
+        clock = SystemClock()
+        self.world = World(clock)
+        self.hardware = self.world.add_gate(STATION, wired=True)
+        for key, uid in UIDS.items():
+            self.world.add_book(key, key, owner="DE-1", uid=uid)
+        flash = folder / "flash"
+        flash.mkdir(exist_ok=True)
+        values = config(broker_port)
+        (flash / "config.json").write_text(json.dumps(values))
+        self.process = McuProcess(
+            flash,
+            gate_wires(values, world_gate(self.hardware)),
+            clock=clock,
+            code=code,
+            heap_bytes=heap_bytes,
+        )
+
+    @property
+    def board(self):
+        """The board under the program."""
+        return self.process.board
+
+    def check(self):
+        """Raise AssertionError when the program has ended by itself."""
+        assert self.process.starts < 2, self.process.said()
+
+    def wait_until_it_detects(self):
+        """Wait until the detection loop feeds the watchdog."""
+        wait_until("the gate detects", lambda: self.board.fed > 20)
+
+    def walk_out(self, key):
+        """Carry a book out, and wait until the walk is over."""
+        self.world.move(key, "hand")
+        self.world.walk(STATION, "lane-1", "out")
+        wait_until("the walk is over", lambda: bool(self.world.at("outside")))
+
+    def siren_after_ms(self, before):
+        """Return how long after the first beam the siren came on; before: earlier changes."""
+        siren = list(self.hardware.siren.history)[before:]
+        beam = list(self.hardware.lanes["lane-1"].beam_inner.history)
+        began = [at_ms for at_ms, state in beam if state][-1]
+        return [at_ms - began for at_ms, state in siren if state]
+
+
+@contextmanager
+def vm_gate(code, folder, broker_port, **options):
+    """Run a gate until the block ends."""
+    gate = VmGate(code, folder, broker_port, **options)
+    try:
+        yield gate
+    finally:
+        gate.process.close()
+
+
+@contextmanager
+def listener(port):
+    """Listen at a broker until the block ends."""
+    heard = Listener(port)
+    try:
+        yield heard
+    finally:
+        heard.close()
