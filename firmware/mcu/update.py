@@ -24,7 +24,7 @@ An update is one row of bytes, so any carrier will do:
     LGU1 | first 8 bytes of the key's SHA-256 | signature (64) | bytes of the manifest (2) |
     manifest | the files in its order
 
-`files` is what `os` and `open` are: open and mkdir.
+`files` is what `os` and `open` are, and a little more: see `DeviceFiles`.
 """
 
 import hashlib
@@ -149,6 +149,16 @@ class DeviceFiles:
 
         self.open: Any = open
         self.mkdir, self.rename, self.remove = os.mkdir, os.rename, os.remove
+
+    def free_bytes(self) -> "int | None":
+        """Return how much of the flash is free, None where nobody can tell."""
+        import os
+
+        try:
+            found = os.statvfs(".")
+        except (AttributeError, OSError):
+            return None
+        return int(found[0] * found[3])
 
 
 def is_whole(files: "Any", state: "State", slot: int, base: int = VERSION) -> bool:

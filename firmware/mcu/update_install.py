@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from firmware.mcu.update import Choice
     from firmware.mcu.update_manifest import Heading
 
+RESERVE_BYTES = 64 * 1_024
+
 
 class Install:
     """One update on its way in."""
@@ -179,6 +181,7 @@ class Install:
             lines = manifest_of(file)
             heading, _, self._wanted = check_manifest(lines.readline, self._bytes_max)
         self._check_version(heading)
+        self._check_room()
         self._version = heading.version
         self._out = self._files.open(path_of(self.slot), "ab")
         self._end_if_complete()
@@ -194,6 +197,12 @@ class Install:
             raise UpdateRefused(
                 f"update: it builds on version {heading.base}, and this is {self._base}"
             )
+
+    def _check_room(self) -> None:
+        """Leave room for the journal: LittleFS writes a block anew before it frees the old one."""
+        free = self._files.free_bytes()
+        if free is not None and free < self._wanted + RESERVE_BYTES:
+            raise UpdateRefused("update: the flash has no room for it")
 
     def _take_files(self, part: "bytes | memoryview") -> int:
         piece = part[: self._wanted]

@@ -57,6 +57,9 @@ class Flash:
         self.spend()
         self.folders.add(path)
 
+    def free_bytes(self):
+        return None
+
     def flip(self, path, at, bit=1):
         content = bytearray(self.files[path])
         content[at] ^= bit
@@ -377,7 +380,7 @@ HOSTILE = (
     ["reboot now"],
     [200 * "x"],
     [f"file firmware/gate/a{at:03}.py 0 {ZERO}" for at in range(124)],
-    [f"file firmware/gate/a{at}.py 32768 {ZERO}" for at in range(7)],
+    [f"file firmware/gate/a{at}.py 32768 {ZERO}" for at in range(9)],
 )
 
 
@@ -399,6 +402,20 @@ def test_names_twice_and_out_of_order_are_refused():
     for entries in (WHOLE[::-1], WHOLE + WHOLE[-1:], WHOLE[:3] + twice + WHOLE[3:]):
         content = package(manifest(2, entries=entries), {})
         assert "out of order" in refusal(provisioned(), content, verification=Believe)
+
+
+def test_a_flash_without_room_is_left_alone():
+    """The journal needs room to be rewritten: an update that would take it is not begun."""
+    flash = provisioned()
+    size = sum([len(content) for content in whole_program(2).values()])
+    flash.free_bytes = lambda: size + 64 * 1024 - 1
+    said = refusal(flash, update(2))
+
+    flash.free_bytes = lambda: size + 64 * 1024
+
+    assert said == "update: the flash has no room for it"
+    assert running(flash)[:2] == (BASE, 1)
+    assert install(flash, update(2)) == 2
 
 
 def test_a_hostile_heading_is_refused():
