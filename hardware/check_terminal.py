@@ -20,9 +20,12 @@ class Terminal:
     """Somebody who reads lines and types answers; Enter skips what is being waited for."""
 
     def __init__(self, output: TextIO | None = None, keys: TextIO | None = None) -> None:
-        """output and keys: the program's own, if not given."""
+        """output and keys: the program's own, if not given.
+
+        A program that was started without keys (`<&-`) has nobody who answers.
+        """
         self._output = output or sys.stdout
-        self._keys = keys or sys.stdin
+        self._keys: TextIO | None = keys or sys.stdin
 
     def say(self, text: str) -> None:
         """See `Person.say`."""
@@ -33,11 +36,13 @@ class Terminal:
         """See `Person.agrees`: y or n; anything else is neither."""
         self._output.write(f"{question} [y/n, Enter skips] ")
         self._output.flush()
-        answer = self._keys.readline().strip().lower()
+        answer = self._keys.readline().strip().lower() if self._keys else ""
         return {"y": True, "yes": True, "n": False, "no": False}.get(answer)
 
     def skips(self) -> bool:
         """See `Person.skips`: Enter was pressed, or nobody can press it any more."""
+        if self._keys is None:
+            return True
         readable, _, _ = select.select([self._keys], [], [], 0)
         if readable:
             self._keys.readline()

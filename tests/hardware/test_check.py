@@ -404,3 +404,12 @@ def test_notes_of_a_healthy_device_are_passed_on(clock):
             return Health(True, "edges are polled")
 
     assert check(Kind.BEAM, Polled(clock), clock)[1].endswith("edges are polled")
+
+
+def test_a_terminal_without_keys_is_nobody(monkeypatch):
+    """`<&-`: questions are not answered, and nothing waits; the pad is not to blame."""
+    monkeypatch.setattr("sys.stdin", None)
+    terminal = Terminal(io.StringIO())
+
+    assert terminal.agrees("May I?") is None
+    assert terminal.skips()
