@@ -1,8 +1,8 @@
 """Facts written short: half the flash for the same alarms.
 
 A body is JSON, its keys in any order, since MicroPython keeps none. It holds no byte below 0x20;
-here such a byte stands for a text of the table. What comes out is exactly what went in, whatever it was: a body in which one of these bytes is
-found is not written short at all.
+here such a byte stands for a text of the table. What comes out is exactly what went in, whatever
+it was: a body in which one of these bytes is found is not written short at all.
 
 The table is part of what lies in flash: texts are added at its end, none is ever changed.
 """
