@@ -69,8 +69,11 @@ class CableContract:
         """An answer cut short is what has come when the time is out."""
         rig.device.cut_answer(5)
 
-        with rig.open(timeout=0.1) as port:
-            assert ask(port, PROBE, len(PROBE_ANSWER)) == PROBE_ANSWER[:5]
+        with rig.open() as port:
+            assert ask(port, PROBE, 5) == PROBE_ANSWER[:5]
+            patience_s, port.timeout = port.timeout, 0.05
+            assert port.read(len(PROBE_ANSWER)) == b""
+            port.timeout = patience_s
             assert ask(port, PROBE, len(PROBE_ANSWER)) == PROBE_ANSWER
 
     def test_noise_comes_before_the_answer(self, rig):
@@ -85,7 +88,7 @@ class CableContract:
         rig.device.say(b"hello?")
         rig.settle()
 
-        with rig.open(timeout=0.1) as port:
+        with rig.open() as port:
             assert ask(port, PROBE, len(PROBE_ANSWER)) == PROBE_ANSWER
 
     def test_an_unplugged_device_cannot_be_opened(self, rig):
@@ -98,8 +101,9 @@ class CableContract:
 
     def test_a_port_dies_with_its_plug_and_stays_dead(self, rig):
         """The port that was open does not come back by itself; a new one works."""
-        port = rig.open(timeout=0.1)
+        port = rig.open()
         assert ask(port, PROBE, len(PROBE_ANSWER)) == PROBE_ANSWER
+        port.timeout = 0.1
         rig.device.unplug()
         rig.settle()
         expect_dead(port)
