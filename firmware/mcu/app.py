@@ -17,7 +17,7 @@ import time
 from circulation.wire.topics import client_id
 from firmware.mcu.boards import this_board
 from firmware.mcu.clock import Ticks
-from firmware.mcu.config import ConfigInvalid, read_config
+from firmware.mcu.config import read_config
 from firmware.mcu.drivers import NO_CONFIG, StatusLamp, Wiring, quiet
 from firmware.mcu.journal import open_journal
 from firmware.mcu.list_files import ListSlots
@@ -30,6 +30,7 @@ from firmware.mcu.update import TRIAL_MS, DeviceFiles, confirm, give_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from firmware.mcu.config import Config
@@ -48,46 +49,62 @@ def run() -> None:
 
     board = this_board()
     quiet(machine, board)
+    sleep_ms = time.sleep_ms  # type: ignore[attr-defined]
     try:
         wlan = network.WLAN(network.STA_IF)
-        config = None if is_held(machine, board) else configured()
-        if config is None:
+        shell = None if is_held(machine, board, sleep_ms) else begun(machine, board, wlan)
+        if shell is None:
             set_up(machine, board, wlan)
         else:
-            guard(Shell(machine, board, config, make_world(config, wlan)), DeviceFiles())
+            guard(shell, Trial(DeviceFiles()), sleep_ms)
     except Exception as error:
-        # Also what a Shell refuses at its start: a port that this board has not.
         sys.print_exception(error)  # type: ignore[attr-defined]
     finally:
         quiet(machine, board)
     machine.reset()
 
 
-def configured() -> "Config | None":
-    """Return the configuration, None if there is none that can work; say why."""
+def begun(machine: "Any", board: "Any", wlan: "Any") -> "Shell | None":
+    """Return the gate, None if its configuration is missing or cannot work; say why."""
     try:
-        return read_config()
-    except ConfigInvalid as error:
+        config = read_config()
+        return Shell(machine, board, config, make_world(config, wlan))
+    except ValueError as error:  # ConfigInvalid, or a port that this board has not
         say(str(error))
         return None
 
 
-def guard(shell: Shell, files: "Any") -> None:
-    """Turn until a version on trial has had its time in vain."""
-    is_confirmed = False
-    while True:
+def guard(shell: Shell, trial: "Trial", sleep_ms: "Callable[[int], None]") -> None:
+    """Turn; return only when a version on trial has had its time in vain."""
+    while not trial.is_lost:
         began_ms = shell.ticks.now_ms()
         shell.turn(began_ms)
-        if not is_confirmed:
-            if shell.is_synced:
-                confirm(files)
-                is_confirmed = True
-            elif began_ms >= TRIAL_MS:
-                if give_up(files):
-                    return
-                is_confirmed = True  # there was no trial
+        trial.turn(began_ms, is_synced=shell.is_synced)
         spent_ms = shell.ticks.now_ms() - began_ms
-        time.sleep_ms(max(1, TURN_MS - spent_ms))  # type: ignore[attr-defined]
+        sleep_ms(max(1, TURN_MS - spent_ms))
+
+
+class Trial:
+    """Whether the version that runs is good: confirmed once, or given up."""
+
+    def __init__(self, files: "Any") -> None:
+        """files: see `firmware/mcu/update.py`."""
+        self.is_lost = False
+        self._files = files
+        self._is_over = False
+
+    def turn(self, now_ms: int, *, is_synced: bool) -> None:
+        """Confirm at the first good sync; without one in half an hour the trial is lost."""
+        if self._is_over or not (is_synced or now_ms >= TRIAL_MS):
+            return
+        self._is_over = True
+        try:
+            if is_synced:
+                confirm(self._files)
+            else:
+                self.is_lost = give_up(self._files)
+        except OSError as error:  # another start tries again
+            say(f"update: {error}")
 
 
 def set_up(machine: "Any", board: "Any", wlan: "Any") -> None:
@@ -108,14 +125,14 @@ def set_up(machine: "Any", board: "Any", wlan: "Any") -> None:
     )
 
 
-def is_held(machine: "Any", board: "Any") -> bool:
+def is_held(machine: "Any", board: "Any", sleep_ms: "Callable[[int], None]") -> bool:
     """Return whether the button is held while the board starts."""
     pins = machine.Pin
     button = pins(board.INPUTS["button"], pins.IN, pins.PULL_UP)
     for _ in range(HELD_MS // TURN_MS):
         if button.value():
             return False
-        time.sleep_ms(TURN_MS)  # type: ignore[attr-defined]
+        sleep_ms(TURN_MS)
     return True
 
 
