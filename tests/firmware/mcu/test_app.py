@@ -103,7 +103,7 @@ def test_what_keeps_a_gate_from_starting_is_said(given, said, tmp_path, monkeypa
 def test_the_button_held_at_the_start_opens_the_setup():
     """A second with the button down; less is nothing."""
     machine = Machine(Bench().clock)
-    pin = machine.Pin(board_pico_w.INPUTS["button"], 0, 2)
+    pin = machine.Pin(board_pico_w.INPUTS["button"], 0)
     assert app.is_held(machine, board_pico_w, lambda _: None)
 
     def let_go(_):
