@@ -163,8 +163,26 @@ def kiosk(config: Path, device_port: int, wires: bool) -> None:
 @click.argument("config", type=A_FILE)
 @click.option("--device-port", required=True, type=PORT, help="The bench's device port.")
 @click.option("--lane", "lanes", multiple=True, default=("lane-1",), help="A lane; repeatable.")
-def gate(config: Path, device_port: int, lanes: tuple[str, ...]) -> None:
-    """Run a gate from its CONFIG file, on devices of the bench."""
+@click.option("--firmware", is_flag=True, help="Run a microcontroller's firmware, on a board.")
+@click.option(
+    "--cable",
+    "cables",
+    multiple=True,
+    metavar="LANE=URL",
+    help="With --firmware: where a lane's antenna is plugged in; repeatable.",
+)
+def gate(
+    config: Path,
+    device_port: int,
+    lanes: tuple[str, ...],
+    firmware: bool,
+    cables: tuple[str, ...],
+) -> None:
+    """Run a gate from its CONFIG file, on devices of the bench.
+
+    With --firmware CONFIG is the JSON file of a microcontroller; the program runs on a real
+    MicroPython where there is one, with a simulated board around it.
+    """
     from circulation.config import read_config
     from firmware.pi.app import run
     from hardware.clock import SystemClock
@@ -174,6 +192,11 @@ def gate(config: Path, device_port: int, lanes: tuple[str, ...]) -> None:
     _log_to_stderr()
 
     def go() -> None:
+        if firmware:
+            from sim.mcu.station import run_firmware
+
+            run_firmware(config, cables, port=device_port, clock=clock, stop=stop, say=_say)
+            return
         section = read_config(config)
         devices = gate_devices(section.text("station"), lanes, device_port, clock)
         run(section, devices, clock=clock, stop=stop)

@@ -19,6 +19,8 @@ from sim import demo_files as files
 from sim.demo_files import GATES, KIOSKS, Net, Ports
 from sim.errors import DemoFailed
 from sim.http import HttpFailed, answers, get_json
+from sim.library import StationPlan
+from sim.mcu.vm import NO_VM, find_vm
 from sim.processes import Family
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "demo"
@@ -100,7 +102,7 @@ class Demo:
             "gateway_port": self.ports.gateway,
             "links": links | {"gateway": f"{self.address('gateway')}/"},
             "state": str(self.folder / "world.json"),
-            "wired": files.WIRED,
+            "wired": [*files.WIRED, *files.BOARDS],
         }
         plan = self.folder / "bench.json"
         plan.write_text(json.dumps(doc, indent=1))
@@ -141,6 +143,9 @@ class Demo:
                 family, "kiosk", kiosk.station, text, *(["--wires"] if wires else [])
             )
         for gate in GATES:
+            if gate.station in files.BOARDS:
+                self._start_board(family, gate, files.board_json(gate, keys, plugs[gate.station]))
+                continue
             text = files.gate_toml(gate, self.folder, keys, plugs[gate.station])
             lanes = [part for lane in gate.lanes for part in ("--lane", lane)]
             self._start_station(family, "gate", gate.station, text, *lanes)
@@ -152,11 +157,25 @@ class Demo:
         arguments = ("-m", "sim", kind, str(config), "--device-port", self._device_port, *more)
         family.start(station, *arguments)
 
+    def _start_board(self, family: Family, gate: StationPlan, config: str) -> None:
+        """Start a gate whose program is the firmware of a microcontroller."""
+        path = _write(self.folder / f"{gate.station}.json", config)
+        cables = [
+            f"{lane}={self._cables[f'{gate.station}/{lane}/antenna']}" for lane in gate.lanes
+        ]
+        options = [part for cable in cables for part in ("--cable", cable)]
+        at_bench = ("--firmware", "--device-port", self._device_port)
+        family.start(gate.station, "-m", "sim", "gate", str(path), *at_bench, *options)
+        if find_vm() is None:
+            self._say(f"  {gate.station}: its firmware runs on CPython; {NO_VM}")
+
     def _await_stations(self, family: Family) -> None:
         for kiosk, _ in self._kiosks():
             self._await(family, kiosk.station, self._kiosk_ready(kiosk.station))
         for gate in GATES:
-            self._await(family, gate.station, self._gate_ready(gate.station))
+            is_board = gate.station in files.BOARDS
+            ready = self._board_ready if is_board else self._gate_ready
+            self._await(family, gate.station, ready(gate.station))
 
     def _kiosk_ready(self, station: str) -> Callable[[], bool]:
         def ready() -> bool:
@@ -173,6 +192,15 @@ class Demo:
             except (OSError, ValueError):
                 return False
             return bool(face["connected"]) and face["list"] == "FRESH"
+
+        return ready
+
+    def _board_ready(self, station: str) -> Callable[[], bool]:
+        def ready() -> bool:
+            # A board has no file to look into: the gateway's page says how the gate is. Its list
+            # comes in small pieces, some seconds later.
+            found = _quietly(f"{self.address('gateway')}/api/board").get("stations", [])
+            return ("connected", station) in [(one["state"], one["station"]) for one in found]
 
         return ready
 

@@ -17,6 +17,9 @@ ZONE = "Europe/Berlin"
 WIRED = ("kiosk-2",)
 """Kiosks that run the drivers of real devices, on simulated wires."""
 
+BOARDS = ("gate-2",)
+"""Gates that run the firmware of a microcontroller, on a simulated board."""
+
 SIGNAL_PINS = {"sound_ok": 17, "sound_problem": 27}
 """BCM numbers of a wired kiosk's two signals."""
 SIGNAL_ON_MS_MAX = 10_000
@@ -153,6 +156,34 @@ def gate_toml(plan: StationPlan, folder: Path, keys: Secrets, net: "Net") -> str
     )
 
 
+def board_json(plan: StationPlan, keys: Secrets, net: "Net") -> str:
+    """Return the configuration of a gate on a microcontroller; its antennas are 3M pads."""
+    lanes = [
+        {
+            "name": lane,
+            "driver": "pad_3m",
+            "port": f"uart_{number}",
+            "beams": [f"beam_{2 * number - 1}", f"beam_{2 * number}"],
+        }
+        for number, lane in enumerate(plan.lanes, 1)
+    ]
+    doc = {
+        "library": LIBRARY,
+        "site": SITE,
+        "station": plan.station,
+        "name": plan.label,
+        "site_key": keys.site_key,
+        "card_key": keys.card_key,
+        "members": [OWNER],
+        "lenders": [kiosk.station for kiosk in KIOSKS],
+        "wifi": {"ssid": "Linden School"},
+        "broker": {"host": "127.0.0.1", "port": net.broker_port},
+        "lanes": lanes,
+        "gate": {"boundary": 3},
+    }
+    return json.dumps(doc, indent=1)
+
+
 @dataclass(frozen=True)
 class Net:
     """How one computer reaches the broker and the gateway: through its plug at the bench."""
@@ -187,6 +218,7 @@ path = {json.dumps(str(store))}
 
 
 __all__ = [
+    "BOARDS",
     "GATES",
     "KIOSKS",
     "LIBRARY",
@@ -198,6 +230,7 @@ __all__ = [
     "Net",
     "Ports",
     "Secrets",
+    "board_json",
     "device_toml",
     "gate_toml",
     "gateway_toml",

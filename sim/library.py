@@ -36,7 +36,7 @@ GATES = (
 def build_world(clock: Clock, folder: Path, *, wired: Collection[str] = ()) -> World:
     """Return the demo's library, every book on the shelf and in stock.
 
-    wired: kiosks whose devices end in cables, for the drivers of real ones.
+    wired: kiosks and gates whose devices end in cables, for the drivers of real ones.
 
     A book whose line names no UID is tagged all the same, with a UID the catalogue does not know:
     so libraries find out which tag is which only as readers meet them.
@@ -52,7 +52,8 @@ def fill_world(world: World, folder: Path, *, wired: Collection[str] = ()) -> No
         add = world.add_wired_kiosk if kiosk.station in wired else world.add_kiosk
         add(kiosk.station, kiosk.label)
     for gate in GATES:
-        world.add_gate(gate.station, gate.label, lanes=gate.lanes)
+        is_wired = gate.station in wired
+        world.add_gate(gate.station, gate.label, lanes=gate.lanes, wired=is_wired)
     for line in _lines(folder / ITEMS_FILE, ("barcode", "title", "author", "owner", "uids")):
         barcode = line["barcode"]
         uid = line["uids"] or "e00401" + hashlib.sha256(barcode.encode()).hexdigest()[:10]

@@ -93,7 +93,7 @@ def test_a_part_that_dies_ends_the_demo_with_its_name(start_demo):
     gate = next(
         child
         for child in psutil.Process(process.pid).children()
-        if any("gate-2.toml" in part for part in child.cmdline())
+        if any("gate-2.json" in part for part in child.cmdline())
     )
     gate.kill()
 

@@ -1,8 +1,11 @@
 """The demo's folder, its configurations, and the library it shows."""
 
+import json
+
 import pytest
 
 from circulation.config import read_config
+from firmware.mcu.config import Config
 from firmware.pi.config import read_station_config
 from gateway.app import read_settings
 from hardware.ports import Security
@@ -103,6 +106,17 @@ def test_ports_that_were_not_chosen_are_free_ones():
 def test_free_ports_differ():
     """Ports asked for together are all different."""
     assert len(set(free_ports(20))) == 20
+
+
+def test_a_gate_on_a_board_gets_a_configuration_its_firmware_takes():
+    """The JSON of the demo's second gate passes every check, and its secrets are not shown."""
+    text = files.board_json(GATES[1], KEYS, NET)
+
+    config = Config(json.loads(text))
+
+    assert (config.station, config.broker.port) == ("gate-2", NET.broker_port)
+    assert [lane.beams for lane in config.lanes] == [["beam_1", "beam_2"]]
+    assert KEYS.site_key not in str(config.shown())
 
 
 def test_the_demos_library_is_on_the_shelf():
