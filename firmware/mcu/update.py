@@ -185,15 +185,19 @@ def checked(files: "Any", slot: int, digest: bytes, base: int) -> "Iterator[None
         if (yield from _hash(content, HEADER_BYTES + size)) != digest:
             raise UpdateRefused("update: the manifest is not the one that was signed")
         with files.open(path_of(slot), "rb") as file:
-            lines = manifest_of(file)
-            heading, line = read_heading(lines.readline)
-            if heading.base not in (0, base):
-                raise UpdateRefused(f"update: it builds on version {heading.base}, not {base}")
-            for entry in read_entries(line, lines.readline):
-                if (yield from _hash(content, entry.size)) != entry.digest:
-                    raise UpdateRefused(f"update: {entry.path} is not as it was signed")
-        if content.read(1):
-            raise UpdateRefused("update: there are bytes behind its end")
+            yield from _check_files(content, manifest_of(file), base)
+
+
+def _check_files(content: "Any", lines: "Lines", base: int) -> "Iterator[None]":
+    """Check each file of a manifest against what comes, and that nothing comes behind."""
+    heading, line = read_heading(lines.readline)
+    if heading.base not in (0, base):
+        raise UpdateRefused(f"update: it builds on version {heading.base}, not {base}")
+    for entry in read_entries(line, lines.readline):
+        if (yield from _hash(content, entry.size)) != entry.digest:
+            raise UpdateRefused(f"update: {entry.path} is not as it was signed")
+    if content.read(1):
+        raise UpdateRefused("update: there are bytes behind its end")
 
 
 class Lines:
