@@ -247,6 +247,7 @@ def is_start(name):
         or path.parts[0] not in PROGRAMS
         or "migrations" in path.parts  # Alembic finds these by their place
         or path.parts[:2] == ("firmware", "mcu")  # frozen into the board's image by its manifest
+        or name == "firmware/manifest.py"  # which MicroPython's build reads
     )
 
 
