@@ -46,7 +46,7 @@ from circulation.wire.messages import (
 )
 from circulation.wire.topics import Topics, parse
 from firmware.gate import commands, events
-from firmware.mcu.link import CLOSED, CONNECTED, MESSAGE
+from firmware.mcu.link import CLOSED, CONNECTED, MESSAGE, REFUSED
 from firmware.mcu.telling import TelemetryTurns
 from firmware.mcu.version import VERSION
 
@@ -105,6 +105,7 @@ class Courier:
         self._clock = ClockSync(random_below=random_below)
         self._turns = TelemetryTurns()
         self._heard: list[str] = []
+        self._unheard = ""
         self._told: Status | None = None
         self._told_ms = 0
         self._tick_ms = 0
@@ -145,6 +146,8 @@ class Courier:
             self._on_connected(now_ms)
         elif event[0] == CLOSED:
             self._on_closed()
+        elif event[0] == REFUSED:
+            self._unheard = str(event[1])
 
     def tick(self, now_ms: int) -> None:
         """Let time pass, ten times a second."""
@@ -187,6 +190,8 @@ class Courier:
         found = self._writer.health()
         if self._following.trouble:
             found["list"] = self._following.trouble
+        if self._unheard:
+            found["broker"] = f"it does not let us hear {self._unheard}"[:120]
         if self.rejected:
             found["messages"] = f"{self.rejected} messages refused"
         return found
@@ -230,6 +235,7 @@ class Courier:
         self._publish(self.topics.status(self.config.station), self.status(on=False), True)
 
     def _on_connected(self, now_ms: int) -> None:
+        self._told, self._unheard = None, ""
         self._turns.on_connected()
         self._carry_out(self._clock.on_connected(now_ms))
         self._carry_out(self._uploader.on_connected(now_ms))
@@ -401,19 +407,21 @@ class Courier:
         return None
 
     def _send_status(self, now_ms: int) -> None:
-        self._told = self.status(on=True)
+        status = self.status(on=True)
         self._told_ms = now_ms
-        self._publish(self.topics.status(self.config.station), self._told, True)
+        if self._publish(self.topics.status(self.config.station), status, True):
+            self._told = status  # else it is said again in a second
 
     def _publish(
         self, topic: str, message: "Any", retained: bool = False, *, qos: int = 1
-    ) -> None:
+    ) -> bool:
         if not self._link.is_up:
-            return
+            return False
         try:
-            self._link.publish(topic, encode(message), retained=retained, qos=qos)
+            return self._link.publish(topic, encode(message), retained=retained, qos=qos)
         except WireError:
             self.rejected += 1
+            return False
 
 
 def _looks_other(told: "Status | None", status: Status) -> bool:

@@ -24,7 +24,7 @@ LASTING_MS = 10_000
 QUIET_WAIT_MS_MAX = 10_000
 """Somebody always passes at a busy door: so long a connection is put off, and no longer."""
 
-CONNECTED, MESSAGE, CLOSED = "connected", "message", "closed"
+CONNECTED, MESSAGE, REFUSED, CLOSED = "connected", "message", "refused", "closed"
 
 
 class Link:

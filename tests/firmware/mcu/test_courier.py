@@ -233,6 +233,30 @@ def test_our_own_will_is_answered_with_a_birth(bench):
     assert [status.on for status in sent(bench, TOPICS.status(STATION), wire.Status)] == [True]
 
 
+def test_a_birth_that_found_no_room_is_said_again(bench):
+    """A full queue takes nothing; a second later the birth is said after all."""
+    send = bench.client.send
+    bench.client.send = lambda *_: None
+    bench.shell.link.renew("for the test")
+    bench.run(400)
+    bench.client.send = send
+    bench.run(2_500)
+
+    assert len(sent(bench, TOPICS.status(STATION), wire.Status)) == 1
+
+
+def test_a_topic_the_broker_keeps_from_us_is_told(bench):
+    """An access list that is too narrow shows on the dashboard, and goes with the connection."""
+    bench.client.events.append(("refused", TOPICS.head()))
+    bench.run(2_500)
+    said = sent(bench, TOPICS.telemetry(STATION), wire.Telemetry)
+    assert said[-1].health["broker"] == f"it does not let us hear {TOPICS.head()}"
+
+    bench.shell.link.renew("for the test")
+    bench.run(2_500)
+    assert "broker" not in bench.shell.courier.health()
+
+
 def test_a_title_that_a_kiosk_knows_reaches_the_machine(bench):
     """A kiosk answers an alarm with its book; the gate takes it without a complaint."""
     bench.pad.place(book())
