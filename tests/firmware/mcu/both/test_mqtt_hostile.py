@@ -74,6 +74,8 @@ AFTER_CONNACK = (
     (b"\x30\x04\x00\x01\x00x", NO_TOPIC),
     (b"\x30\x04\x00\x01\xffx", NO_TOPIC),
     (b"\x30\x05\x00\x02\xc0\x80x", NO_TOPIC),  # NUL in an overlong form
+    (b"\x30\x06\x00\x03\xe0\x80\xafx", NO_TOPIC),  # / in overlong forms
+    (b"\x30\x07\x00\x04\xf0\x80\x80\xafx", NO_TOPIC),
     (b"\x30\x05\x00\x02\xc3\x28x", NO_TOPIC),
     (b"\x30\x06\x00\x03\xed\xa0\x80x", NO_TOPIC),  # a surrogate [1.5.3]
     (b"\x30\x05\x00\x03\xe2\x82x", NO_TOPIC),
@@ -98,6 +100,50 @@ def test_what_is_against_the_standard_closes_and_says_so():
         assert bench.turn(raw) == [("closed", why)], raw
     for raw, why in AFTER_CONNACK:
         assert _prepared().turn(raw)[-1:] == [("closed", why)], raw
+
+
+def test_a_topic_longer_than_its_packet_reads_nothing_of_the_one_before():
+    """What an earlier message left in the buffer is never taken for a topic."""
+    bench = Bench().up()
+    assert bench.turn(b"\x30\x0c\x00\x01tabcdefghi")[-1][1] == "t"
+
+    assert bench.turn(b"\x30\x03\x00\x04s") == [("closed", NO_TOPIC)]
+
+
+def test_a_socket_that_cannot_connect_closes_at_once():
+    """What connect itself raises, no route or no memory, is told and not waited for."""
+
+    class Net:
+        """A socket module without a route, and its only socket."""
+
+        AF_INET = SOCK_STREAM = 1
+        closed = 0
+
+        def socket(self, _family, _kind):
+            return self
+
+        def getaddrinfo(self, host, port, *_wanted):
+            return [(1, 1, 0, "", (host, port))]
+
+        def setblocking(self, flag):
+            assert not flag
+
+        def setsockopt(self, *_option):
+            pass
+
+        def connect(self, _address):
+            raise OSError(113, "no route")
+
+        def close(self):
+            self.closed += 1
+
+    net = Net()
+    client = MQTTClient("g1", "192.0.2.1", net=net)
+    client.begin(0)
+    ((kind, why),) = client.poll(0)
+
+    assert (kind, why[:7]) == ("closed", "OSError")
+    assert net.closed == 1
 
 
 def test_topics_of_every_length_of_utf8_are_read():
