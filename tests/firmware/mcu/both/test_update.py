@@ -528,3 +528,31 @@ def test_a_power_cut_while_keys_are_taken_leaves_the_old_or_the_new():
         flash.left, flash.spent = cut, 0
         until_dark(trust, flash, [second])
         assert trusted(flash) in ([first], [second]), cut
+
+
+def test_a_second_power_cut_meets_no_last_copy():
+    """A record torn by one cut is mended first, so the next cut never meets the only whole one."""
+    first, second = public_key_of(PRIVATE), public_key_of(OTHER)
+    for torn in FILES:
+        for cut in range(0, 460, 3):
+            flash = provisioned(False, first)
+            flash.files[torn] = flash.files[torn][:100]
+            flash.left, flash.spent = cut, 0
+            until_dark(trust, flash, [second])
+            assert trusted(flash) in ([first], [second]), (torn, cut)
+
+
+def test_the_way_back_is_what_ran():
+    """After damage the version before runs; a new one on trial that fails leads back to that."""
+    flash = on_version_2()
+    install(flash, update(3), choice=running(flash), verification=Believe)
+    running(flash)
+    confirm(flash)
+    flash.flip("b/program", 300)
+    assert running(flash)[:2] == (A, 2)
+
+    install(flash, update(4), choice=running(flash), verification=Believe)
+    assert running(flash)[:3] == (B, 4, True)
+    give_up(flash)
+
+    assert running(flash)[:2] == (A, 2)
