@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENOENT, EBADF, ENOSPC = 2, 9, 28  # MicroPython's errno has no ENOSPC
+ENOENT, EBADF, EINVAL, ENOSPC = 2, 9, 22, 28  # MicroPython's errno has no ENOSPC
 BLOCK_BYTES = 4_096
 PICO_W_BLOCKS = 212  # 848 KiB: the file system of the stock build
 ERASE_STEPS = 4
@@ -98,9 +98,15 @@ class NorFlash:
     """A chip, or a partition of it: `rp2.Flash` and `esp32.Partition` to a ring or to LittleFS."""
 
     def __init__(
-        self, blocks: int, *, block_bytes: int = BLOCK_BYTES, supply: "Supply | None" = None
+        self,
+        blocks: int,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        supply: "Supply | None" = None,
+        page_bytes: int = 256,
     ) -> None:
-        """Return an erased chip."""
+        """Return an erased chip. page_bytes: what it programs at once, aligned."""
+        self.page_bytes = page_bytes
         self.blocks = blocks
         self.block_bytes = block_bytes
         self.supply = supply or Supply()
@@ -124,6 +130,8 @@ class NorFlash:
             offset = 0
             for index in range(len(content) // self.block_bytes):
                 self.erase(block + index)
+        if offset % self.page_bytes or len(content) % self.page_bytes:
+            raise OSError(EINVAL, "not whole pages")
         self.programs += 1
         start = block * self.block_bytes + offset
         for index, byte in enumerate(content):

@@ -58,7 +58,7 @@ def test_without_power_nothing_runs():
 
 def test_writing_only_clears_bits():
     """NOR flash: a byte that was not erased comes out as both, and is counted as spoiled."""
-    chip = NorFlash(1, block_bytes=16)
+    chip = NorFlash(1, block_bytes=16, page_bytes=1)
     chip.writeblocks(0, b"\xf0", 3)
     chip.writeblocks(0, b"\x3c", 3)
     found = bytearray(1)
@@ -67,6 +67,13 @@ def test_writing_only_clears_bits():
     assert (found, chip.spoiled) == (b"\x30", 1)
     chip.ioctl(6, 0)
     assert chip.image == b"\xff" * 16
+
+
+@pytest.mark.parametrize(("offset", "size"), [(128, 256), (0, 128)])
+def test_pages_are_programmed_whole(offset, size):
+    """An RP2040 refuses a part of a page, and so does the model."""
+    with pytest.raises(OSError, match="not whole pages"):
+        NorFlash(1).writeblocks(0, bytes(size), offset)
 
 
 def test_a_cut_erase_leaves_the_rest_of_the_block_in_doubt():
@@ -84,7 +91,7 @@ def test_a_cut_erase_leaves_the_rest_of_the_block_in_doubt():
 
 def test_a_block_device_counts_its_blocks():
     """What LittleFS asks of it by ioctl; a write without an offset erases before."""
-    chip = NorFlash(3, block_bytes=16)
+    chip = NorFlash(3, block_bytes=16, page_bytes=16)
     chip.writeblocks(1, b"\x00" * 16)
     chip.writeblocks(1, b"\x01" * 16)
 

@@ -322,6 +322,27 @@ def test_marks_that_are_something_else_are_none(packed):
     assert found is None or isinstance(found, Marks)
 
 
+def test_marks_that_cannot_be_understood_leave_those_before():
+    """The newest that mean something count."""
+    board = Board()
+    journal = board.start()
+    journal.set_lineage("00000000000000a1", 0)
+    Ring(BlockRegion(board.marks, 2, sector_bytes=SECTOR)).append(b"something else")
+
+    assert board.start().lineage == "00000000000000a1"
+
+
+def test_older_epochs_go_when_a_backup_has_the_new_one_without_rows():
+    """keep_from 2 says so, though nothing of the new epoch is acknowledged yet."""
+    journal = Board().start()
+    journal.append(body(1))
+    journal.open_epoch(1, "00000000000000e2", 2)
+    kept = journal.has_older
+    journal.mark_acked(0, 2)
+
+    assert (kept, journal.has_older) == (True, False)
+
+
 def test_marks_come_back_as_they_were_packed():
     """With a parent and a lineage, and without."""
     journal = Board().start()

@@ -193,6 +193,38 @@ def test_a_file_cut_short_costs_what_was_behind(left, readable):
     assert kept(start())[-1] == b"after"
 
 
+def test_what_is_not_there_reads_as_erased():
+    """A file that somebody removed, or cut short, never leaves anything in the buffer."""
+    files = FlashFiles(16, block_bytes=SECTOR)
+    region = FileRegion("/ring", 2, sector_bytes=SECTOR, opener=files.open)
+    region.write(1, 0, b"abc")
+    files.remove("/ring.0")
+    del files.contents["/ring.1"][2:]
+    found = [bytearray(b"zzzz"), bytearray(b"zzzz")]
+    for sector in (0, 1):
+        region.read_into(sector, 0, found[sector])
+
+    assert found == [b"\xff\xff\xff\xff", b"ab\xff\xff"]
+
+
+def test_a_disk_too_full_to_enter_a_sector_costs_no_entry():
+    """However often it is tried, the oldest are still there, and then the sector is entered."""
+    files = FlashFiles(8, block_bytes=SECTOR)
+    ring = ring_of(FileRegion("/ring", SECTORS, sector_bytes=SECTOR, opener=files.open))
+    for number in range(32):
+        ring.append(b"%d" % number)
+    with files.open("/other", "wb") as other:
+        other.write(bytes(files.free_blocks * SECTOR))
+    for _ in range(50):
+        with pytest.raises(RingUnwritable, match="tried again"):
+            ring.append(b"refused")
+    assert kept(ring) == [b"%d" % number for number in range(32)]
+    files.remove("/other")
+
+    assert ring.append(b"after") == 33
+    assert kept(ring) == [*(b"%d" % number for number in range(8, 32)), b"after"]
+
+
 def test_an_entry_too_long_for_the_ring_is_refused():
     """It would push out the newest ones; nothing is written of it."""
     ring = ring_of(chip_region(Supply()))
