@@ -1,15 +1,22 @@
 """The simulated board: its fakes look like the boards', and behave like them on a real VM."""
 
 import ast
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from hardware.clock import SystemClock
-from sim.mcu.board import Wires
+from sim.mcu.board import Board, Wires
+from sim.mcu.fake.board_wire import ADDRESS
 from sim.mcu.process import McuProcess, lay_out_device
+from sim.mcu.station import gate_wires, world_gate
 from sim.mfrc522.breakout import SimBreakout
 from sim.pins import SimInput, SimOutput
+from sim.world import World
+from tests.firmware.mcu.vm_gate import MOMO, STATION, UIDS, config
 from tests.support.programs import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -212,3 +219,27 @@ def test_a_power_cut_is_silence_at_once(echo):
     states = [state for _, state in echo.board.wires.outputs["16"].history]
     assert states[:2] == [True, False]
     wait_until("a second life", lambda: echo.starts, 2)
+
+
+def test_where_no_vm_is_to_be_had_the_same_files_run_on_this_python(tmp_path):
+    """The fallback of the demo: the firmware detects, and sounds the siren, on CPython too."""
+    clock = SystemClock()
+    world = World(clock)
+    gate = world.add_gate(STATION, wired=True)
+    world.add_book(MOMO, "Momo", owner="DE-1", uid=UIDS[MOMO])
+    values = config(broker_port=1)
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    board = Board(gate_wires(values, world_gate(gate)), clock=clock)
+    environment = {"PYTHONPATH": str(ROOT), ADDRESS: str(board.port)}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "sim.mcu.on_cpython"], cwd=tmp_path, env=environment
+    )
+    try:
+        wait_until("the gate detects", lambda: board.fed > 20)
+        world.walk(STATION, "lane-1", "out", [MOMO])
+
+        wait_until("the siren", lambda: gate.siren.state)
+    finally:
+        program.kill()
+        program.wait()
+        board.close()
