@@ -40,6 +40,7 @@ PORT = click.argument("port")
 @click.option("--wifi", help="The network's name; its password is asked for.")
 @click.option("--update-key", multiple=True, help="A public key whose updates it takes; twice.")
 @click.option("--no-wifi-test", is_flag=True, help="Save without having joined the Wi-Fi.")
+@click.option("--no-start", is_flag=True, help="Leave the setup open, for `update`.")
 def provision_device(port: str, file: Path | None, **given: Any) -> None:
     """Set up the microcontroller at PORT, which has no configuration yet, and start its gate.
 
@@ -52,15 +53,21 @@ def provision_device(port: str, file: Path | None, **given: Any) -> None:
         for name in missing_secrets(values):
             _keep(values, name, _ask(name))
         with _line(port) as line:
-            tries_wifi = not given["no_wifi_test"]
-            said = provision(SetupLine(line), values, keys, tries_wifi=tries_wifi)
+            setup, tries_wifi = SetupLine(line), not given["no_wifi_test"]
+            said = provision(setup, values, keys, tries_wifi=tries_wifi)
+            if not given["no_start"]:
+                setup.ask("start")
     except (ConfigInvalid, DeviceConfigInvalid, ProvisioningFailed, SigningFailed) as error:
         raise click.ClickException(str(error)) from error
     for text in said:
         click.echo(f"  · {text}")
     station = f"{values['library']}/{values['station']}"
-    click.echo(f"{station} is set up, everything was read back, and it starts now.")
-    click.echo("Next: watch its lamp (docs/firmware.md): one flash means that all is well.")
+    click.echo(f"{station} is set up, and everything was read back.")
+    click.echo(
+        "Next: "
+        + "restart it, then " * given["no_start"]
+        + "watch its lamp (docs/firmware.md): one flash means that all is well."
+    )
     click.echo(f"Then look at the gateway's page, Stations: {values['station']} must be green.")
     if not keys:
         click.echo("It has no key, so it takes no updates but over USB: see new-signing-key.")

@@ -113,7 +113,7 @@ def missing_secrets(values: Mapping[str, Any]) -> list[str]:
 def provision(
     setup: SetupLine, values: Mapping[str, Any], keys: Sequence[bytes], *, tries_wifi: bool
 ) -> list[str]:
-    """Set a device up and start it; return what it said, a line for people each.
+    """Set a device up, which is left in its setup; return what it said, a line for people each.
 
     keys: public, of whose updates it shall take; none leaves those it has. Raises ConfigInvalid
     before anything was sent, ProvisioningFailed after; nothing is kept then but by `save`.
@@ -133,7 +133,6 @@ def provision(
     said = setup.ask("wifi", within_ms=WIFI_TEST_MS + ANSWER_MS) if tries_wifi else []
     setup.ask("save")
     _compare(setup.ask("show"), lines, keys)
-    setup.ask("start")
     return [*board[:2], *[f"Wi-Fi: {line}" for line in said]]
 
 
