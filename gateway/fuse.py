@@ -31,7 +31,7 @@ from circulation.wire.fuse import (
 from gateway.errors import ListTooLarge
 
 SHORT_SEGMENTS_BELOW = 400_000  # keys; more than fit any board's flash
-TRIES_PER_SIZE = 4  # at the sizes chosen here every second to twentieth seed fails
+TRIES_PER_SIZE = 4  # at the sizes chosen here every fifth to twentieth seed fails
 TRIES_MAX = 400  # with a segment more after every four: no set of keys has come near it
 YIELD_EVERY = 4_096  # keys; a few milliseconds of work
 _DIGEST = struct.Struct(">IIIIB")
