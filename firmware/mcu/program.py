@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PLACE = "/program"
+TOPS = tuple([package.partition("/")[0] for package in PACKAGES])
 _FOLDER, _FILE = 0x4000, 0x8000
 _ENOENT, _EROFS = 2, 30
 
@@ -31,40 +32,70 @@ def start(files: "Any", modules: "dict[str, Any]", mount: "Callable[[Any, str], 
         if choice.slot != BASE:
             program = ProgramFiles(files, path_of(choice.slot))
             mount(program, PLACE)
-            replace(program.packages(), modules)
+            replace(program, modules)
     except Exception as error:  # whatever it is: the base guards
         choice = Choice(BASE, VERSION, False, f"{type(error).__name__}: {error}")
     return choice
 
 
-def replace(packages: "list[str]", modules: "dict[str, Any]", place: str = PLACE) -> None:
-    """Let these packages be imported from there in place of the base's.
+def replace(program: "ProgramFiles", modules: "dict[str, Any]", place: str = PLACE) -> None:
+    """Let what this version brings be imported from there in place of the base's.
 
-    Those above them, `firmware` and so on, stay the base's. No `__init__` of ours imports
-    anything, so what was imported before is simply forgotten, and the order is all one.
+    Whole packages first: no `__init__` of ours imports anything. Then single modules, in their
+    order, so that each finds those it needs, of this version or of the base. Everything that was
+    imported before is forgotten, as it may have met the base's.
     """
-    for package in packages:
-        top, _, last = package.partition("/")
-        name = f"{top}.{last}"
-        for loaded in list(modules):
-            if loaded == name or loaded.startswith(name + "."):
-                del modules[loaded]
-        __import__(top)
-        parent = modules[top]
-        before = parent.__path__
-        parent.__path__ = f"{place}/{top}"
-        try:
+    for name in list(modules):
+        if name.partition(".")[0] in TOPS and name.count(".") > 1:
+            del modules[name]
+    whole = program.packages()
+    for package in whole:
+        name = package.replace("/", ".")
+        modules.pop(name, None)
+        _import_from(name, f"{place}/{package.partition('/')[0]}", modules, program)
+    for path in program.paths():
+        package, _, file = path.rpartition("/")
+        if package not in whole:
+            name = package.replace("/", ".")
             __import__(name)
-        finally:
-            parent.__path__ = before
+            _import_from(
+                f"{name}.{file.rpartition('.')[0]}", f"{place}/{package}", modules, program
+            )
+
+
+def _import_from(
+    name: str, place: str, modules: "dict[str, Any]", program: "ProgramFiles"
+) -> None:
+    """Import one module from a folder; what it imports itself comes from where it always does."""
+    above = name.rpartition(".")[0]
+    __import__(above)
+    parent = modules[above]
+    before = parent.__path__
+
+    def back() -> None:
+        parent.__path__ = before
+
+    parent.__path__ = place
+    program.on_read = back  # read as a whole, and not yet run
+    try:
+        __import__(name)
+    finally:
+        back()
+        program.on_read = _nothing
+
+
+def _nothing() -> None:
+    return
 
 
 class ProgramFiles:
-    """The files of one version."""
+    """The files of one version. on_read: called when one of them has been read and closed."""
 
     def __init__(self, files: "Any", path: str) -> None:
         """files, path: where it lies. Raise OSError or UpdateRefused if it cannot be read."""
         self._files, self._path = files, path
+        self.on_read: Callable[[], None] = _nothing
+        self._paths: list[str] = []
         self._found: dict[str, tuple[int, int]] = {}
         with files.open(path, "rb") as file:
             lines = manifest_of(file)
@@ -72,12 +103,17 @@ class ProgramFiles:
             _, line = read_heading(lines.readline)
             for entry in read_entries(line, lines.readline):
                 self._found[entry.path] = (at, entry.size)
+                self._paths.append(entry.path)
                 at += entry.size
 
+    def paths(self) -> "list[str]":
+        """Return its files, in the order in which they are to be imported."""
+        return self._paths
+
     def packages(self) -> "list[str]":
-        """Return which packages it brings."""
-        brought = {path.rpartition("/")[0] for path in self._found}
-        return [package for package in PACKAGES if package in brought]
+        """Return which packages it brings as a whole: those with their `__init__`."""
+        begun = [path.rpartition("/")[0] for path in self._paths if "/__init__." in path]
+        return [package for package in PACKAGES if package in begun]
 
     def mount(self, readonly: bool, mkfs: bool) -> None:
         """Be mounted."""
@@ -105,7 +141,7 @@ class ProgramFiles:
         at, size = self._found[path]
         file = self._files.open(self._path, "rb")
         file.seek(at)
-        return ProgramFile(file, size)
+        return ProgramFile(file, size, self)
 
     def ilistdir(self, path: str) -> "Iterator[tuple[str, int, int]]":
         """Yield name, kind and inode of the files in a folder."""
@@ -119,9 +155,9 @@ class ProgramFiles:
 class ProgramFile(io.IOBase):
     """One file of a version, from its first byte to its last."""
 
-    def __init__(self, file: "Any", left: int) -> None:
-        """file: positioned at its first byte. left: its bytes."""
-        self._file, self._left = file, left
+    def __init__(self, file: "Any", left: int, program: ProgramFiles) -> None:
+        """file: positioned at its first byte. left: its bytes. program: what it belongs to."""
+        self._file, self._left, self._program = file, left, program
 
     def readinto(self, buffer: "Any") -> int:
         """Fill the buffer as far as the file goes; 0 at its end."""
@@ -134,4 +170,5 @@ class ProgramFile(io.IOBase):
         """Answer MicroPython's stream protocol; 4 is: close."""
         if request == 4:
             self._file.close()
+            self._program.on_read()
         return 0

@@ -5,11 +5,14 @@
     minimum 5                       once confirmed, nothing older runs again
     base 3                          only if it is not the whole program: on which one it builds
     trust 3d4017c3…                 0 to 2 public keys that count once this is confirmed
-    file firmware/gate/judge.mpy 4312 9f86d081…   path, bytes, SHA-256; ascending by path
+    file firmware/gate/judge.mpy 4312 9f86d081…   path, bytes, SHA-256
+
+Files are ascending by path. With a base they stand in the order in which they are imported: a
+package that comes with its `__init__` is replaced as a whole, else the modules that are named.
 
 Laws:
 - The grammar is strict: these lines in this order, one space between words, a line feed after
-  each. A line nobody knows, a path twice or out of order, is refused.
+  each. A line nobody knows, or a path twice, is refused.
 - A path lies in one of `PACKAGES`, in small letters; so none leads out of its folder, and none
   replaces what chooses between versions.
 - What is signed is the SHA-256 of these bytes as they are; nothing is parsed and written anew.
@@ -45,7 +48,7 @@ PACKAGES = (
     "firmware/mcu",
     "hardware/chips",
 )
-"""What an update replaces, each as a whole; the names above them stay with the base."""
+"""What an update replaces; the names above them stay with the base."""
 KINDS = ("mpy", "py")
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -88,13 +91,10 @@ def read_heading(read_line: "Callable[[int], bytes]") -> "tuple[Heading, bytes]"
 
 def read_entries(line: bytes, read_line: "Callable[[int], bytes]") -> "Iterator[Entry]":
     """Yield each file, from its first line on; raise UpdateRefused at the one that is wrong."""
-    before, count = "", 0
+    count = 0
     while line:
         path, size, digest = _words(line, "file", 3)
         _check_path(path)
-        if path.rpartition(".")[0] <= before:
-            raise UpdateRefused(f"update: {path} stands twice or out of order")
-        before = path.rpartition(".")[0]
         count += 1
         if count > FILES_MAX:
             raise UpdateRefused(f"update: more than {FILES_MAX} files")
@@ -107,25 +107,23 @@ def check_manifest(
 ) -> "tuple[Heading, int, int]":
     """Return the heading, how many files there are and their bytes; raise UpdateRefused.
 
-    Every package that is touched must be there with its `__init__`, and all of `PACKAGES` unless
-    the manifest names its base: what is half old and half new was never tried.
+    Without a base every one of `PACKAGES` must be there with its `__init__`.
     """
     heading, line = read_heading(read_line)
-    files, total = 0, 0
-    touched, begun = set(), set()
+    total, before = 0, ""
+    stems: set[str] = set()
     for entry in read_entries(line, read_line):
-        package, _, name = entry.path.rpartition("/")
-        touched.add(package)
-        if name.rpartition(".")[0] == "__init__":
-            begun.add(package)
-        files, total = files + 1, total + entry.size
+        stem = entry.path.rpartition(".")[0]
+        if stem in stems or (stem < before and not heading.base):
+            raise UpdateRefused(f"update: {entry.path} stands twice or out of order")
+        stems.add(stem)
+        before, total = stem, total + entry.size
         if total > bytes_max:
             raise UpdateRefused(f"update: more than {bytes_max} bytes")
-    if not files or touched != begun:
-        raise UpdateRefused("update: a package without its __init__")
-    if not heading.base and len(touched) != len(PACKAGES):
+    begun = [package for package in PACKAGES if f"{package}/__init__" in stems]
+    if not stems or (not heading.base and len(begun) != len(PACKAGES)):
         raise UpdateRefused("update: neither the whole program nor the name of its base")
-    return heading, files, total
+    return heading, len(stems), total
 
 
 def _check_path(path: str) -> None:

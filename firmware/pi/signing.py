@@ -6,13 +6,14 @@ best kept on a stick in a drawer. The public key is what devices are told; it is
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import io
 import os
 import secrets
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from firmware.mcu.ed25519 import KEY_BYTES, is_public_key, public_key_of, sign, verify
@@ -26,6 +27,7 @@ from firmware.mcu.update_manifest import (
 )
 from firmware.pi.errors import SigningFailed
 
+SOURCES = Path(__file__).parents[2]
 HEADLINE = "lendgate signing key, keep it secret: "
 
 
@@ -89,10 +91,12 @@ def sign_update(
 
     folder: with `firmware/gate` and so on in it, as `make firmware` leaves it. minimum: the oldest
     version that may still run afterwards. base: 0 for the whole program, else the flashed version
-    on which these packages build. trusted: the public keys that count from then on.
+    on which these packages and modules build. trusted: the public keys that count from then on.
     Raises SigningFailed for what no device would take.
     """
     files = _files(folder)
+    if base:
+        files = {name: files[name] for name in in_order_of_import(files)}
     text = _manifest(files, [f"version {version}", f"minimum {minimum}"], base, trusted)
     try:
         check_manifest(io.BytesIO(text).readline)
@@ -106,6 +110,50 @@ def sign_update(
         raise SigningFailed("the signature cannot be verified; is this computer well?")
     header = MAGIC + key_id(public) + signature + len(text).to_bytes(2, "big")
     return header + text + b"".join(files.values())
+
+
+def in_order_of_import(names: Iterable[str], sources: Path = SOURCES) -> list[str]:
+    """Return these files so that each stands behind all that it imports, directly or not.
+
+    sources: of this program. Raises SigningFailed for a file that has none there.
+    """
+    wanted = {name.rpartition(".")[0]: name for name in sorted(names)}
+    done: list[str] = []
+    seen: set[str] = set()
+
+    def visit(stem: str) -> None:
+        if stem in seen:
+            return
+        seen.add(stem)
+        for needed in _imports(sources / f"{stem}.py", sources):
+            visit(needed)
+        if stem in wanted:
+            done.append(wanted[stem])
+
+    for stem in wanted:
+        visit(stem)
+    return done
+
+
+def _imports(path: Path, sources: Path) -> list[str]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError) as error:
+        raise SigningFailed(f"{path}: this program has no such module") from error
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    modules = [
+        module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node not in for_types and node.module
+        for module in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    ]
+    stems = [module.replace(".", "/") for module in modules]
+    return [stem for stem in stems if (sources / f"{stem}.py").is_file()]
 
 
 def _manifest(

@@ -76,7 +76,7 @@ def lendgate(*arguments):
 
 
 def test_a_device_is_set_up_and_updated_over_its_console(device, tmp_path):
-    """From a file to a configuration in its flash, and a signed update that waits for its trial."""
+    """From a file to a configuration in its flash, and a signed update that awaits its trial."""
     flash, port = device
     private = bytes(32)
     for name, content in whole_program(5).items():

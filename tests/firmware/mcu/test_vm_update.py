@@ -84,3 +84,24 @@ def test_a_refused_update_leaves_the_base_running(device):
 
     assert lines[:2] == ["refused update: version 1 is old; 2 or higher is taken", "runs False 1 "]
     assert [line.rpartition(" ")[2] for line in lines[2:]] == ["base", "base", "base"]
+
+
+def test_single_modules_run_among_those_of_the_base(device):
+    """Each finds those it needs, new or old, and the old ones find the new."""
+    gate = "from firmware.gate.tags import SAYS\nfrom firmware.gate.config import OPTIONS\n"
+    contents = {
+        "firmware/gate/tags.mpy": compiled(device, 'SAYS = "the update"\n', "tags.py"),
+        "firmware/gate/judge.py": gate.encode(),
+    }
+    entries = [
+        f"file {path} {len(content)} {hashlib.sha256(content).hexdigest()}"
+        for path, content in contents.items()
+    ]
+    text = manifest(2, more=["base 1"], entries=entries)
+    content = package(text, {}, PRIVATE) + b"".join(contents.values())
+
+    lines = started(device, content)
+
+    assert lines[:2] == ["installed 2", "runs True 2 "]
+    assert lines[2].endswith("the update")
+    assert [line.rpartition(" ")[2] for line in lines[3:]] == ["base", "base"]

@@ -402,6 +402,8 @@ def test_names_twice_and_out_of_order_are_refused():
     for entries in (WHOLE[::-1], WHOLE + WHOLE[-1:], WHOLE[:3] + twice + WHOLE[3:]):
         content = package(manifest(2, entries=entries), {})
         assert "out of order" in refusal(provisioned(), content, verification=Believe)
+    content = package(manifest(2, more=["base 1"], entries=twice), {})
+    assert "stands twice" in refusal(provisioned(), content, verification=Believe)
 
 
 def test_a_flash_without_room_is_left_alone():
