@@ -116,6 +116,16 @@ def test_a_content_is_the_very_next_question(stand):
     assert stand.told_ms - stand.wished_ms <= 60
 
 
+def test_a_content_is_read_before_the_others_are_looked_at(stand):
+    """Ten books come at once: an alarm that waits for an owner waits for no other tag."""
+    for number in range(10):
+        stand.pad.place(tag(f"e0040100000000{number:02x}"))
+    stand.run(1_000, wish="e004010000000000")
+
+    assert stand.contents == [("e004010000000000", True, "30001", "DE1")]
+    assert stand.told_ms - stand.wished_ms <= 60
+
+
 def test_a_long_owner_is_read_to_its_end(stand):
     """A code of 13 characters reaches beyond the first frame."""
     stand.pad.place(tag(owner="DEABCDEFGHIJK"))
