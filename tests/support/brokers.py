@@ -141,8 +141,8 @@ def _running(command: list[str], configuration: str, name: str) -> Iterator[Runn
         path = Path(folder) / name
         path.write_text(configuration.replace("{port}", str(port)))
         broker = RunningBroker([*command, str(path)], port, Path(folder) / "log")
-        broker.start()
         try:
+            broker.start()
             yield broker
         finally:
             broker.kill()
