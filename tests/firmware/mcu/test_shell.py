@@ -70,6 +70,34 @@ def test_a_borrowed_book_is_silent(bench):
     assert bench.out("siren").history == []
 
 
+@pytest.mark.parametrize("thief", [None, 7, 44])
+def test_a_class_leaves_and_only_the_book_not_lent_sounds(bench, thief):
+    """Forty-five pupils, three a second, each with a book: who has lent it is not stopped."""
+    uids = [f"e0040100000000{number:02x}" for number in range(1, 46)]
+    stolen = None if thief is None else uids[thief]
+    bench.lists.lists[0].change([["k", uid, 0 if uid == stolen else 3] for uid in uids])
+    inner, outer = bench.input("beam_1"), bench.input("beam_2")
+    for number, uid in enumerate(uids):
+        security = Security.IN_STOCK if uid == stolen else Security.ON_LOAN
+        bench.pad.place(book(uid, security=security))
+        bench.run(40)
+        inner.drive(1)
+        bench.run(100)
+        outer.drive(1)
+        bench.run(60)
+        inner.drive(0)
+        bench.run(100)
+        outer.drive(0)
+        bench.run(30)
+        if number >= 2:
+            bench.pad.lift(uids[number - 2])
+    bench.run(2_000)
+
+    alarms = [fact["uids"] for fact in bench.facts() if fact["kind"] == "alarm"]
+    assert alarms == ([] if stolen is None else [[stolen]])
+    assert bench.shell.devices.lanes[0].antenna.errors == 0
+
+
 def test_nobody_is_missed_when_the_interrupt_is(bench):
     """An edge that no interrupt told of is found by the next look at the pin."""
     bench.pad.place(book())
