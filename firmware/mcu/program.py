@@ -6,7 +6,7 @@ every import asks its `stat` and its `open`. Nothing is ever written through it.
 
 import io
 
-from firmware.mcu.update import Choice, choose, manifest_of, path_of
+from firmware.mcu.update import Choice, choose, give_up, manifest_of, path_of
 from firmware.mcu.update_manifest import PACKAGES, read_entries, read_heading
 from firmware.mcu.update_state import BASE
 from firmware.mcu.version import VERSION
@@ -25,8 +25,10 @@ _ENOENT, _EROFS = 2, 30
 def start(files: "Any", modules: "dict[str, Any]", mount: "Callable[[Any, str], None]") -> Choice:
     """Choose a version, and let it be what is imported from now on; never raise.
 
-    modules: `sys.modules`. mount: `vfs.mount`.
+    A version on trial that cannot even be imported has failed: it must not be confirmed because
+    the base, which then guards, had a good sync. modules: `sys.modules`. mount: `vfs.mount`.
     """
+    choice = Choice(BASE, VERSION, False, "")
     try:
         choice = choose(files)
         if choice.slot != BASE:
@@ -34,8 +36,24 @@ def start(files: "Any", modules: "dict[str, Any]", mount: "Callable[[Any, str], 
             mount(program, PLACE)
             replace(program, modules)
     except Exception as error:  # whatever it is: the base guards
+        forget(modules, 0)
         choice = Choice(BASE, VERSION, False, f"{type(error).__name__}: {error}")
+        _fail_trial(files)
     return choice
+
+
+def _fail_trial(files: "Any") -> None:
+    try:
+        give_up(files)
+    except OSError:  # a flash that takes nothing: its tries run out
+        return
+
+
+def forget(modules: "dict[str, Any]", dots: int) -> None:
+    """Let modules of ours with more dots than that in their names be imported anew."""
+    for name in list(modules):
+        if name.partition(".")[0] in TOPS and name.count(".") > dots:
+            del modules[name]
 
 
 def replace(program: "ProgramFiles", modules: "dict[str, Any]", place: str = PLACE) -> None:
@@ -45,9 +63,7 @@ def replace(program: "ProgramFiles", modules: "dict[str, Any]", place: str = PLA
     order, so that each finds those it needs, of this version or of the base. Everything that was
     imported before is forgotten, as it may have met the base's.
     """
-    for name in list(modules):
-        if name.partition(".")[0] in TOPS and name.count(".") > 1:
-            del modules[name]
+    forget(modules, 1)
     whole = program.packages()
     for package in whole:
         name = package.replace("/", ".")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from firmware.mcu.ed25519 import public_key_of
+from firmware.mcu.update_state import BASE, load
 from sim.mcu import vm
 from tests.firmware.mcu.both.test_update import manifest, package
 
@@ -24,6 +25,16 @@ def device(tmp_path):
     (tmp_path / "flash").mkdir()
     vm.lay_out(tmp_path / "base", compiled=True, more={PROGRAM: root / PROGRAM})
     return tmp_path
+
+
+class OnHost:
+    """The files of a device in a folder of this computer, for a look from outside."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def open(self, path, mode):
+        return (self._folder / path).open(mode)
 
 
 def started(device, content):
@@ -105,3 +116,29 @@ def test_single_modules_run_among_those_of_the_base(device):
     assert lines[:2] == ["installed 2", "runs True 2 "]
     assert lines[2].endswith("the update")
     assert [line.rpartition(" ")[2] for line in lines[3:]] == ["base", "base"]
+
+
+@pytest.mark.parametrize("fault", ["raise ValueError(7)", "import no_such_module", "x = ("])
+def test_a_version_that_cannot_be_imported_is_rolled_back_at_once(device, fault):
+    """The base guards with nothing of it left, and its good sync confirms nothing."""
+    contents = {
+        "firmware/gate/__init__.py": b"",
+        "firmware/gate/config.py": b"",
+        "hardware/chips/crc.py": b"SAYS = 'the update'",
+        "firmware/mcu/version.py": fault.encode(),
+    }
+    entries = [
+        f"file {path} {len(content)} {hashlib.sha256(content).hexdigest()}"
+        for path, content in contents.items()
+    ]
+    text = manifest(2, more=["base 1"], entries=entries)
+    content = package(text, {}, PRIVATE) + b"".join(contents.values())
+
+    lines = started(device, content)
+    state = load(OnHost(device / "flash"))
+
+    assert lines[0] == "installed 2"
+    assert lines[1].startswith("runs False 1 ")
+    assert "Error" in lines[1]
+    assert [line.rpartition(" ")[2] for line in lines[2:]] == ["base", "base", "base"]
+    assert (state.trial, state.good, state.failed, state.failures) == (BASE, BASE, 2, 1)
