@@ -52,16 +52,26 @@ def run() -> None:
     sleep_ms = time.sleep_ms  # type: ignore[attr-defined]
     try:
         wlan = network.WLAN(network.STA_IF)
-        shell = None if is_held(machine, board, sleep_ms) else begun(machine, board, wlan)
-        if shell is None:
-            set_up(machine, board, wlan)
-        else:
+        is_asked = is_held(machine, board, sleep_ms)
+        shell = None if is_asked else begun(machine, board, wlan)
+        if shell is not None:
             guard(shell, Trial(DeviceFiles()), sleep_ms)
+        elif wants_setup(is_asked, DeviceFiles()):
+            set_up(machine, board, wlan)
     except Exception as error:
         sys.print_exception(error)  # type: ignore[attr-defined]
     finally:
         quiet(machine, board)
     machine.reset()
+
+
+def wants_setup(is_asked: bool, files: "Any") -> bool:
+    """Return whether to speak over USB now.
+
+    A version on trial that cannot work with the configuration of the one before has failed: the
+    board starts anew with that one, instead of waiting for somebody with a cable.
+    """
+    return is_asked or not give_up(files)
 
 
 def begun(machine: "Any", board: "Any", wlan: "Any") -> "Shell | None":

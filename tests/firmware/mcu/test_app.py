@@ -46,6 +46,16 @@ def test_without_a_sync_a_version_on_trial_loses_after_half_an_hour(files):
     assert (load(files).trial, load(files).failed) == (0, 2)
 
 
+def test_a_version_that_cannot_read_the_configuration_has_failed(files):
+    """The version before guards after the next start; whoever holds the button gets the setup."""
+    assert app.wants_setup(True, files)
+    assert load(files).trial == A
+
+    assert not app.wants_setup(False, files)
+    assert (load(files).trial, load(files).failed) == (0, 2)
+    assert app.wants_setup(False, files)
+
+
 def test_without_a_trial_nothing_ends(tmp_path):
     """A gate whose gateway is away for weeks guards on."""
     trial = app.Trial(Files(tmp_path))
