@@ -16,7 +16,7 @@ import math
 import struct
 import time
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from circulation.wire.fuse import (
     BITS_MAX,
@@ -34,7 +34,9 @@ SHORT_SEGMENTS_BELOW = 400_000  # keys; more than fit any board's flash
 TRIES_PER_SIZE = 4  # at the sizes chosen here every fifth to twentieth seed fails
 TRIES_MAX = 400  # with a segment more after every four: no set of keys has come near it
 YIELD_EVERY = 4_096  # keys; a few milliseconds of work
-_DIGEST = struct.Struct(">IIIIB")
+YIELD_MASK = YIELD_EVERY - 1
+ONE, TWO = 1 << 44, 2 << 44  # above any sum of numbers of keys
+_DIGESTS = struct.Struct(">IIIIB15x")
 Filter = tuple[bytes, int, int, bytes]  # seed, bits, segments, fingerprints
 
 
@@ -94,59 +96,63 @@ def shape_for(count: int) -> tuple[int, int]:
 class Peeling:
     """One try at one seed: every key's places, and the order in which keys were taken away."""
 
-    def __init__(self, keys: Collection[bytes], seed: bytes, bits: int, segments: int):
+    def __init__(self, keys: Sequence[bytes], seed: bytes, bits: int, segments: int):
         self._size = (segments + 2) << bits
         self._places = tuple(array("I", bytes(4 * len(keys))) for _ in range(3))
         self._wanted = bytearray(len(keys))
-        self._crowd = [0] * self._size  # keys in each place
-        self._mixed = [0] * self._size  # their numbers, xor'd: with one left, its number
-        self._place(keys, seed, bits, segments)
-        self._order: list[tuple[int, int]] = []
+        # In each place: ONE for every key that may lie there, and the sum of their numbers; so
+        # with one key left its number stands there.
+        self._crowd = [0] * self._size
+        for start in range(0, len(keys), YIELD_EVERY):
+            self._place(start, keys[start : start + YIELD_EVERY], seed, bits, segments)
+            time.sleep(0)  # let the thread that writes have the interpreter
+        self._order: list[int] = []
+        self._taken: list[int] = []
         self._take_away()
         self.done = len(self._order) == len(keys)
 
-    def _place(self, keys: Collection[bytes], seed: bytes, bits: int, segments: int) -> None:
-        sha256, unpack, mask = hashlib.sha256, _DIGEST.unpack_from, (1 << bits) - 1
+    def _place(
+        self, start: int, keys: Sequence[bytes], seed: bytes, bits: int, segments: int
+    ) -> None:
+        sha256, mask, crowd, wanted = hashlib.sha256, (1 << bits) - 1, self._crowd, self._wanted
         first, second, third = self._places
-        crowd, mixed, wanted = self._crowd, self._mixed, self._wanted
-        for number, key in enumerate(keys):
-            one, two, three, four, wanted[number] = unpack(sha256(seed + key).digest())
-            start = ((one >> 12) * segments >> 20) << bits
-            first[number] = a = start + (two & mask)
-            second[number] = b = start + mask + 1 + (three & mask)
-            third[number] = c = start + mask + mask + 2 + (four & mask)
-            crowd[a] += 1
-            crowd[b] += 1
-            crowd[c] += 1
-            mixed[a] ^= number
-            mixed[b] ^= number
-            mixed[c] ^= number
-            if number % YIELD_EVERY == 0:
-                time.sleep(0)  # let the thread that writes have the interpreter
+        digests = b"".join([sha256(seed + key).digest() for key in keys])
+        number = start
+        for one, two, three, four, wanted[number] in _DIGESTS.iter_unpack(digests):
+            place = ((one >> 12) * segments >> 20) << bits
+            first[number] = a = place + (two & mask)
+            second[number] = b = place + mask + 1 + (three & mask)
+            third[number] = c = place + mask + mask + 2 + (four & mask)
+            key = ONE | number
+            crowd[a] += key
+            crowd[b] += key
+            crowd[c] += key
+            number += 1
 
     def _take_away(self) -> None:
-        crowd, mixed = self._crowd, self._mixed
+        crowd, order, taken = self._crowd, self._order, self._taken
         first, second, third = self._places
-        alone = [place for place, count in enumerate(crowd) if count == 1]
+        alone = [place for place, keys in enumerate(crowd) if ONE <= keys < TWO]
         while alone:
-            if len(self._order) % YIELD_EVERY == 0:
-                time.sleep(0)
             place = alone.pop()
-            if crowd[place] != 1:
+            key = crowd[place]
+            if not ONE <= key < TWO:
                 continue
-            number = mixed[place]
-            self._order.append((number, place))
+            number = key - ONE
+            order.append(number)
+            taken.append(place)
             for other in (first[number], second[number], third[number]):
-                crowd[other] -= 1
-                mixed[other] ^= number
-                if crowd[other] == 1:
+                crowd[other] = left = crowd[other] - key
+                if ONE <= left < TWO:
                     alone.append(other)
+            if number & YIELD_MASK == 0:
+                time.sleep(0)
 
     def fingerprints(self) -> bytes:
         """Return the bytes, set in the reverse of the order in which keys were taken away."""
         held = bytearray(self._size)
         first, second, third = self._places
-        for number, place in reversed(self._order):
+        for number, place in zip(reversed(self._order), reversed(self._taken), strict=True):
             # held[place] is still 0, so that the xor of all three is that of the other two.
             held[place] = (
                 self._wanted[number]

@@ -234,6 +234,7 @@ def measure(
     cold     a kiosk without a catalogue, to the first item found
     site     a loan, to the gates of the building, no gateway anywhere
     gate     tag and beam, to the siren; decisions a second; memory of the list
+    list     the list for a microcontroller: building it, bytes, misses, reads of flash
     reader   a round on an RC522: empty, one card, six; beside the package mfrc522
     fold     facts a second into the state of an item
     demo     the demo, to ready; memory of its programs

@@ -9,6 +9,7 @@ from typing import Protocol
 from sim.errors import SimError
 from sim.measure import (
     cold,
+    flash_list,
     folding,
     gate,
     ingest,
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "cold": cold,
     "site": site,
     "gate": gate,
+    "list": flash_list,
     "reader": reader,
     "fold": folding,
     "demo": start,
