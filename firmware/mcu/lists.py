@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROOM_BYTES = 6_144
 """614 tags that changed since the file: a busy hour of a city's library."""
 ASK_PERCENT = 75
-CACHE_KEYS = 128
+CACHE_KEYS = 64
 FORGET_MS = 30_000
 """As long as a tag is watched (`firmware/gate/tags.py`); then its id is forgotten here too."""
 

@@ -97,3 +97,21 @@ def test_a_key_that_begins_like_another_is_another():
         table.get(packed_key(key)) for key in ("e0", "e000", "e00000", "\0", "\0\0", "e0000000")
     ]
     assert found == [0, 1, 2, 3, 4, NONE]
+
+
+def test_what_is_said_of_one_key_is_said_of_no_other():
+    """Keys that differ in one byte alone, whichever it is, short and long: none is another."""
+    table, model = KeyTable(8_192), {}
+    for base in ("e00401501a2b3c4d", "303400000000000000000001", "item:30218001234567"):
+        first = packed_key(base)
+        for at in range(1, len(first)):
+            other = bytearray(first)
+            other[at] ^= 1
+            model[bytes(other)] = at
+        model[first] = 99
+    for key in model:
+        assert table.put(key, model[key])
+
+    for key in model:
+        assert table.get(key) == model[key]
+    assert len(table) == len(model)
