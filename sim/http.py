@@ -17,14 +17,14 @@ class HttpFailed(SimError):
 
 def get_json(url: str) -> Any:
     """Return what a GET answers."""
-    return _send(urllib.request.Request(url, headers={"accept": "application/json"}))
+    return _send(url, headers={"accept": "application/json"})
 
 
 def post_json(url: str, body: dict[str, Any]) -> Any:
     """Return what a POST answers."""
     content = json.dumps(body).encode()
     headers = {"content-type": "application/json", "accept": "application/json"}
-    return _send(urllib.request.Request(url, content, headers, method="POST"))
+    return _send(url, data=content, headers=headers, method="POST")
 
 
 def answers(url: str) -> bool:
@@ -36,13 +36,14 @@ def answers(url: str) -> bool:
     return True
 
 
-def _send(request: urllib.request.Request) -> Any:
+def _send(url: str, **more: Any) -> Any:
     try:
+        request = urllib.request.Request(url, **more)
         with urllib.request.urlopen(request, timeout=ANSWER_S_MAX) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         with error:
             told = error.read(2_000).decode(errors="replace")
-        raise HttpFailed(f"{request.full_url}: {error.code} {told}") from error
+        raise HttpFailed(f"{url}: {error.code} {told}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise HttpFailed(f"{request.full_url}: {error}") from error
+        raise HttpFailed(f"{url}: {error}") from error

@@ -30,7 +30,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from sim.house import Broker, House, HouseClock
+    from sim.house.broker import Broker
+    from sim.house.clock import HouseClock
+    from sim.house.house import House
     from sim.mfrc522.chip import SimMfrc522
     from sim.pi.board import SimPi
     from sim.recording.replay import Replay
@@ -79,7 +81,7 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         """Play it; raises `StepFailed` or `ScenarioInvalid`."""
-        from sim.house import House
+        from sim.house.house import House
         from sim.scenario.house import HouseStage
         from sim.scenario.play import Player
         from sim.scenario.text import read_scenario
@@ -112,7 +114,7 @@ def sim_seed(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def clock() -> "HouseClock":
     """A virtual clock: it moves when told, and when somebody sleeps on it."""
-    from sim.house import HouseClock
+    from sim.house.clock import HouseClock
 
     return HouseClock()
 
@@ -149,7 +151,7 @@ def bench(world: "World", kiosk: "SimKiosk", gate: "SimGate") -> "World":
 @pytest.fixture
 def broker() -> "Broker":
     """A broker in memory."""
-    from sim.house import Broker
+    from sim.house.broker import Broker
 
     return Broker()
 
@@ -157,7 +159,7 @@ def broker() -> "Broker":
 @pytest.fixture
 def site(clock: "HouseClock", sim_seed: int, tmp_path: Path) -> Iterator["House"]:
     """A whole house, switched on; see `sim/house`."""
-    from sim.house import House
+    from sim.house.house import House
 
     with House(seed=sim_seed, folder=tmp_path, clock=clock) as house:
         yield house

@@ -12,9 +12,3 @@ each time.
     lists.py    lists handed over in memory where HTTP would carry them
     gateway.py, kiosk.py, gate.py   the three programs, stepped by hand
 """
-
-from sim.house.broker import Broker, BusLink
-from sim.house.clock import HouseClock
-from sim.house.house import House
-
-__all__ = ["Broker", "BusLink", "House", "HouseClock"]

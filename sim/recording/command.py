@@ -86,12 +86,16 @@ def record(file: Path, driver: str, port: str, bus: int, device: int, **more: in
     end, build = DRIVERS[driver]
     if end != "mfrc522" and not port:
         raise click.UsageError(f"{driver} is on a serial port: name it with --port")
+    if file.exists():
+        raise click.UsageError(f"{file} exists already: a recording never replaces a file")
     clock = SystemClock()
     wire = "spi0.0" if end == "mfrc522" else "pad"
     click.echo(f"recording into {file}; {CAUTION}")
-    with Recorder(
-        file, clock, driver=driver, note=str(more["note"]), wires={wire: end}
-    ) as recorder:
+    try:
+        opened = Recorder(file, clock, driver=driver, note=str(more["note"]), wires={wire: end})
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be written ({error.strerror})") from error
+    with opened as recorder:
         wires = RecorderWires(recorder, wire, bus=_bus(bus, device), opener=_open)
         reader = recorder.reader(build(wires, port))
         until_ms = clock.now_ms() + int(more["seconds"]) * 1_000

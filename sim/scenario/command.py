@@ -51,6 +51,8 @@ def play(files: tuple[Path, ...], words: bool, **options: Any) -> None:
     if not files:
         raise click.UsageError("name at least one file; --words lists what one can say")
     wanted = Wanted(**options)
+    if wanted.bench and wanted.wires:
+        raise click.UsageError("--wires is for the library of this process; a demo has its own")
     handler = logging.StreamHandler() if wanted.verbose else logging.NullHandler()
     logging.getLogger().addHandler(handler)
     codes = [_play_file(file, wanted) for file in _found(files)]
@@ -61,8 +63,11 @@ def _found(files: tuple[Path, ...]) -> list[Path]:
     """Return the files; of a folder, every scenario in it."""
     found: list[Path] = []
     for file in files:
-        found += sorted(file.glob("**/*.scenario")) if file.is_dir() else [file]
-    return found or list(files)
+        inside = sorted(file.glob("**/*.scenario")) if file.is_dir() else [file]
+        if not inside:
+            raise click.UsageError(f"{file}: no *.scenario in this folder")
+        found += inside
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ def _play_file(file: Path, wanted: Wanted) -> int:
 
 
 def _play(scenario: Scenario, wanted: Wanted) -> bool:
-    from sim.house import House
+    from sim.house.house import House
     from sim.library import KIOSKS
     from sim.scenario.house import HouseStage
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.board import Desk
 from sim.demo_files import LIBRARY
 from sim.faults import OFF, STUCK
-from sim.house import House
+from sim.house.house import House
 
 
 @pytest.fixture(scope="module")

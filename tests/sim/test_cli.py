@@ -75,3 +75,28 @@ def test_a_station_names_what_is_wrong_with_its_file(tmp_path, command):
     assert code == 1
     assert "station.toml" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["record", "{here}/kept.toml", "--driver", "rc522"], "never replaces a file"),
+        (["record", "{here}/no/such.jsonl", "--driver", "rc522"], "cannot be written"),
+        (["play", "{here}"], "no *.scenario in this folder"),
+        (["play", "{here}/one.scenario", "--bench", "notaurl"], "notaurl"),
+        (["play", "{here}/one.scenario", "--bench", "http://x", "--wires"], "a demo has its own"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(tmp_path, arguments, says):
+    """No file is overwritten, no traceback shown: what was wrong is said, and nothing is done."""
+    kept = tmp_path / "kept.toml"
+    kept.write_text("mine = 1\n")
+    (tmp_path / "empty").mkdir()
+    if arguments[1].endswith("one.scenario"):
+        (tmp_path / "one.scenario").write_text("# One.\nwait 1 s\n")
+    told = CliRunner().invoke(main, [one.format(here=tmp_path) for one in arguments])
+
+    assert told.exit_code in (1, 2)
+    assert says in told.output
+    assert not told.exception or isinstance(told.exception, SystemExit)
+    assert kept.read_text() == "mine = 1\n"

@@ -6,7 +6,9 @@ import pytest
 
 from circulation.link import Connected, Disconnected, NotConnected, Received
 from sim.errors import WorldError
-from sim.house import Broker, House, HouseClock
+from sim.house.broker import Broker
+from sim.house.clock import HouseClock
+from sim.house.house import House
 from sim.house.line import LineLink, SimLine
 
 MOMO, DUNE = "30715000000015", "30715000000262"

@@ -76,7 +76,7 @@ def test_a_scenario_file_is_a_test_and_fails_in_its_own_words(project):
 
 FIXTURES = """
 import pytest
-from sim.house import BusLink
+from sim.house.broker import BusLink
 from hardware.ports import Security
 from hardware.scanners.keyboard import KeyboardScanner
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.house import House
+from sim.house.house import House
 from sim.scenario.forms import FORMS
 from sim.scenario.house import HouseStage
 from sim.scenario.play import Player

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from sim.__main__ import main
 from sim.errors import ScenarioInvalid
-from sim.house import House
+from sim.house.house import House
 from sim.scenario.house import HouseStage
 from sim.scenario.play import Player
 from sim.scenario.text import parse_scenario, read_scenario

@@ -15,7 +15,7 @@ from sim.bench.app import ACTIONS
 from sim.clock import VirtualClock
 from sim.devices import SimPrinter, SimReader, SimScanner
 from sim.faults import FAULTS
-from sim.house import House
+from sim.house.house import House
 from sim.house.kiosk import SimDisk
 from sim.house.line import SimLine
 from sim.pins import SimInput, SimOutput
