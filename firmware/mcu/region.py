@@ -27,6 +27,8 @@ SECTOR_BYTES = 4_096
 """What NOR flash erases at once, on both boards (W25Q16JV §8.2.15; ESP-IDF, SPI flash)."""
 PAGE_BYTES = 256
 """What an RP2040 programs at once, aligned (pico-sdk, flash_range_program)."""
+_BLANK = b"\xff" * 256
+"""Written again and again: in a heap in use for weeks a whole sector may find no place."""
 _ERASE_BLOCK = 6  # ioctl of MicroPython's block devices: vfs.AbstractBlockDev
 
 
@@ -81,7 +83,7 @@ class FileRegion:
     def erase(self, sector: int) -> None:
         """Make a sector's bytes 0xFF. Raise OSError if the file system cannot."""
         name, start = self._place(sector)
-        self._put(name, start, b"\xff" * self.sector_bytes)
+        self._put(name, start, _BLANK, self.sector_bytes)
 
     def _place(self, sector: int) -> "tuple[str, int]":
         if self._is_split:
@@ -96,14 +98,15 @@ class FileRegion:
             return 0
         return size
 
-    def _put(self, name: str, place: int, content: bytes) -> None:
+    def _put(self, name: str, place: int, content: bytes, repeated_to: int = 0) -> None:
         """Write at that place; what is missing before it, or all of the file, is made."""
         size = self._size(name)
         with self._open(name, "r+b" if size else "wb") as file:
             file.seek(min(size, place))
             while size < place:
-                size += file.write(b"\xff" * min(place - size, self.sector_bytes))
-            file.write(content)
+                size += file.write(_BLANK[: min(place - size, len(_BLANK))])
+            for _ in range(max(1, repeated_to // len(_BLANK))):
+                file.write(content)
             file.flush()
 
 
