@@ -91,7 +91,7 @@ def test_what_is_none_is_refused(change, says):
         ("1", 1, (Element(17, "title"),), "element 17"),
         ("1", 1, (Element(THREE_M_BRANCH, "4096"),), "4096"),
         ("1", 1, (Element(THREE_M_TYPE, "book"),), "book"),
-        ("1", 1, (Element(THREE_M_TYPE, "²"),), "²"),
+        ("1", 1, (Element(THREE_M_TYPE, "²"),), "must be 0 to 255"),
     ],
 )
 def test_what_does_not_fit_is_named(pii, part, elements, names):
