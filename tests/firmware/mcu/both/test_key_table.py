@@ -109,9 +109,9 @@ def test_what_is_said_of_one_key_is_said_of_no_other():
             other[at] ^= 1
             model[bytes(other)] = at
         model[first] = 99
-    for key in model:
-        assert table.put(key, model[key])
+    for key, at in model.items():
+        assert table.put(key, at)
 
-    for key in model:
-        assert table.get(key) == model[key]
+    for key, at in model.items():
+        assert table.get(key) == at
     assert len(table) == len(model)
