@@ -16,7 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # The unit tests are what runs without I/O, and every branch of it is covered. Devices are drivers
 # and what stands below them, each test alone with its own. The rest runs whole programs and sites,
 # one after the other; the browser's tests need a process of their own.
-UNIT := tests/circulation tests/firmware/gate tests/hardware/chips
+UNIT := tests/circulation tests/firmware/gate tests/firmware/mcu/both tests/hardware/chips
 DEVICES := $(wildcard tests/hardware/test_*.py) \
   $(addprefix tests/,hardware/readers hardware/scanners sim/mfrc522 sim/pi sim/serial)
 REST := tests $(addprefix --ignore=,$(UNIT) tests/hardware $(DEVICES) tests/browser)
