@@ -6,6 +6,7 @@ from hardware.ports import Security
 from sim.bench.plugs import Plugs
 from sim.pi.escpos import Slip
 from sim.rooms import SimGate, SimKiosk, SimThing, WiredKiosk
+from sim.serial.device import SimSerialDevice
 from sim.world import BOOK, World
 
 LOG_LINES = 60
@@ -60,7 +61,12 @@ def _kiosk(kiosk: SimKiosk | WiredKiosk, links: dict[str, str]) -> dict[str, Any
         "sound_problem": kiosk.sound_problem.state,
         "slip": _slip(kiosk),
         "paper": f"/api/paper?kiosk={kiosk.station}&n={slips}" if slips and is_wired else None,
-        "faults": _faults(pad=kiosk.pad, card=kiosk.card_reader, scanner=kiosk.scanner),
+        "faults": _faults(
+            pad=kiosk.pad,
+            card=kiosk.card_reader,
+            scanner=kiosk.scanner,
+            printer=kiosk.printer,
+        ),
     }
 
 
@@ -87,7 +93,7 @@ def _gate(gate: SimGate) -> dict[str, Any]:
                 "beam_outer": lane.beam_outer.read(),
                 "walking": lane.walking,
                 "carried": list(lane.carried),
-                "fault": lane.antenna.fault,
+                "fault": _fault(lane.antenna),
             }
             for name, lane in gate.lanes.items()
         ],
@@ -105,4 +111,12 @@ def _plug(plug: Any) -> dict[str, Any]:
 
 
 def _faults(**devices: Any) -> dict[str, str]:
-    return {name: device.fault for name, device in devices.items() if device.fault}
+    found = {name: _fault(device) for name, device in devices.items()}
+    return {name: fault for name, fault in found.items() if fault}
+
+
+def _fault(device: Any) -> str | None:
+    """Return what is wrong with a device: its fault, or that its cable is pulled."""
+    if isinstance(device, SimSerialDevice) and not device.plugged:
+        return "unplugged"
+    return str(device.fault) if device.fault else None

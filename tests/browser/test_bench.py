@@ -202,6 +202,7 @@ def test_a_device_is_made_to_fail_and_mended(bench):
     inside.get_by_label("Fault of kiosk-1/pad").select_option("off")
 
     expect(pad.get_by_text("no answer").first).to_be_visible()
+    expect(zone(bench, "kiosk-1/pad")).to_have_attribute("data-ill", "off")
     screen = bench.frame_locator('.kiosk[data-id="kiosk-1"] iframe')
     expect(screen.locator("body")).to_contain_text("scan", ignore_case=True)
     inside.get_by_label("Fault of kiosk-1/pad").select_option("")

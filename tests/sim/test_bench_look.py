@@ -187,3 +187,18 @@ def test_a_bus_log_has_limits():
 def test_exchanges_are_put_into_words(call, args, result, text):
     """Calls that carry tags, codes and slips are told; levels and health are not."""
     assert exchange_text(call, args, result) == text
+
+
+def test_what_fails_is_told_with_the_state(world):
+    """A fault and a pulled cable are in what the page draws, by the place where they are."""
+    world.kiosks["kiosk-1"].pad.fail("off")
+    world.kiosks["kiosk-1"].printer.fail("paper_out")
+    world.add_wired_kiosk("kiosk-2").pad.unplug()
+    world.gates["gate-1"].lanes["lane-1"].antenna.fail("slow")
+    seen = Bench(world).view()
+
+    assert [kiosk["faults"] for kiosk in seen["kiosks"]] == [
+        {"pad": "off", "printer": "paper_out"},
+        {"pad": "unplugged"},
+    ]
+    assert seen["gates"][0]["lanes"][0]["fault"] == "slow"

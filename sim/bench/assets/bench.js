@@ -251,6 +251,8 @@ function putInOrder(holder, element) {
 
 function drawKiosk(kiosk) {
   const panel = $(`.kiosk[data-id="${kiosk.id}"]`);
+  for (const spot of ["pad", "card", "scanner"]) drawIll($(`.${spot}`, panel), kiosk.faults[spot]);
+  drawIll($(".glass", panel), kiosk.faults.printer && `printer: ${kiosk.faults.printer}`);
   $(".lamp.ok", panel).classList.toggle("on", kiosk.sound_ok);
   $(".lamp.problem", panel).classList.toggle("on", kiosk.sound_problem);
   const slip = $(".slip", panel);
@@ -275,6 +277,7 @@ function drawGate(gate) {
   for (const lane of gate.lanes) {
     const row = $(`.lane[data-id="${lane.id}"]`, panel);
     const passage = $(".passage", row);
+    drawIll(passage, lane.fault);
     passage.classList.toggle("out", lane.walking === "out");
     passage.classList.toggle("in", lane.walking === "in");
     $(".beam.inner", row).classList.toggle("broken", lane.beam_inner);
@@ -283,6 +286,13 @@ function drawGate(gate) {
     for (const button of $$(".walk", row)) button.disabled = Boolean(lane.walking);
   }
   wail(state.gates.some((one) => one.siren));
+}
+
+// What fails is red and says so; a word stands where the eye is.
+function drawIll(element, fault) {
+  element.classList.toggle("ill", Boolean(fault));
+  if (fault) element.dataset.ill = fault.replaceAll("_", " ");
+  else delete element.dataset.ill;
 }
 
 function drawPlug(plug) {
