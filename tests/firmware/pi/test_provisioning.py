@@ -66,11 +66,11 @@ class Device:
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
         self.setup = Setup(Store(self.files), "pico_w")
+        os.write(self._master, self.setup.hello())
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def _serve(self):
-        os.write(self._master, self.setup.hello())
         while not self.setup.is_over:
             try:
                 given = os.read(self._master, 256)
@@ -89,8 +89,9 @@ class Device:
         return Config(Store(self.files).load())
 
     def close(self):
-        for descriptor in (self._slave, self._master):
-            os.close(descriptor)
+        os.close(self._slave)  # reading the other end fails then, and the thread ends
+        self._thread.join(10)
+        os.close(self._master)
 
 
 @pytest.fixture
