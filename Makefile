@@ -14,12 +14,16 @@ TYPINGS := $(VENV)/typings/.ready
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 # The unit tests are what runs without I/O, and every branch of it is covered. Devices are drivers
-# and what stands below them, each test alone with its own. The rest runs whole programs and sites,
-# one after the other; the browser's tests need a process of their own.
+# and what stands below them, programs are kiosk, gate and gateway in the test's own process: both
+# run beside each other, a file at a time. The rest starts whole sites, one after the other; the
+# browser's tests need a process of their own.
 UNIT := tests/circulation tests/firmware/gate tests/firmware/mcu/both tests/hardware/chips
 DEVICES := $(wildcard tests/hardware/test_*.py) \
   $(addprefix tests/,hardware/readers hardware/scanners sim/mfrc522 sim/pi sim/serial)
-REST := tests $(addprefix --ignore=,$(UNIT) tests/hardware $(DEVICES) tests/browser)
+PROGRAMS := $(addprefix tests/,gateway kiosk seams firmware/pi) $(wildcard tests/firmware/mcu/test_*.py) \
+  $(addprefix tests/sim/test_,house.py scenarios.py scenario_eyes.py pytest_plugin.py)
+REST := tests $(addprefix --ignore=,$(UNIT) tests/hardware tests/firmware $(DEVICES) $(PROGRAMS) \
+  tests/browser)
 BROWSER := tests/browser
 SYSTEM_PROGRAMS := mosquitto chromium openssl
 # What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
@@ -66,7 +70,7 @@ firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each 
 
 .PHONY: test
 test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
-	@$(BIN)/pytest -n auto $(DEVICES)
+	@$(BIN)/pytest -n auto --dist loadfile $(DEVICES) $(PROGRAMS)
 	$(BIN)/pytest $(REST)
 	$(BIN)/pytest $(BROWSER)
 
