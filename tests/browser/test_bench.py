@@ -249,3 +249,6 @@ def test_a_scenario_is_played_before_ones_eyes(bench):
     assert show.locator("li.done").count() == show.locator("li").count() > 2
     show.get_by_role("button", name="Close").click()
     expect(show).not_to_be_visible()
+    bench.reload()
+    expect(thing(bench, EMIL)).to_be_visible()
+    expect(show).not_to_be_visible()

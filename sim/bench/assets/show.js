@@ -14,6 +14,7 @@ export function drawShow(state, post) {
   const show = state.show;
   const told = JSON.stringify(show);
   const key = show ? show.name + show.state : "";
+  if (!drawn && show && show.state !== "playing") closed = key; // over before this page was open
   panel.hidden = !show || key === closed;
   choice.disabled = show?.state === "playing";
   if (!show || told === drawn) return;
