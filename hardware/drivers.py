@@ -123,23 +123,30 @@ class DeviceTable:
 
 
 def made_devices(
-    section: Options, clock: Clock, build: Callable[[DeviceTable], T], patience: Patience | None
+    section: Options,
+    clock: Clock,
+    kind: type[T],
+    build: Callable[[DeviceTable], T],
+    patience: Patience | None,
 ) -> T:
     """Return a program's devices: what its factory makes of the section, or what `build` does.
 
-    Raises `DevicesInvalid`, or the configuration's own error; opens nothing but what a factory
-    opens.
+    kind: what a factory must return. Raises `DevicesInvalid`, or the configuration's own error;
+    opens nothing but what a factory opens.
     """
     if not section.has("factory"):
         return build(DeviceTable(section, clock, patience=patience))
     word = section.text("factory")
     factory = find_function(word, "devices.factory")
     try:
-        return cast(T, factory(section, clock))
+        made = factory(section, clock)
     except DeviceError as error:
         raise DevicesInvalid(f"devices: {error}") from error
     except MISTAKES as error:
         raise _failed(word, "devices.factory", error) from error
+    if not isinstance(made, kind):
+        raise DevicesInvalid(f"devices.factory: it returned {made!r:.60}, not {kind.__name__}")
+    return made
 
 
 def find_function(name: str, device: str) -> Any:

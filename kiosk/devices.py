@@ -111,12 +111,9 @@ def read_devices(
     ConfigInvalid.
     """
     try:
-        devices = made_devices(section, clock, _built, patience)
+        return made_devices(section, clock, KioskDevices, _built, patience)
     except DevicesInvalid as error:
         raise ConfigInvalid(str(error)) from error
-    if not isinstance(devices, KioskDevices):
-        raise ConfigInvalid(f"devices.factory: it returned {devices!r:.60}, not KioskDevices")
-    return devices
 
 
 def open_devices(

@@ -150,12 +150,9 @@ def read_devices(
         return _built(table, section, clock, patience)
 
     try:
-        devices = made_devices(section, clock, built, patience)
+        return made_devices(section, clock, GateDevices, built, patience)
     except DevicesInvalid as error:
         raise DevicesUnavailable(str(error)) from error
-    if not isinstance(devices, GateDevices):
-        raise DevicesUnavailable(f"devices.factory: it returned {devices!r:.60}, not GateDevices")
-    return devices
 
 
 def open_devices(

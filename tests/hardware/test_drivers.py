@@ -337,11 +337,11 @@ def test_a_device_without_a_section_is_not_there(clock):
 def test_a_factory_makes_what_it_likes(clock):
     """The rest of the section is its own; when its devices are missing, that is told."""
     section = Section({"factory": f"{__name__}:factory", "port": "x"}, file="kiosk.toml")
-    assert made_devices(section, clock, lambda table: "built", None) == "made with x"
+    assert made_devices(section, clock, str, lambda table: "built", None) == "made with x"
 
     section = Section({"factory": f"{__name__}:factory", "port": "none"}, file="kiosk.toml")
     with pytest.raises(DevicesInvalid, match="devices: nothing at none"):
-        made_devices(section, clock, lambda table: "built", None)
+        made_devices(section, clock, str, lambda table: "built", None)
 
 
 @pytest.mark.parametrize("factory", ["no_function", "takes_nothing"])
@@ -349,7 +349,7 @@ def test_a_factory_that_fails_is_named(clock, factory):
     """As a driver's mistakes are."""
     section = Section({"factory": f"{__name__}:{factory}"}, file="kiosk.toml")
     with pytest.raises(DevicesInvalid, match=f"devices.factory: .*{factory}"):
-        made_devices(section, clock, lambda table: "built", None)
+        made_devices(section, clock, str, lambda table: "built", None)
 
 
 def factory(section, clock):
