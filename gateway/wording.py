@@ -12,6 +12,7 @@ from typing import Any
 
 from circulation.reasons import Reason, say
 
+EXACT_MS = 120_000  # an interval this long is shown as one minute
 Doc = dict[str, Any]
 SILENT = "not heard for a minute: "  # how a gate names the lending stations it has not heard
 _REASONS = {reason.value: reason for reason in Reason}
@@ -274,10 +275,42 @@ def instant(row: Doc) -> int | None:
 
 
 def when(row: Doc) -> str:
-    """Return when a fact happened, and how sure that is."""
-    earliest, latest = row.get("earliest_ms"), row.get("latest_ms")
-    if earliest is None or latest is None:
-        return f"about {clock(instant(row))}"
-    if latest - earliest > 120_000:
-        return f"between {clock(earliest)} and {clock(latest)}"
-    return clock(instant(row))
+    """Return when a fact happened, and within what bounds unless that is known to the minute.
+
+    An interval has a bound or has none: a boot that never met the gateway lies between its
+    neighbours, and the newest facts of such a station have none behind them yet.
+
+    >>> bounds = {"earliest_ms": 1_700_000_000_000, "latest_ms": 1_700_003_000_000}
+    >>> when(bounds).rpartition(" ± ")[2]
+    '25 min'
+    >>> when({**bounds, "flagged": 1}).rpartition("; ")[2]
+    'its clock contradicts the order of writing'
+    """
+    text = _bounded(row.get("earliest_ms"), row.get("latest_ms")) or _unbounded(row)
+    return f"{text}; its clock contradicts the order of writing" if row.get("flagged") else text
+
+
+def _bounded(earliest_ms: int | None, latest_ms: int | None) -> str | None:
+    if earliest_ms is None:
+        return None if latest_ms is None else f"before {clock(latest_ms)}"
+    if latest_ms is None:
+        return f"after {clock(earliest_ms)}"
+    middle = clock((earliest_ms + latest_ms) // 2)
+    if latest_ms - earliest_ms <= EXACT_MS:
+        return middle
+    return f"about {middle} ± {_at_most((latest_ms - earliest_ms + 1) // 2)}"
+
+
+def _unbounded(row: Doc) -> str:
+    """Return what a station's own clock said, or when the fact came; nothing follows from it."""
+    if row.get("wall_ms"):
+        return f"about {clock(row['wall_ms'])} by the station's own clock"
+    return f"before {clock(row.get('received_at'))}"
+
+
+def _at_most(duration_ms: int) -> str:
+    """Return a duration in one unit, rounded up: a bound may be too wide, never too narrow."""
+    for name, unit_ms, units_max in (("min", 60_000, 90), ("h", 3_600_000, 36)):
+        if duration_ms <= units_max * unit_ms:
+            return f"{-(-duration_ms // unit_ms)} {name}"
+    return f"{-(-duration_ms // 86_400_000)} days"
