@@ -1,0 +1,218 @@
+"""What a played plan left behind: everything a check may ask, and nothing it may change.
+
+Laws:
+1. Nothing here is recomputed by the checks' rules: it is read from the disks and from the
+   gateway's tables as they stood when the fleet had come to rest.
+2. `events` is the truth: what people and fate really did, with true times. No fact carries it.
+3. Only whole numbers, texts and bytes, in an order that depends on the plan alone; so `digest`
+   is the same on every machine.
+
+What the events of a fleet are called (who; detail):
+
+    lent renewed        a kiosk; patron, item, fact     the tick was shown, the reader has it
+    returned used_in_house   a kiosk; item, fact        the tick was shown, the item is in
+    left_behind         a kiosk; item, fact             recorded, no tick: the book stayed
+    refused             a kiosk; act, item, reasons     by the rules, or by a full disk
+    skipped             anybody; act, item, why         could not happen: no power, item not there
+    carried_out         a gate; item, holder, alarm     1 if the gate sounded for it, else 0
+    carried_in          a gate; item, holder, 0
+    decided             gateway; item, entry, state, fact
+    committed           a station; fact, epoch number, seq
+    alarm               a gate; item, row
+    started stopped     a station or the gateway; why
+    took                a kiosk; item, fact             a reader went with it before the tick
+    fault               anybody; its name in the plan's table, and more
+    healed rest         fleet; nothing                  all faults ended; nothing moves any more
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.fleet.plan import Plan
+
+Detail = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that really happened. at_ms: true virtual time. detail: see the module."""
+
+    at_ms: int
+    who: str
+    what: str
+    detail: Detail = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A fact that a station's disk held, when it was first there, and where."""
+
+    fact_id: str
+    station: str
+    epoch_n: int
+    seq: int
+    at_ms: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A row of the gateway's table of facts: which fact, from where it was applied first."""
+
+    fact_id: str
+    station: str
+    epoch_n: int
+    seq: int
+    kind: str
+    item: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A row of a journal that the gateway has a place for; fact_id is empty for what is parked."""
+
+    station: str
+    epoch: str
+    seq: int
+    hash: str
+    fact_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A row that could not be applied. fact_id: what its body says, if it can be read."""
+
+    station: str
+    epoch_n: int
+    seq: int
+    why: str
+    fact_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An entry for staff. state: open, decided or settled."""
+
+    key: str
+    rule: str
+    item: str
+    station: str
+    facts: tuple[str, ...]
+    detail: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """An item as the catalogue has it. siblings: each final state its last facts may mean."""
+
+    item: str
+    state: str
+    patron: str
+    loan: str
+    last: tuple[str, ...]
+    siblings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateList:
+    """The list a gate decides by, the site's news left out. reaches: key to reach above 0."""
+
+    lineage: str
+    version: int
+    freshness: str
+    reaches: tuple[tuple[str, int], ...]
+    unsecured: tuple[str, ...]
+    overlay: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A gate sounded. holder: who really carried the item; row: of the gate's table."""
+
+    at_ms: int
+    gate: str
+    item: str
+    row: int
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StationEnd:
+    """A station when all was over. left: rows the gateway has not said to have."""
+
+    station: str
+    epoch_n: int
+    seq_last: int
+    acked: int
+    waiting: int
+    lineage: str
+    connected: bool
+    lists: tuple[tuple[str, int], ...] = ()
+    news: int = 0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Everything left behind by one run of a plan."""
+
+    plan: Plan
+    events: list[Event] = field(default_factory=list)
+    committed: list[Committed] = field(default_factory=list)
+    acknowledged: set[str] = field(default_factory=set)
+    surviving: set[str] = field(default_factory=set)
+    applied: list[Applied] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+    item_states: dict[str, ItemState] = field(default_factory=dict)
+    declared_lost: list[tuple[str, str, int, int]] = field(default_factory=list)
+    """station, epoch id, first and last row of every hole that was declared to the gateway."""
+    gate_lists: dict[str, GateList] = field(default_factory=dict)
+    truth_list: GateList | None = None
+    alarms: list[Alarm] = field(default_factory=list)
+    stations: dict[str, StationEnd] = field(default_factory=dict)
+    keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """item to the keys a gate may know it by."""
+    tables: dict[str, str] = field(default_factory=dict)
+    """table of the gateway to the SHA-256 of its rows."""
+    peaks: dict[str, int] = field(default_factory=dict)
+    faults: Counter[str] = field(default_factory=Counter)
+    device_ms: int = 0
+    rested: bool = False
+    """Whether everything had come to rest before the plan's time to heal was over."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex over events, every body that was committed, and the gateway's tables."""
+        total = hashlib.sha256()
+        for part in self._parts():
+            encoded = part.encode() if isinstance(part, str) else part
+            total.update(len(encoded).to_bytes(8, "big") + encoded)
+        return total.hexdigest()
+
+    def _parts(self) -> Iterable[str | bytes]:
+        for event in self.events:
+            yield repr((event.at_ms, event.who, event.what, event.detail))
+        for one in self.committed:
+            yield repr((one.fact_id, one.station, one.epoch_n, one.seq, one.at_ms))
+            yield one.body
+        for name in sorted(self.tables):
+            yield f"{name} {self.tables[name]}"
+        for named in (self.gate_lists, self.stations, self.peaks, dict(self.faults)):
+            yield repr(sorted(_items(named)))
+
+    def of(self, what: str) -> list[Event]:
+        """Return the events of that name, in order."""
+        return [event for event in self.events if event.what == what]
+
+
+def _items(named: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, repr(value)) for name, value in named.items()]
