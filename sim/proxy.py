@@ -1,11 +1,17 @@
 """A network cable with a plug: a TCP proxy that can be cut, stalled and restored.
 
-    cut      connections are reset and new ones refused, as when a router says "unreachable"
-    stall    connections stay open and nothing passes, as when a cable is pulled; new ones are
-             accepted and hear nothing
-    restore  everything passes again; what a stall held back arrives now
+    drop       connections are reset, and new ones made at once
+    cut        connections are reset and new ones refused, as when a router says "unreachable"
+    stall      connections stay open and nothing passes, as when a cable is pulled; new ones are
+               accepted and hear nothing
+    slow       so many bytes a second pass, each way and each connection
+    half_open  one end of each connection is reset, the other one stays and talks to nobody, as
+               when a router between them forgets; new ones are made at once
+    restore    everything passes again; what a stall held back arrives now, and an end that was
+               left alone hears a reset
 
-Cutting and stalling work on the whole line or on one of its `connections`.
+All of them work on the whole line; a cut, a stall and a half-open end also on one of its
+`connections`. `watch` sees what passes, as a wire tap does.
 """
 
 import contextlib
@@ -14,8 +20,10 @@ import struct
 import threading
 from collections.abc import Callable
 from enum import Enum
+from typing import Protocol
 
 CHUNK_BYTES = 64 * 1024
+PIECES_PER_S = 20  # of a slow line: what passes at once is its bytes a second through this
 CONNECT_S_MAX = 5.0
 CONNECTIONS_MAX = 200
 
@@ -26,8 +34,29 @@ class LineState(Enum):
     """What a line lets through."""
 
     UP = "up"
+    SLOW = "slow"
     STALLED = "stalled"
     CUT = "cut"
+
+
+class Watch(Protocol):
+    """Sees what one connection carries, after it was handed on; each way in a thread."""
+
+    def went(self, chunk: bytes) -> None:
+        """Take what went to the target."""
+
+    def came(self, chunk: bytes) -> None:
+        """Take what came back from it."""
+
+
+class Unwatched:
+    """The watch of a line that nobody looks at."""
+
+    def went(self, chunk: bytes) -> None:
+        """See `Watch.went`."""
+
+    def came(self, chunk: bytes) -> None:
+        """See `Watch.came`."""
 
 
 class Proxy:
@@ -36,10 +65,19 @@ class Proxy:
     Port 0 takes a free one. `close` ends every connection and may be called twice.
     """
 
-    def __init__(self, target: tuple[str, int], *, port: int = 0) -> None:
+    def __init__(
+        self,
+        target: tuple[str, int],
+        *,
+        port: int = 0,
+        watch: Callable[[], Watch] = Unwatched,
+    ) -> None:
+        """watch: makes the watch of a new connection."""
         self.target = target
+        self._watch = watch
         self._lock = threading.RLock()
         self._state = LineState.UP
+        self._bytes_per_s: int | None = None
         self._open: list[Connection] = []
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
@@ -56,6 +94,28 @@ class Proxy:
         """The open connections, oldest first."""
         with self._lock:
             return tuple(self._open)
+
+    def drop(self) -> None:
+        """Reset every connection; new ones are made at once."""
+        with self._lock:
+            self._drop_all()
+
+    def half_open(self, *, near_stays: bool) -> None:
+        """Reset one end of every connection; the end that stays hears nothing more.
+
+        near_stays: whether it is whoever connected that stays, else the target.
+        """
+        for connection in self.connections:
+            connection.half_open(near_stays=near_stays)
+
+    def slow(self, bytes_per_s: int) -> None:
+        """Let no more than so many bytes a second pass, each way and each connection."""
+        self._pass_again()
+        with self._lock:
+            self._state = LineState.SLOW
+            self._bytes_per_s = bytes_per_s
+            for connection in self._open:
+                connection.slow(bytes_per_s)
 
     def cut(self) -> None:
         """Reset every connection and refuse new ones."""
@@ -79,7 +139,8 @@ class Proxy:
         self._pass_again()
         with self._lock:
             self._state = LineState.UP
-            for connection in self._open:
+            self._bytes_per_s = None
+            for connection in tuple(self._open):
                 connection.restore()
 
     def close(self) -> None:
@@ -124,8 +185,9 @@ class Proxy:
                 if len(self._open) >= CONNECTIONS_MAX or self._state is LineState.CUT:
                     _reset(near)
                     continue
-                connection = Connection(near, self.target, self._forget)
+                connection = Connection(near, self.target, self._forget, self._watch())
                 self._open.append(connection)
+                connection.slow(self._bytes_per_s)
                 if self._state is LineState.STALLED:
                     connection.stall()
             connection.start()
@@ -148,8 +210,12 @@ class Connection:
         near: socket.socket,
         target: tuple[str, int],
         forget: Callable[["Connection"], None],
+        watch: Watch,
     ) -> None:
         self._near = near
+        self._watch = watch
+        self._bytes_per_s: int | None = None
+        self._alone: socket.socket | None = None
         self._far: socket.socket | None = None
         self._target = target
         self._forget = forget
@@ -176,9 +242,27 @@ class Connection:
         """Let nothing pass from now on."""
         self._passing.clear()
 
+    def slow(self, bytes_per_s: int | None) -> None:
+        """Let no more than so many bytes a second pass from now on; None: as many as come."""
+        self._bytes_per_s = bytes_per_s
+
+    def half_open(self, *, near_stays: bool) -> None:
+        """Reset one end; the other one stays, and what it says is lost."""
+        with self._ended:
+            if self._cut or self._far is None or self._alone is not None:
+                return
+            self._alone, gone = self._near, self._far
+            if not near_stays:
+                self._alone, gone = gone, self._alone
+            self._passing.set()
+            _reset(gone)
+
     def restore(self) -> None:
-        """Let everything pass again."""
+        """Let everything pass again; an end that was left alone is reset."""
+        self._bytes_per_s = None
         self._passing.set()
+        if self._alone is not None:
+            self.cut()
 
     def _run(self) -> None:
         self._passing.wait()
@@ -195,28 +279,53 @@ class Connection:
             self._far = far
         for side in (self._near, far):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        back = threading.Thread(target=self._pump, args=(far, self._near), daemon=True)
+        back = threading.Thread(
+            target=self._pump, args=(far, self._near, self._watch.came), daemon=True
+        )
         back.start()
-        self._pump(self._near, far)
+        self._pump(self._near, far, self._watch.went)
         back.join()
         self.cut()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, watch: Callable[[bytes], None]
+    ) -> None:
         """Carry bytes one way until the source ends, then end the sink's incoming half too."""
         try:
             while chunk := source.recv(CHUNK_BYTES):
-                self._passing.wait()
-                sink.sendall(chunk)
+                self._hand_on(chunk, sink)
+                watch(chunk)
             self._passing.wait()
             self._end(sink, socket.SHUT_WR)
         except OSError:
-            # One side is gone; the other one must hear of it, or its half would hang for ever.
-            for side in (source, sink):
-                self._end(side, socket.SHUT_RDWR)
+            if self._alone is source:
+                self._swallow(source)
+            elif self._alone is None:
+                # One side is gone; the other one must hear of it, or its half would hang.
+                for side in (source, sink):
+                    self._end(side, socket.SHUT_RDWR)
+
+    def _hand_on(self, chunk: bytes, sink: socket.socket) -> None:
+        """Send all of it, as fast as the line is just now."""
+        pause = threading.Event()
+        while chunk:
+            self._passing.wait()
+            size = len(chunk)
+            if self._bytes_per_s is not None:
+                pause.wait(1 / PIECES_PER_S)
+                size = max(self._bytes_per_s // PIECES_PER_S, 1)
+            sink.sendall(chunk[:size])
+            chunk = chunk[size:]
+
+    def _swallow(self, source: socket.socket) -> None:
+        """Take what an end says that was left alone, until it gives up or is reset."""
+        with contextlib.suppress(OSError):
+            while source.recv(CHUNK_BYTES):
+                pass
 
     def _end(self, side: socket.socket, how: int) -> None:
-        """Pass an end on; a cut ends both sides itself, and as a reset, not as a goodbye."""
-        if not self._cut:
+        """Pass an end on, unless both sides are reset anyway or one was left alone."""
+        if not self._cut and self._alone is None:
             with contextlib.suppress(OSError):
                 side.shutdown(how)
 

@@ -1,5 +1,6 @@
 """A cable with a plug: cut, stalled and restored, as a whole or one connection at a time."""
 
+import queue
 import socket
 import threading
 
@@ -12,10 +13,15 @@ SILENCE_S = 0.15
 
 
 @pytest.fixture
-def echo():
+def ended():
+    """Return a queue of how the server's connections ended."""
+    return queue.Queue()
+
+
+@pytest.fixture
+def echo(ended):
     """Return the address of a server that answers every byte with itself."""
     listener = socket.create_server(("127.0.0.1", 0))
-    ended = []
 
     def answer(connection):
         with connection:
@@ -23,9 +29,9 @@ def echo():
                 while chunk := connection.recv(65_536):
                     connection.sendall(chunk)
             except OSError:
-                ended.append("reset")
+                ended.put("reset")
             else:
-                ended.append("end")
+                ended.put("end")
 
     def serve():
         while True:
@@ -203,6 +209,95 @@ def test_one_connection_is_stalled_alone(proxy, dial):
 
     held.restore()
     assert first.recv(100) == b"held"
+
+
+def test_a_drop_resets_and_the_next_connection_passes(proxy, dial):
+    """Losing a connection is no refusal: the next one is made at once."""
+    connection = dial()
+    ask(connection)
+    proxy.drop()
+
+    with pytest.raises(ConnectionResetError):
+        connection.recv(1)
+    assert ask(dial()) == b"hello"
+
+
+def test_a_slow_line_loses_nothing(proxy, dial):
+    """Pieces of a twentieth of a second's bytes arrive one by one, and all of them."""
+    proxy.slow(2_000)
+    connection = dial()
+    connection.sendall(bytes(250))
+
+    received = [connection.recv(65_536) for _ in range(3)]
+
+    assert proxy.state is LineState.SLOW
+    assert [len(piece) for piece in received] == [100, 100, 50]
+
+
+def test_a_slow_line_is_restored(proxy, dial):
+    """Afterwards a chunk passes whole, also on a connection that was slow."""
+    connection = dial()
+    ask(connection)
+    proxy.slow(20)
+    proxy.restore()
+
+    assert ask(connection, bytes(1_000)) == bytes(1_000)
+
+
+def test_the_caller_of_a_half_open_connection_talks_to_nobody(proxy, dial, ended):
+    """The target hears a reset; the caller's end stays, and what it says is lost."""
+    connection = dial()
+    ask(connection)
+    proxy.half_open(near_stays=True)
+    connection.sendall(b"is anybody there?")
+
+    assert ended.get(timeout=WAIT_S) == "reset"
+    assert hears_nothing(connection)
+    assert ask(dial()) == b"hello"
+
+
+def test_the_target_of_a_half_open_connection_waits_for_nobody(proxy, dial, ended):
+    """The caller hears a reset and comes again; the target goes on waiting for the old one."""
+    connection = dial()
+    ask(connection)
+    proxy.half_open(near_stays=False)
+
+    with pytest.raises(ConnectionResetError):
+        connection.recv(1)
+    assert ask(dial()) == b"hello"
+    assert ended.empty()
+
+
+def test_an_end_left_alone_is_reset_when_the_line_is_restored(proxy, dial):
+    """A router that is back answers what it does not know with a reset."""
+    connection = dial()
+    ask(connection)
+    proxy.half_open(near_stays=True)
+    proxy.restore()
+
+    with pytest.raises(ConnectionResetError):
+        connection.recv(1)
+    assert proxy.connections == ()
+
+
+def test_a_watch_sees_what_passes(echo):
+    """A tap hears each way of each connection apart, and only what was handed on."""
+    seen = queue.Queue()
+
+    class Tap:
+        def went(self, chunk):
+            seen.put(("went", chunk))
+
+        def came(self, chunk):
+            seen.put(("came", chunk))
+
+    watched = Proxy(echo, watch=Tap)
+    with socket.create_connection(("127.0.0.1", watched.port), timeout=WAIT_S) as connection:
+        ask(connection)
+        heard = {seen.get(timeout=WAIT_S), seen.get(timeout=WAIT_S)}
+    watched.close()
+
+    assert heard == {("went", b"hello"), ("came", b"hello")}
 
 
 def test_a_missing_target_is_a_reset():
