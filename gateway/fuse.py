@@ -4,9 +4,10 @@ The filter's layout, and how a key finds its three places, are `circulation/wire
 is what needs memory: to find an order of the keys in which each has a place that no later key
 uses, by taking away, one after the other, the keys that are alone in some place ("peeling").
 
-Pure Python takes 0.6 s a try for 200,000 keys, and one try in eight fails. Segments of half the paper's length need fewer
-bytes at the sizes a microcontroller can hold: measured, 229,376 for 200,000 keys where its
-formula gives 233,472. docs/decisions/0017-fuse-filter-for-microcontrollers.md has the numbers.
+Pure Python takes 0.6 s a try for 200,000 keys, and one try in eight fails. Segments of half the
+paper's length need fewer bytes at the sizes a microcontroller can hold: measured, 229,376 for
+200,000 keys where its formula gives 233,472. The numbers are in
+docs/decisions/0017-fuse-filter-for-microcontrollers.md.
 """
 
 from __future__ import annotations
