@@ -24,23 +24,38 @@ from gateway.errors import DecisionInvalid
 from gateway.holdings import item_fold
 from gateway.ingest import Batch, Ingest
 from gateway.stations import ensure_station
-from gateway.store import Store, new_id
+from gateway.store import Store
 
 STATION = "desk"
 NOTED = "noted"
 DECIDABLE = tuple(state.value for state in ItemState if state is not ItemState.UNCERTAIN)
 
 
+def monotonic_ms() -> int:
+    """Return the machine's monotonic clock in milliseconds."""
+    return time.monotonic_ns() // 1_000_000
+
+
 class DeskJournal:
     """The gateway's own station: its journal is a file beside the database."""
 
-    def __init__(self, store: Store, library_id: str, path: Path | str):
+    def __init__(
+        self,
+        store: Store,
+        library_id: str,
+        path: Path | str,
+        *,
+        boot: str | None = None,
+        monotonic_ms: Callable[[], int] = monotonic_ms,
+    ):
+        """boot: 8 random hex digits of this start of the program, made here if not given."""
         self.store = store
         self.library_id = library_id
         self._path = path
         self._lock = threading.Lock()
-        self._boot = secrets.token_hex(4)
-        self._started = time.monotonic()
+        self._boot = boot or secrets.token_hex(4)
+        self._monotonic_ms = monotonic_ms
+        self._started_ms = monotonic_ms()
         with store.write(library_id) as write:
             ensure_station(write, STATION, role="desk", name="Desk")
 
@@ -83,11 +98,11 @@ class DeskJournal:
         return self.write({"kind": kinds.CLOCK, **sample})
 
     def _mono_ms(self) -> int:
-        return int((time.monotonic() - self._started) * 1000)
+        return self._monotonic_ms() - self._started_ms
 
     def write(self, fields: dict[str, Any]) -> str:
         """Append a fact of the desk; return its id."""
-        fact_id = new_id()
+        fact_id = self.store.new_id()
         body = {
             "id": fact_id,
             "boot": self._boot,
@@ -145,13 +160,13 @@ class DeskJournal:
             return 0
         if mark is not None and newest == own.n and journal.hash_at(mark.hw) == mark.hash:
             return int(mark.hw)
-        journal.open_epoch(0, new_id(), max(newest, own.n) + 1)
+        journal.open_epoch(0, self.store.new_id(), max(newest, own.n) + 1)
         return 0
 
     def _with_journal(self, action: Callable[[SqliteJournal], Any]) -> Any:
         """Open, act, close: a decision comes a few times a day, from any thread."""
         connection = open_station_db(self._path)
         try:
-            return action(SqliteJournal(connection, epoch_id=new_id()))
+            return action(SqliteJournal(connection, epoch_id=self.store.new_id()))
         finally:
             connection.close()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from circulation.wire.chain import chain_start
 from gateway import diary, schema
-from gateway.store import Store, new_id
+from gateway.store import Store
 
 REMEMBERED_MS = 7 * 24 * 3600 * 1000  # a station silent for longer is not waited for
 
@@ -23,7 +23,7 @@ def current(connection: sa.Connection, library_id: str) -> str:
 
 def rotate(store: Store, library_id: str, why: str) -> str:
     """Take a new lineage; return it. Gates stay patient until `settle` says all is back."""
-    lineage = new_id()
+    lineage = store.new_id()
     with store.write(library_id) as write:
         write.execute(write.update(schema.LIBRARY).values(lineage=lineage, recovered=0))
         diary.note(write, "lineage", why=why)

@@ -94,8 +94,26 @@ class Service:
 
     def step(self) -> None:
         """Build the lists that are due and take what has come, without waiting for more."""
+        self.build()
+        self.take()
+
+    def take(self, count_max: int = BATCH_MAX) -> int:
+        """Take what has come, without waiting; return how many events that were."""
+        events = self._events_here(count_max)
+        self._handle(events)
+        return len(events)
+
+    def build(self) -> None:
+        """Build the lists that are due, and say so when a lost history is whole again."""
         self._build_due()
-        self._handle(self._events_here())
+        lineage.settle(self.hub.store, self.hub.library_id)
+
+    def do_chores(self) -> None:
+        """Do what is due at the start and every hour: the desk's clock, what may be forgotten."""
+        self.desk.compare_clock()
+        self._desk_wrote.set()
+        move_keep_from(self.hub.store, self.hub.library_id)
+        forget_readers(self.hub.store, self.hub.library_id)
 
     def stop(self) -> None:
         """Finish what was begun and stop; what is not committed will be sent again."""
@@ -194,7 +212,7 @@ class Service:
                 self._build_due()
                 if time.monotonic() >= chores_at:
                     chores_at = time.monotonic() + CHORES_EVERY_S
-                    self._do_chores()
+                    self.do_chores()
                 lineage.settle(self.hub.store, self.hub.library_id)
             except (sa.exc.SQLAlchemyError, OSError):
                 _log.exception("a list could not be built; trying again")
@@ -209,12 +227,6 @@ class Service:
                 _log.error("%s", error)
                 continue
             self._new_lists.set()
-
-    def _do_chores(self) -> None:
-        self.desk.compare_clock()
-        self._desk_wrote.set()
-        move_keep_from(self.hub.store, self.hub.library_id)
-        forget_readers(self.hub.store, self.hub.library_id)
 
 
 def _heard(event: Received) -> Heard:

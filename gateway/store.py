@@ -12,7 +12,7 @@ Laws of this file:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gateway import schema
 from gateway.changes import Changes
 from gateway.errors import LibraryUnknown, StoreUnusable
+from gateway.statements import LIBRARY, Statement, insert_into
 
 BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
 MIGRATIONS = Path(__file__).parent / "migrations"
 KINDS = ("catalogue", "patrons", "policy", "may_leave")
+_LOCKED = Statement(
+    sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == LIBRARY).with_for_update()
+)
 
 
 def new_id() -> str:
@@ -49,8 +53,25 @@ class Write:
         self.version = 0
         self.changes = Changes()
 
+    def rows(self, statement: Statement, **values: Any) -> list[Any]:
+        """Return the rows of a statement about this library."""
+        return statement.rows(self.connection, library_id=self.library_id, **values)
+
+    def first(self, statement: Statement, **values: Any) -> Any:
+        """Return the first row of a statement about this library, or None."""
+        return statement.first(self.connection, library_id=self.library_id, **values)
+
+    def run(self, statement: Statement, **values: Any) -> int:
+        """Change this library as a statement says; return how many rows."""
+        return statement.run(self.connection, library_id=self.library_id, **values)
+
+    def many(self, statement: Statement, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Change this library as a statement says, once for each row."""
+        own = [{"library_id": self.library_id, **row} for row in rows]
+        statement.many(self.connection, own)
+
     def execute(self, statement: sa.Executable, rows: Any = None) -> sa.CursorResult[Any]:
-        """Run one statement; with a list of rows, once for all of them."""
+        """Run one statement of SQLAlchemy; with a list of rows, once for all of them."""
         return self.connection.execute(statement, rows)
 
     def one(self, table: sa.Table, **key: Any) -> sa.Row[Any] | None:
@@ -73,51 +94,37 @@ class Write:
 
     def insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Insert rows; every row must name the same columns."""
-        if rows:
-            whole = [{"library_id": self.library_id, **row} for row in rows]
-            self.connection.execute(sa.insert(table), whole)
+        self._insert(table, rows, None)
 
     def upsert(self, table: sa.Table, rows: list[dict[str, Any]], *, replace: bool = True) -> None:
         """Insert rows; one whose key exists replaces the named columns, or is left alone."""
-        if not rows:
-            return
-        whole = [{"library_id": self.library_id, **row} for row in rows]
-        insert = dialect_insert(self.connection, table)
-        key = [column.name for column in table.primary_key]
-        named = {name: insert.excluded[name] for name in whole[0] if name not in key}
-        if replace and named:
-            insert = insert.on_conflict_do_update(index_elements=key, set_=named)
-        else:
-            insert = insert.on_conflict_do_nothing(index_elements=key)
-        self.connection.execute(insert, whole)
+        self._insert(table, rows, replace)
 
-
-def dialect_insert(connection: sa.Connection, table: sa.Table) -> Any:
-    """Return an INSERT that knows ON CONFLICT, for this database's dialect."""
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        return sqlite_insert(table)
-    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-    return postgresql_insert(table)
+    def _insert(self, table: sa.Table, rows: list[dict[str, Any]], replace: bool | None) -> None:
+        if rows:
+            insert = insert_into(table, tuple(rows[0]), replace)
+            insert.write(self.connection, self.library_id, rows)
 
 
 class Store:
     """One database with any number of libraries."""
 
-    def __init__(self, url: str, *, clock: Callable[[], int]):
+    def __init__(self, url: str, *, clock: Callable[[], int], new_id: Callable[[], str] = new_id):
+        """clock: milliseconds since 1970 UTC. new_id: 16 random hex digits at each call."""
         self.url = url
         self.clock = clock
+        self.new_id = new_id
         self._writer = _engine(url, writing=True)
         self._reader = _engine(url, writing=False)
 
     @classmethod
-    def at(cls, path: Path | str, *, clock: Callable[[], int]) -> Store:
+    def at(
+        cls, path: Path | str, *, clock: Callable[[], int], new_id: Callable[[], str] = new_id
+    ) -> Store:
         """Return the store in an SQLite file, whose folder is made if need be."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{path}", clock=clock)
+        return cls(f"sqlite:///{path}", clock=clock, new_id=new_id)
 
     def close(self) -> None:
         """Close every connection."""
@@ -159,7 +166,8 @@ class Store:
             ).first()
             if there is not None:
                 return False
-            row = {"library_id": library_id, "name": name, "lineage": new_id(), "recovered": 1}
+            row: dict[str, Any] = {"library_id": library_id, "name": name, "recovered": 1}
+            row["lineage"] = self.new_id()
             connection.execute(sa.insert(schema.LIBRARY), row)
             feeds = [{"library_id": library_id, "kind": kind} for kind in KINDS]
             connection.execute(sa.insert(schema.FEED), feeds)
@@ -186,12 +194,7 @@ class Store:
         """
         now_ms = self.clock()
         with self._writer.begin() as connection:
-            query = (
-                sa.select(schema.LIBRARY)
-                .where(schema.LIBRARY.c.library_id == library_id)
-                .with_for_update()
-            )
-            library = connection.execute(query).first()
+            library = _LOCKED.first(connection, library_id=library_id)
             if library is None:
                 raise LibraryUnknown(
                     f"library {library_id!r}: not in {self.url}; run `lendgate-gateway init` first"
