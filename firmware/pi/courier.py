@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import logging
 import queue
-import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from circulation.link import Connected, Disconnected, Link, Received
@@ -53,7 +53,7 @@ from circulation.wire.messages import (
 from circulation.wire.topics import Topics, parse
 from firmware.gate import commands, events
 from firmware.pi.config import StationConfig
-from firmware.pi.face import Face, read_temperature, write_face
+from firmware.pi.face import Face, feel_machine, write_face
 from firmware.pi.facts import FactWriter
 from firmware.pi.following import ListFollowing
 from firmware.pi.lists import Fetched, NotFetched
@@ -80,9 +80,14 @@ class Courier:
         *,
         tell: Callable[[Any], bool],
         random_below: Callable[[int], int],
+        feel: Callable[[Path], tuple[int | None, int | None]] = feel_machine,
     ) -> None:
-        """tell: gives the machine an event; False when it has no room."""
+        """tell: gives the machine an event; False when it has no room.
+
+        feel: returns the free bytes of a folder's disk and the processor's temperature.
+        """
         self.config = config
+        self._feel = feel
         self.topics = Topics(config.library)
         self.link: Link | None = None
         self.dropped = 0
@@ -368,15 +373,12 @@ class Courier:
         return found
 
     def _telemetry(self) -> Telemetry:
-        try:
-            disk_free = shutil.disk_usage(self.config.store.parent).free
-        except OSError:
-            disk_free = None
+        disk_free, temperature = self._feel(self.config.store.parent)
         return Telemetry(
             depth=self._uploader.waiting + self._writer.waiting,
             oldest_wall=self._waiting_since(),
             disk_free=disk_free,
-            temperature=read_temperature(),
+            temperature=temperature,
             reader_errors=self._face.reader_errors,
             health={name[:32]: text[:120] for name, text in list(self._health().items())[:32]},
             overlay=self._face.overlay,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,3 +41,15 @@ def read_temperature(path: Path = TEMPERATURE) -> int | None:
         return int(path.read_text())
     except (OSError, ValueError):
         return None
+
+
+def feel_machine(folder: Path) -> tuple[int | None, int | None]:
+    """Return the free bytes beside a folder and the temperature in thousandths of a degree.
+
+    None stands for what nobody measures.
+    """
+    try:
+        disk_free: int | None = shutil.disk_usage(folder).free
+    except OSError:
+        disk_free = None
+    return disk_free, read_temperature()
