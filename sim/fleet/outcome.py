@@ -51,7 +51,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A fact that a station's disk held, when it was first there, and where."""
+    """A fact that a station's disk held, when it was first there, and where.
+
+    item, patron: by the plan's names, empty if it is about none. The body has only hashes.
+    """
 
     fact_id: str
     station: str
@@ -59,6 +62,8 @@ class Committed:
     seq: int
     at_ms: int
     body: bytes
+    item: str = ""
+    patron: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,8 @@ class Outcome:
     item_states: dict[str, ItemState] = field(default_factory=dict)
     declared_lost: list[tuple[str, str, int, int]] = field(default_factory=list)
     """station, epoch id, first and last row of every hole that was declared to the gateway."""
+    announced: dict[str, dict[int, int]] = field(default_factory=dict)
+    """station to epoch number to the last row it said to have, of births the gateway heard."""
     gate_lists: dict[str, GateList] = field(default_factory=dict)
     truth_list: GateList | None = None
     alarms: list[Alarm] = field(default_factory=list)
