@@ -7,6 +7,7 @@
         │   ├── JournalDamaged   it does not read back as it was written
         │   ├── JournalFull      definite: nothing was written, the disk is full
         │   └── JournalMisused   a transaction was begun inside another
+        ├── JournalFileInvalid   a journal on a stick is not whole, not ours, or no journal
         └── LinkError
             ├── LinkUnavailable  definite: it was not sent
             └── LinkUncertain    indefinite: it may have been sent; sending again is harmless
@@ -38,6 +39,10 @@ class JournalFull(JournalError):
 
 class JournalMisused(JournalError):
     """A transaction was begun inside another; whose commit should it be?"""
+
+
+class JournalFileInvalid(CirculationError, ValueError):
+    """The file is no journal of this library, or not all of it; nothing was taken from it."""
 
 
 class LinkError(CirculationError):
