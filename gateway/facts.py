@@ -1,7 +1,8 @@
 """Stored fact rows as the fold sees them, and their intervals kept up to date.
 
-An interval follows from a station's `clock` facts alone. A new one can only narrow what the
-station wrote since the clock fact before it, so only that stretch is read again.
+An interval follows from a station's `clock` facts alone. Where clock and order agree, a new one
+can only narrow what the station wrote since the clock fact before it, and only that stretch is
+read again. Where they do not, what is read begins at an anchor (`circulation.fold.anchors`).
 """
 
 from __future__ import annotations
@@ -13,12 +14,56 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from circulation.facts import ClockSample, Fact
-from circulation.fold.intervals import Interval, intervals
+from circulation.facts import Fact
+from circulation.fold.anchors import agree, anchors, is_anchored
+from circulation.fold.intervals import UNKNOWN, Interval, intervals
 from circulation.wire import kinds
-from gateway import schema
-from gateway.docs import chunks
+from gateway.schema import FACT
+from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
+
+Place = tuple[int, int]  # epoch number and seq
+Rows = list[sa.RowMapping]
+
+
+_PLACE = sa.tuple_(FACT.c.epoch_n, FACT.c.seq)
+_FROM = sa.tuple_(sa.bindparam("epoch_n", type_=sa.Integer), sa.bindparam("seq", type_=sa.BigInteger))
+_OF_STATION = sa.and_(FACT.c.library_id == LIBRARY, FACT.c.station == sa.bindparam("station"))
+_CLOCKS = (
+    sa.select(FACT.c.epoch_n, FACT.c.seq)
+    .where(_OF_STATION, FACT.c.kind == sa.literal_column(f"'{kinds.CLOCK}'"))
+    .order_by(FACT.c.epoch_n.desc(), FACT.c.seq.desc())
+    .limit(1)
+)
+_LAST_CLOCK = Statement(_CLOCKS)
+_CLOCK_BEFORE = Statement(_CLOCKS.where(_PLACE < _FROM))
+_STRETCH = Statement(
+    sa.select(
+        FACT.c.id,
+        FACT.c.kind,
+        FACT.c.epoch_n,
+        FACT.c.seq,
+        FACT.c.boot,
+        FACT.c.mono_ms,
+        FACT.c.item_id,
+        sa.case((FACT.c.kind == kinds.CLOCK, FACT.c.body), else_=sa.null()).label("body"),
+        FACT.c.earliest_ms,
+        FACT.c.latest_ms,
+        FACT.c.flagged,
+    ).where(_OF_STATION, _PLACE >= _FROM)
+)
+_KEEP = Statement(
+    sa.update(FACT)
+    .where(FACT.c.library_id == LIBRARY, FACT.c.id == sa.bindparam("row_id"))
+    .values(
+        earliest_ms=sa.bindparam("new_earliest"),
+        latest_ms=sa.bindparam("new_latest"),
+        flagged=sa.bindparam("new_flagged"),
+    )
+)
+_OF_ITEMS = Statement(
+    sa.select(FACT).where(FACT.c.library_id == LIBRARY, among(FACT.c.item_id, "items"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +74,14 @@ class Stored:
     interval: Interval
 
 
-def fact_of(row: sa.RowMapping) -> Fact:
+def fact_of(row: Mapping[str, Any]) -> Fact:
     """Return the fact of a row; its item is the one resolved when it was applied."""
     fields = json.loads(row["body"])
     fact = Fact.from_row(row["station"], row["epoch_n"], row["seq"], fields, row["patron_id"])
     return fact if fact.item_id == row["item_id"] else replace(fact, item_id=row["item_id"])
 
 
-def interval_of(row: sa.RowMapping) -> Interval:
+def interval_of(row: Mapping[str, Any]) -> Interval:
     """Return a row's interval."""
     return Interval(row["earliest_ms"], row["latest_ms"], bool(row["flagged"]))
 
@@ -55,84 +100,68 @@ def facts_of_items(
     connection: sa.Connection, library_id: str, item_ids: Iterable[str]
 ) -> dict[str, list[Stored]]:
     """Return every fact of these items, by item."""
-    table = schema.FACT
     found: dict[str, list[Stored]] = {}
-    for ids in chunks(sorted(item_ids)):
-        query = sa.select(table).where(table.c.library_id == library_id, table.c.item_id.in_(ids))
-        for row in connection.execute(query).mappings():
-            stored = Stored(fact_of(row), interval_of(row))
-            found.setdefault(row["item_id"], []).append(stored)
+    for row in _OF_ITEMS.dicts(connection, library_id=library_id, items=sorted(item_ids)):
+        found.setdefault(row["item_id"], []).append(Stored(fact_of(row), interval_of(row)))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Narrowed:
-    """Intervals after a stretch was read again, and the items whose facts' changed."""
+    """Intervals after new facts, of those and their neighbours; the items whose facts' changed."""
 
     by_fact: dict[str, Interval]
     items: frozenset[str]
 
 
-def narrow_intervals(write: Write, first_new: Mapping[str, tuple[int, int]]) -> Narrowed:
-    """Read again each station's stretch that ends in its new facts; keep what changed.
+def narrow_intervals(write: Write, facts: Iterable[Fact]) -> Narrowed:
+    """Place new facts in time and keep what they say of those before them.
 
-    first_new: by station the position (epoch, seq) of the first fact just inserted.
+    facts: not in the table yet; whoever inserts them writes their intervals too.
     """
+    by_station: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_station.setdefault(fact.station, []).append(fact)
     by_fact: dict[str, Interval] = {}
     changed: list[dict[str, Any]] = []
     items: set[str] = set()
-    for station, place in first_new.items():
-        rows = _stretch(write, station, place)
-        fresh = intervals(_bare(row) for row in rows)
+    for station, fresh in by_station.items():
+        rows = _stretch(write, station, fresh)
+        if rows is None:
+            by_fact.update((fact.id, UNKNOWN) for fact in fresh)
+            continue
+        placed = intervals([*map(_bare, rows), *fresh])
+        by_fact.update(placed)
         for row in rows:
-            interval = fresh[row["id"]]
-            by_fact[row["id"]] = interval
-            if interval != interval_of(row):
-                changed.append(_changed_row(row["id"], interval))
-                items.update(filter(None, [row["item_id"]]))
-    _keep(write, changed)
+            interval = placed[row.id]
+            if (interval.earliest_ms, interval.latest_ms, int(interval.flagged)) != row[-3:]:
+                changed.append(_changed_row(row.id, interval))
+                items.update(filter(None, [row.item_id]))
+    write.many(_KEEP, changed)
     return Narrowed(by_fact, frozenset(items))
 
 
-def _stretch(write: Write, station: str, place: tuple[int, int]) -> list[sa.RowMapping]:
-    """Return the station's rows from its last clock fact before a place to its end."""
-    table = schema.FACT
-    position = sa.tuple_(table.c.epoch_n, table.c.seq)
-    own = sa.and_(table.c.library_id == write.library_id, table.c.station == station)
-    clock = (
-        sa.select(table.c.epoch_n, table.c.seq)
-        .where(own, table.c.kind == kinds.CLOCK, position < place)
-        .order_by(table.c.epoch_n.desc(), table.c.seq.desc())
-        .limit(1)
-    )
-    start = write.execute(clock).first() or (0, 0)
-    columns = [c for c in table.c if c.name not in ("body", "salt", "patron_id")]
-    body = sa.case((table.c.kind == kinds.CLOCK, table.c.body), else_=None).label("body")
-    query = sa.select(*columns, body).where(own, position >= tuple(start))
-    return list(write.execute(query.order_by(table.c.epoch_n, table.c.seq)).mappings())
+def _stretch(write: Write, station: str, fresh: list[Fact]) -> list[Any] | None:
+    """Return the station's rows from its last clock fact before new ones to its end.
 
-
-def _bare(row: sa.RowMapping) -> Fact:
-    """Return only what an interval follows from."""
-    fields = json.loads(row["body"]) if row["body"] is not None else {}
-    fact = Fact(
-        row["id"],
-        row["kind"],
-        row["station"],
-        row["epoch_n"],
-        row["seq"],
-        row["boot"],
-        row["mono_ms"],
-    )
-    sample = _sample(fields)
-    return fact if sample is None else replace(fact, clock=sample)
-
-
-def _sample(fields: Mapping[str, Any]) -> ClockSample | None:
-    if not fields:
+    None if no clock fact was ever written: then nobody knows when any of them happened.
+    """
+    first = min((fact.epoch_n, fact.seq) for fact in fresh)
+    clock = write.first(_LAST_CLOCK, station=station)
+    if clock is None and all(fact.kind != kinds.CLOCK for fact in fresh):
         return None
-    full = Fact.from_row("", 1, 1, fields)
-    return full.clock
+    if clock is not None and tuple(clock) >= first:  # they fill a hole in the journal
+        clock = write.first(_CLOCK_BEFORE, station=station, epoch_n=first[0], seq=first[1])
+    epoch_n, seq = clock or (0, 0)
+    return write.rows(_STRETCH, station=station, epoch_n=epoch_n, seq=seq)
+
+
+def _bare(row: Any) -> Fact:
+    """Return only what an interval follows from."""
+    fact = Fact(row.id, row.kind, "", row.epoch_n, row.seq, row.boot, row.mono_ms)
+    if row.body is None:
+        return fact
+    return replace(fact, clock=Fact.from_row("", 1, 1, json.loads(row.body)).clock)
 
 
 def _changed_row(fact_id: str, interval: Interval) -> dict[str, Any]:
@@ -142,19 +171,3 @@ def _changed_row(fact_id: str, interval: Interval) -> dict[str, Any]:
         "new_latest": interval.latest_ms,
         "new_flagged": int(interval.flagged),
     }
-
-
-def _keep(write: Write, changed: list[dict[str, Any]]) -> None:
-    if not changed:
-        return
-    table = schema.FACT
-    statement = (
-        sa.update(table)
-        .where(table.c.library_id == write.library_id, table.c.id == sa.bindparam("row_id"))
-        .values(
-            earliest_ms=sa.bindparam("new_earliest"),
-            latest_ms=sa.bindparam("new_latest"),
-            flagged=sa.bindparam("new_flagged"),
-        )
-    )
-    write.execute(statement, changed)

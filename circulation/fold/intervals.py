@@ -78,7 +78,7 @@ def in_journal_order(facts: Iterable[Fact]) -> list[Fact]:
 
 def _measure(ordered: Sequence[Fact]) -> tuple[list[Bounds], set[str]]:
     """Return what the samples of its own boot say of each fact, and whom they disagree on."""
-    by_boot: dict[str, list[_Sample]] = {}
+    by_boot: dict[str, list[Sample]] = {}
     for sample in _credible_samples(ordered):
         by_boot.setdefault(sample.boot, []).append(sample)
     readings = {boot: _Readings(samples) for boot, samples in by_boot.items()}
@@ -95,31 +95,42 @@ def _measure(ordered: Sequence[Fact]) -> tuple[list[Bounds], set[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class Sample:
+    """The gateway's clock stood at `now` at some instant between `sent` and `received`."""
+
     boot: str
     sent: int
     received: int
     now: int
 
 
-def _credible_samples(ordered: Sequence[Fact]) -> list[_Sample]:
+def _credible_samples(ordered: Sequence[Fact]) -> list[Sample]:
     """Return the samples that agree with the order they were written in.
 
     The gateway's clock may have jumped. The longest run of samples in which time never goes
     back is believed.
     """
-    samples = [
-        _Sample(fact.boot, fact.clock.mono_sent, fact.clock.mono_received, fact.clock.gateway_now)
-        for fact in ordered
-        if fact.kind == kinds.CLOCK and fact.clock is not None
-    ]
+    samples = [sample for sample in map(sample_of, ordered) if sample is not None]
     return [samples[index] for index in _longest_rise([sample.now for sample in samples])]
+
+
+def sample_of(fact: Fact) -> Sample | None:
+    """Return what a clock fact says of the gateway's clock; None of any other."""
+    if fact.kind != kinds.CLOCK or fact.clock is None:
+        return None
+    clock = fact.clock
+    return Sample(fact.boot, clock.mono_sent, clock.mono_received, clock.gateway_now)
+
+
+def measured_bounds(ordered: Sequence[Fact]) -> list[Bounds]:
+    """Return what the clock alone says of each fact of one station, in journal order."""
+    return _measure(ordered)[0]
 
 
 class _Readings:
     """The samples of one boot, ready to be asked about any instant of it."""
 
-    def __init__(self, samples: Sequence[_Sample]):
+    def __init__(self, samples: Sequence[Sample]):
         self._samples = sorted(samples, key=lambda sample: (sample.received, sample.sent))
         self._received = [sample.received for sample in self._samples]
 
@@ -131,10 +142,10 @@ class _Readings:
         """
         index = bisect_left(self._received, mono_ms)
         beside = self._samples[max(index - 1, 0) : index + 1]
-        return [_reading(sample, mono_ms) for sample in beside]
+        return [reading(sample, mono_ms) for sample in beside]
 
 
-def _reading(sample: _Sample, mono_ms: int) -> Bounds:
+def reading(sample: Sample, mono_ms: int) -> Bounds:
     """Return when `mono_ms` was, if the gateway's clock was read between sent and received."""
     longest = sample.received - mono_ms
     shortest = sample.sent - mono_ms
