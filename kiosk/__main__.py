@@ -15,7 +15,9 @@ import click
 
 from circulation.config import Section, parse_config, read_config
 from circulation.errors import CirculationError, ConfigInvalid
+from circulation.export import export_journal
 from circulation.journal import open_reader
+from circulation.journal_file import Head
 from circulation.policy import Policy, PolicyInvalid
 from hardware.check_terminal import PATIENCE, check_at_terminal
 from hardware.clock import SystemClock
@@ -129,6 +131,36 @@ def hardware_check(file: Path, is_alone: bool) -> None:
     except ConfigInvalid as error:
         raise click.ClickException(str(error)) from error
     sys.exit(0 if check_at_terminal(devices.items(described), clock, is_alone=is_alone) else 1)
+
+
+@main.command("export-journal")
+@FILE
+@click.argument("target", type=click.Path(path_type=Path))
+def export_journal_command(file: Path, target: Path) -> None:
+    """Write the journal onto a stick: the way to the gateway without any network.
+
+    FILE is the kiosk's configuration, TARGET a folder (the stick) or a new file. The kiosk may
+    run meanwhile, and goes on lending. At the gateway: lendgate-gateway import-journal.
+
+    The file says who borrowed what, by random reader numbers: delete it once it is imported.
+
+    \b
+    Example:  lendgate-kiosk export-journal /etc/lendgate/kiosk.toml /media/stick
+    """
+    config, clock = _read(file), SystemClock()
+    place = config.place
+    head = Head(
+        place.library, place.station, "kiosk", place.site, place.name,
+        clock.wall_ms(), clock.wall_is_sure(),
+    )  # fmt: skip
+    try:
+        exported = export_journal(config.store, target, head, key=config.site_key)
+    except CirculationError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"{exported.path}: {exported.rows} facts, {exported.waiting} of them not known to be at"
+        f" the gateway ({exported.size_bytes} bytes); the stick may be pulled"
+    )
 
 
 @main.command()

@@ -12,7 +12,9 @@ from pathlib import Path
 import click
 
 from circulation.config import parse_config, read_config
-from circulation.errors import ConfigInvalid
+from circulation.errors import CirculationError, ConfigInvalid
+from circulation.export import export_journal
+from circulation.journal_file import Head
 from circulation.patrons import card_key
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
@@ -106,6 +108,30 @@ def hardware_check(file: Path, is_alone: bool) -> None:
     except (ConfigInvalid, DevicesUnavailable) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(0 if check_at_terminal(devices.items(described), clock, is_alone=is_alone) else 1)
+
+
+@main.command("export-journal")
+@FILE
+@click.argument("target", type=click.Path(path_type=Path))
+def export_journal_command(file: Path, target: Path) -> None:
+    """Write the journal onto a stick: the way to the gateway without any network.
+
+    FILE is the gate's configuration, TARGET a folder (the stick) or a new file. The gate may
+    run meanwhile. At the gateway: lendgate-gateway import-journal.
+    """
+    config, clock = _read(file), SystemClock()
+    head = Head(
+        config.library, config.station, "gate", config.site, config.name,
+        clock.wall_ms(), clock.wall_is_sure(),
+    )  # fmt: skip
+    try:
+        exported = export_journal(config.store, target, head, key=config.site_key)
+    except CirculationError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(
+        f"{exported.path}: {exported.rows} facts, {exported.waiting} of them not known to be at"
+        f" the gateway ({exported.size_bytes} bytes); the stick may be pulled"
+    )
 
 
 @main.command()
