@@ -1,0 +1,254 @@
+"""The rules about items, gates and sizes: each sees the run that breaks it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from sim.fleet.acts import Plan, Shape
+from sim.fleet.check import check
+from sim.fleet.check_items import doubted
+from sim.fleet.outcome import (
+    Alarm,
+    Applied,
+    Committed,
+    Event,
+    GateList,
+    ItemState,
+    Outcome,
+    Position,
+    Review,
+    StationEnd,
+)
+
+LENT_AT_MS = 10_000
+LIST = GateList("aa", 3, "FRESH", (("k1", 3),), ())
+
+
+def a_fact(number, at_ms, kind, patron="", *, item="book-001", station="kiosk-1"):
+    body = json.dumps({"id": f"f{number}", "kind": kind}).encode()
+    return Committed(f"f{number}", station, 1, number, at_ms, body, item, patron)
+
+
+def a_run():
+    """Return a run in which reader-01 borrowed book-001 at kiosk-1 and everybody knows it."""
+    outcome = Outcome(
+        Plan(7, Shape(kiosks=2, gates=2, sites=2, items=3, patrons=2), (), ()), rested=True
+    )
+    write(outcome, a_fact(1, LENT_AT_MS, "checkout", "reader-01"))
+    outcome.item_states["book-001"] = ItemState("book-001", "on_loan", "reader-01", "f1", ("f1",))
+    outcome.item_states["book-002"] = ItemState("book-002", "available", "", "", ())
+    outcome.keys = {"book-001": ("k1", "i1"), "book-002": ("k2",)}
+    outcome.truth_list = LIST
+    outcome.gate_lists = {"gate-1": LIST, "gate-2": LIST}
+    return outcome
+
+
+def write(outcome, one):
+    """Let a fact be committed and applied, as it should be."""
+    outcome.committed.append(one)
+    outcome.surviving.add(one.fact_id)
+    kind = json.loads(one.body)["kind"]
+    row = Applied(one.fact_id, one.station, 1, one.seq, kind, one.item, one.body)
+    outcome.applied.append(row)
+    outcome.positions.append(Position(one.station, "e1", one.seq, "", one.fact_id))
+
+
+@pytest.fixture
+def run():
+    return a_run()
+
+
+def broken(outcome):
+    return {violation.rule for violation in check(outcome)}
+
+
+def stand(outcome, **changes):
+    outcome.item_states["book-001"] = replace(outcome.item_states["book-001"], **changes)
+
+
+def test_a_run_in_which_everybody_knows_the_truth_breaks_nothing(run):
+    """No rule sees ghosts."""
+    assert check(run) == []
+
+
+def test_a_catalogue_that_is_sure_and_wrong_is_found(run):
+    """An item without doubt is where it truly is."""
+    stand(run, state="available", patron="", loan="")
+
+    assert broken(run) == {"certain", "may_leave"}
+
+
+def test_the_trolley_is_as_good_as_the_shelf(run):
+    """Whether a returned book has been shelved yet nobody scans."""
+    run.item_states["book-002"] = replace(run.item_states["book-002"], state="to_be_shelved")
+
+    assert check(run) == []
+
+
+def test_the_wrong_borrower_is_found(run):
+    """Who has an item without doubt truly has it."""
+    stand(run, patron="reader-02")
+
+    assert broken(run) == {"holder"}
+
+
+def test_the_wrong_loan_of_the_right_borrower_is_found(run):
+    """A loan that ended is not this one."""
+    stand(run, loan="f0")
+
+    assert broken(run) == {"holder"}
+
+
+def doubt(outcome, *siblings):
+    stand(outcome, state="uncertain", patron="", loan="", siblings=siblings)
+
+
+def an_entry(rule, state="open"):
+    return Review("k", rule, "book-001", "", ("f1",), "", state)
+
+
+def test_doubt_that_staff_are_told_of_breaks_nothing(run):
+    """The true state is among what is shown, and an entry is open."""
+    doubt(run, "available", "on_loan")
+    run.reviews.append(an_entry("uncertain"))
+
+    assert check(run) == []
+    assert doubted(run) == {"book-001"}
+
+
+def test_doubt_without_an_entry_is_found(run):
+    """A decided entry is no open one."""
+    doubt(run, "on_loan")
+    run.reviews.append(an_entry("uncertain", "decided"))
+
+    assert broken(run) == {"doubt_is_told"}
+
+
+def test_doubt_that_rules_out_the_truth_is_found(run):
+    """What is true must be among what is shown."""
+    doubt(run, "available")
+    run.reviews.append(an_entry("uncertain"))
+
+    assert broken(run) == {"believable"}
+
+
+def test_a_state_taken_with_reserve_may_be_wrong(run):
+    """The order was unclear, one outcome was likely, and staff are told so."""
+    stand(run, state="to_be_shelved", patron="", loan="")
+    run.truth_list = replace(LIST, reaches=())
+    run.gate_lists.clear()
+    run.reviews.append(an_entry("order_unclear"))
+
+    assert check(run) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"lineage": "bb"},
+        {"version": 2},
+        {"reaches": ()},
+        {"unsecured": ("k2",)},
+        {"freshness": "STALE"},
+        {"overlay": 1},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_gate_with_another_list_is_found(run, wrong):
+    """Lineage, version, entries, freshness: all as the gateway has it."""
+    run.gate_lists["gate-2"] = replace(LIST, **wrong)
+
+    [found] = check(run)
+    assert (found.rule, found.who) == ("gate_lists", "gate-2")
+
+
+def test_a_list_that_is_not_what_the_catalogue_says_is_found(run):
+    """book-002 stands on the shelf and might leave."""
+    both = replace(LIST, reaches=(("k1", 3), ("k2", 3)))
+    run.truth_list = both
+    run.gate_lists = {"gate-1": both}
+
+    [found] = check(run)
+    assert (found.rule, found.about) == ("may_leave", "book-002")
+
+
+def alarm_at(at_ms, gate="gate-1", holder="reader-01"):
+    return Alarm(at_ms, gate, "book-001", 4, holder)
+
+
+def test_an_alarm_for_an_honest_reader_is_found(run):
+    """The loan was 2 s old, at a kiosk of the gate's site."""
+    run.alarms.append(alarm_at(LENT_AT_MS + 2_000))
+
+    [found] = check(run)
+    assert (found.rule, found.who, found.about) == ("honest", "gate-1", "book-001")
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        alarm_at(LENT_AT_MS + 1_999),
+        alarm_at(LENT_AT_MS + 9_000, gate="gate-2"),
+        alarm_at(LENT_AT_MS + 9_000, holder="reader-02"),
+        alarm_at(LENT_AT_MS - 1),
+    ],
+    ids=["too soon", "another site", "somebody else", "before the loan"],
+)
+def test_other_alarms_are_in_order(run, alarm):
+    """Promised is: 2 s after the loan, at its own site, for whoever borrowed it."""
+    run.alarms.append(alarm)
+
+    assert check(run) == []
+
+
+def carried_out(item, sounded, at_ms=50_000):
+    return Event(at_ms, "gate-1", "carried_out", (item, "reader-02", sounded))
+
+
+def test_a_thief_in_silence_is_found(run):
+    """book-002 was never lent, and its tag has a security bit."""
+    run.events.append(carried_out("book-002", 0))
+
+    [found] = check(run)
+    assert (found.rule, found.at_ms, found.about) == ("thief", 50_000, "book-002")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [carried_out("book-002", 1), carried_out("book-001", 0), carried_out("book-003", 0)],
+    ids=["it sounded", "it was lent", "a tag without security"],
+)
+def test_other_silence_is_in_order(run, event):
+    """A tag that says nothing of security is not judged alone."""
+    run.events.append(event)
+
+    assert check(run) == []
+
+
+def test_a_fleet_that_does_not_rest_is_found(run):
+    """After the faults everything is sent, and everybody is there."""
+    run.rested = False
+    run.stations["kiosk-1"] = StationEnd("kiosk-1", 1, 5, 3, 2, "aa", connected=False)
+
+    texts = [violation.text for violation in check(run)]
+    assert texts == [
+        "the fleet does not come to rest",
+        "kiosk-1 still has 2 rows that the gateway has not",
+        "kiosk-1 is not connected",
+    ]
+
+
+def test_what_grows_past_its_limit_is_found(run):
+    """At a gate a message has at most 4 KiB."""
+    run.peaks = {"message_bytes": 65_536, "gate_message_bytes:gate-1": 4_097}
+
+    [found] = check(run)
+    assert (found.rule, found.who) == ("limits", "gate-1")
+
+
+def test_what_is_measured_has_a_limit(run):
+    """A peak nobody set a limit for is a rule that cannot fail."""
+    run.peaks = {"novelty": 1}
+
+    assert broken(run) == {"limits"}
