@@ -44,6 +44,7 @@ package(
         "wire/shapes.py",
         "wire/text.py",
         "wire/topics.py",
+        "wire/update.py",
     ),
 )
 package(
@@ -107,7 +108,6 @@ package(
         "mcu/telling.py",
         "mcu/update.py",
         "mcu/update_install.py",
-        "mcu/update_manifest.py",
         "mcu/update_state.py",
         "mcu/version.py",
         "mcu/wifi.py",

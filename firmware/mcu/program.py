@@ -6,8 +6,8 @@ every import asks its `stat` and its `open`. Nothing is ever written through it.
 
 import io
 
+from circulation.wire.update import PACKAGES, read_entries, read_heading
 from firmware.mcu.update import Choice, choose, give_up, manifest_of, path_of
-from firmware.mcu.update_manifest import PACKAGES, read_entries, read_heading
 from firmware.mcu.update_state import BASE
 from firmware.mcu.version import VERSION
 
@@ -35,11 +35,19 @@ def start(files: "Any", modules: "dict[str, Any]", mount: "Callable[[Any, str], 
             program = ProgramFiles(files, path_of(choice.slot))
             mount(program, PLACE)
             replace(program, modules)
+        _tell(choice, modules)
     except Exception as error:  # whatever it is: the base guards
         forget(modules, 0)
         choice = Choice(BASE, VERSION, False, f"{type(error).__name__}: {error}")
+        _tell(choice, modules)
         _fail_trial(files)
     return choice
+
+
+def _tell(choice: Choice, modules: "dict[str, Any]") -> None:
+    """Tell the program that runs from now on what was chosen; this one is forgotten."""
+    __import__("firmware.mcu.version")
+    modules["firmware.mcu.version"].tell(choice, VERSION)
 
 
 def _fail_trial(files: "Any") -> None:

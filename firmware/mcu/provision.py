@@ -20,6 +20,7 @@ Laws:
 import json
 from binascii import a2b_base64, unhexlify
 
+from circulation.wire.update import UpdateRefused
 from firmware.gate.config import OPTIONS
 from firmware.mcu.config import (
     BROKER,
@@ -32,7 +33,6 @@ from firmware.mcu.config import (
     Config,
     ConfigInvalid,
 )
-from firmware.mcu.update_manifest import UpdateRefused
 from firmware.mcu.version import VERSION
 
 TYPE_CHECKING = False

@@ -9,8 +9,8 @@ import json
 
 from firmware.mcu.config import FILE, FILE_BYTES_MAX, ConfigInvalid
 from firmware.mcu.provision import WIFI_TEST_MS, Setup
-from firmware.mcu.update import choose, trust, trusted
-from firmware.mcu.update_install import Install
+from firmware.mcu.update import chosen, trust, trusted
+from firmware.mcu.update_install import Install, this_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Store:
 
     def install(self) -> Install:
         """Begin an update; raise UpdateRefused."""
-        return Install(self._files, choose(self._files, is_start=False))
+        return Install(self._files, chosen(), this_device(self._files))
 
 
 class UsbConsole:

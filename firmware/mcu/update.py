@@ -1,10 +1,10 @@
 """Which version of the program runs: signed updates into two folders, and the way back.
 
-    base: what was flashed over USB, frozen or in /lib       a/ and b/: versions that came later
+    base: what was flashed over USB, frozen or in /lib     slots A and B: versions that came later
 
-A version lies in its folder as the one file it came as, `program`, and is mounted as a folder of
-modules (program.py): as files of their own, 90 of 2 KB would take 360 KB of a flash that counts
-in blocks of 4 KB.
+A version lies in its slot as the one file it came as, and is mounted as a folder of modules
+(program.py): as files of their own, 90 of 2 KB would take 360 KB of a flash that counts in blocks
+of 4 KB. For the same reason a slot is no folder, which would take two blocks more.
 
 `choose` at every start, `confirm` after the first good sync, `Install` while a new one comes in.
 
@@ -14,30 +14,31 @@ Laws:
 - A new version is on trial. After `TRIES_MAX` starts without a good sync, or `TRIAL_MS` in one of
   them, the one before runs again; a version that failed `FAILURES_MAX` times is not taken again.
 - Nothing older than what was confirmed is taken, nor run below the `minimum` it named.
-- The folder of what runs is never written to, and the record is written twice (update_state.py):
+- The slot of what runs is never written to, and the record is written twice (update_state.py):
   a power cut after any byte leaves a device that starts, with the old version or the new one.
 - Whatever is wrong, the base is left, and it guards.
 - Detection goes on: every call does one small step, and the longest hashes one piece of a file.
 
-An update is one row of bytes, so any carrier will do:
-
-    LGU1 | first 8 bytes of the key's SHA-256 | signature (64) | bytes of the manifest (2) |
-    manifest | the files in its order
-
-`files` is what `os` and `open` are, and a little more: see `DeviceFiles`.
+An update is one row of bytes (circulation/wire/update.py), so any carrier will do: the line of a
+setup, or the gateway's pieces (update_following.py). `files` is what `os` and `open` are, and a
+little more: see `DeviceFiles`.
 """
 
 import hashlib
 from collections import namedtuple
 
-from firmware.mcu.ed25519 import is_public_key
-from firmware.mcu.update_manifest import (
+from circulation.wire.update import (
+    HEADER_BYTES,
+    KEY_ID_BYTES,
+    PROGRAM_BYTES_MAX,
     UpdateRefused,
+    manifest_bytes,
     read_entries,
     read_heading,
 )
-from firmware.mcu.update_state import BASE, FOLDERS, NO_KEY, A, B, load, save
-from firmware.mcu.version import VERSION
+from firmware.mcu.ed25519 import is_public_key
+from firmware.mcu.update_state import BASE, NO_KEY, SLOTS, A, B, load, save
+from firmware.mcu.version import VERSION, running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ if TYPE_CHECKING:
 
     from firmware.mcu.update_state import State
 
-MAGIC = b"LGU1"
-KEY_ID_BYTES = 8
-HEADER_BYTES = 4 + KEY_ID_BYTES + 64 + 2
-PROGRAM = "program"
 PIECE_BYTES = 512
+BLOCK_BYTES = 4_096
+TAKEN_BLOCKS = 182
+"""Of the flash, by all but the two slots: two lists of 200,000 keys 114, journal 34, counts 26,
+configuration, records and folder 3; and 5 to write anew what is changed. Counted on MicroPython's
+own LittleFS2 (tests/firmware/mcu/test_vm_room.py)."""
 
 TRIES_MAX = 3
 TRIAL_MS = 30 * 60_000
@@ -61,15 +63,13 @@ class Choice(namedtuple("Choice", ("slot", "version", "on_trial", "problem"))):
     """What runs. slot: `update_state.BASE`, `A` or `B`. problem: a text for staff, or empty."""
 
 
-def choose(files: "Any", base: int = VERSION, *, is_start: bool = True) -> Choice:
+def choose(files: "Any", base: int = VERSION) -> Choice:
     """Return what this start runs; a start of a version on trial counts against it.
 
     Call it once a start, before anything of ours but this is imported. base: the version of what
-    was flashed. is_start: False to ask once more what runs, which counts for nothing.
+    was flashed.
     """
     state, problem = load(files), ""
-    if state.trial and not is_start:
-        return Choice(state.trial, state.versions[state.trial - 1], True, "")
     if state.trial:
         slot = state.trial
         if state.tries < TRIES_MAX:
@@ -86,6 +86,11 @@ def choose(files: "Any", base: int = VERSION, *, is_start: bool = True) -> Choic
         if state.good == slot and base < state.versions[slot - 1]:
             problem = f"version {state.versions[slot - 1]} is damaged"
     return Choice(BASE, base, False, problem)
+
+
+def chosen() -> Choice:
+    """Return what runs, as `choose` said at this start."""
+    return running()[0] or Choice(BASE, VERSION, False, "")
 
 
 def confirm(files: "Any") -> None:
@@ -140,6 +145,25 @@ def key_id(public_key: bytes) -> bytes:
     return hashlib.sha256(public_key).digest()[:KEY_ID_BYTES]
 
 
+def refuse(files: "Any", offer: bytes, why: str) -> None:
+    """Remember that what was offered under this id was refused: it is not tried again."""
+    state = load(files)
+    state.offer, state.why = offer, why
+    save(files, state)
+
+
+def slot_bytes(flash_bytes: "int | None") -> int:
+    """Return how long a version may be, of a file system so large; None: nobody can tell.
+
+    >>> slot_bytes(848 * 1024)
+    61440
+    """
+    if flash_bytes is None:
+        return PROGRAM_BYTES_MAX
+    blocks = max(0, flash_bytes // BLOCK_BYTES - TAKEN_BLOCKS) // 2
+    return min(blocks * BLOCK_BYTES, PROGRAM_BYTES_MAX)
+
+
 class DeviceFiles:
     """The files of this device, as `choose` and the others want them."""
 
@@ -148,7 +172,7 @@ class DeviceFiles:
         import os
 
         self.open: Any = open
-        self.mkdir, self.rename, self.remove = os.mkdir, os.rename, os.remove
+        self.rename, self.remove = os.rename, os.remove
 
     def free_bytes(self) -> "int | None":
         """Return how much of the flash is free, None where nobody can tell."""
@@ -159,6 +183,16 @@ class DeviceFiles:
         except (AttributeError, OSError):
             return None
         return int(found[0] * found[3])
+
+    def flash_bytes(self) -> "int | None":
+        """Return how large the file system is, None where nobody can tell."""
+        import os
+
+        try:
+            found = os.statvfs(".")
+        except (AttributeError, OSError):
+            return None
+        return int(found[0] * found[2])
 
 
 def is_whole(files: "Any", state: "State", slot: int, base: int = VERSION) -> bool:
@@ -180,7 +214,7 @@ def checked(files: "Any", slot: int, digest: bytes, base: int) -> "Iterator[None
     Raise UpdateRefused, or OSError for what cannot be read.
     """
     with files.open(path_of(slot), "rb") as content:
-        size = _manifest_bytes(content)
+        size = manifest_bytes(content.read(HEADER_BYTES))
         content.seek(0)
         if (yield from _hash(content, HEADER_BYTES + size)) != digest:
             raise UpdateRefused("update: the manifest is not the one that was signed")
@@ -216,19 +250,12 @@ class Lines:
 
 def manifest_of(file: "Any") -> Lines:
     """Return the lines of the manifest; raise UpdateRefused if this is no update."""
-    return Lines(file, _manifest_bytes(file))
+    return Lines(file, manifest_bytes(file.read(HEADER_BYTES)))
 
 
 def path_of(slot: int) -> str:
     """Return where a version lies."""
-    return f"{FOLDERS[slot]}/{PROGRAM}"
-
-
-def _manifest_bytes(file: "Any") -> int:
-    header = file.read(HEADER_BYTES)
-    if len(header) != HEADER_BYTES or header[:4] != MAGIC:
-        raise UpdateRefused("update: this is no update")
-    return int.from_bytes(header[-2:], "big")
+    return SLOTS[slot]
 
 
 def _hash(file: "Any", left: int) -> "Generator[None, None, bytes]":

@@ -1,8 +1,8 @@
-"""A new version comes in: piece by piece, into the folder that is not running.
+"""A new version comes in: piece by piece, into the slot that is not running.
 
-    install = Install(files, choice)    # refuses if the version that runs is on trial itself
-    taken = install.feed(part)          # how many bytes it took; 0: give the same once more
-    version = install.finish()          # None: once more; then it is on trial at the next start
+    install = Install(files, choice, device)  # refuses if what runs is on trial itself
+    taken = install.feed(part)                # how many bytes it took; 0: give the same again
+    version = install.finish()                # None: once more; then the next start tries it
 
 Each call takes one small step, so the gate goes on looking between two of them. The signature is
 checked before the first file is written, and everything that was written before the switch.
@@ -11,36 +11,50 @@ is over then, and what runs goes on.
 """
 
 import hashlib
+import sys
+from collections import namedtuple
 
-from firmware.mcu.ed25519 import Verification
-from firmware.mcu.update import (
-    FAILURES_MAX,
+from circulation.wire.update import (
     HEADER_BYTES,
     KEY_ID_BYTES,
-    MAGIC,
-    checked,
-    key_id,
-    manifest_of,
-    path_of,
-)
-from firmware.mcu.update_manifest import (
-    MANIFEST_BYTES_MAX,
     PACKAGE_BYTES_MAX,
     UpdateRefused,
+    board_format,
     check_manifest,
+    manifest_bytes,
 )
-from firmware.mcu.update_state import FOLDERS, NO_KEY, A, B, load, save
-from firmware.mcu.version import VERSION
+from firmware.mcu.boards import this_board
+from firmware.mcu.ed25519 import Verification
+from firmware.mcu.update import FAILURES_MAX, checked, key_id, manifest_of, path_of, slot_bytes
+from firmware.mcu.update_state import NO_KEY, NO_OFFER, A, B, load, save
+from firmware.mcu.version import running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from circulation.wire.update import Heading
     from firmware.mcu.update import Choice
-    from firmware.mcu.update_manifest import Heading
 
-RESERVE_BYTES = 64 * 1_024
+BYTECODE = 6
+"""Of compiled files since MicroPython 1.19, for a Python that has none."""
+RESERVE_BYTES = 20 * 1_024
+"""LittleFS writes a block anew before it frees the old one; the journal must be able to."""
+
+
+class Device(namedtuple("Device", ("base", "board", "bytes_max"))):
+    """What an update must fit.
+
+    base: the version that was flashed. board: see `board_format`. bytes_max: of a slot.
+    """
+
+
+def this_device(files: "Any") -> Device:
+    """Return what an update must fit here. files: see `DeviceFiles`."""
+    bytecode = getattr(sys.implementation, "_mpy", BYTECODE) & 0xFF
+    board = board_format(this_board().NAME, bytecode)
+    return Device(running()[1], board, slot_bytes(files.flash_bytes()))
 
 
 class Install:
@@ -50,19 +64,19 @@ class Install:
         self,
         files: "Any",
         choice: "Choice",
+        device: Device,
         *,
-        base: int = VERSION,
-        bytes_max: int = PACKAGE_BYTES_MAX,
+        offer: bytes = NO_OFFER,
         verification: "Callable[..., Any]" = Verification,
     ) -> None:
         """Forget what the other slot held; raise UpdateRefused while a version is on trial.
 
-        choice: what runs. base: the version of what was flashed. bytes_max: for all files.
+        choice: what runs. offer: the id of what the gateway offered, if it comes from there.
         """
-        self._files, self._running, self._base = files, choice, base
-        self._bytes_max, self._new_verification = bytes_max, verification
+        self._files, self._running, self._device = files, choice, device
+        self._offer, self._new_verification = offer, verification
         self._state = state = load(files)
-        if choice.on_trial or state.trial:
+        if state.trial:
             raise UpdateRefused("update: the version before is still on trial")
         self.slot = B if choice.slot == A else A
         if state.versions[self.slot - 1]:
@@ -102,6 +116,9 @@ class Install:
         state.trial, state.tries = self.slot, 0
         state.versions[self.slot - 1] = self._version
         state.digests[self.slot - 1] = self._digest
+        if self._offer != NO_OFFER:
+            state.offer = self._offer
+        state.why = ""
         save(self._files, state)
         self.close()
         return self._version
@@ -135,24 +152,12 @@ class Install:
         piece = bytes(part[: HEADER_BYTES - len(self._header)])
         self._header += piece
         if len(self._header) == HEADER_BYTES:
-            self._wanted = int.from_bytes(self._header[-2:], "big")
-            if self._header[:4] != MAGIC or not 0 < self._wanted <= MANIFEST_BYTES_MAX:
-                raise UpdateRefused("update: this is no update")
-            self._begin_file()
+            self._wanted = manifest_bytes(self._header)
+            self._out = self._files.open(path_of(self.slot), "wb")
+            self._out.write(self._header)
             self._whole.update(self._header)
             self._take = self._take_manifest
         return len(piece)
-
-    def _begin_file(self) -> None:
-        self._make_folder()
-        self._out = self._files.open(path_of(self.slot), "wb")
-        self._out.write(self._header)
-
-    def _make_folder(self) -> None:
-        try:
-            self._files.mkdir(FOLDERS[self.slot])
-        except OSError:  # it is there; where it is not, the next step says so
-            return
 
     def _take_manifest(self, part: "bytes | memoryview") -> int:
         piece = part[: self._wanted]
@@ -179,9 +184,11 @@ class Install:
             raise UpdateRefused("update: the signature is wrong")
         with self._files.open(path_of(self.slot), "rb") as file:
             lines = manifest_of(file)
-            heading, _, self._wanted = check_manifest(lines.readline, self._bytes_max)
+            size = HEADER_BYTES + lines.left
+            heading, _, self._wanted = check_manifest(lines.readline, PACKAGE_BYTES_MAX)
         self._check_version(heading)
-        self._check_room()
+        self._check_device(heading)
+        self._check_room(size + self._wanted)
         self._version = heading.version
         self._out = self._files.open(path_of(self.slot), "ab")
         self._end_if_complete()
@@ -193,13 +200,19 @@ class Install:
             raise UpdateRefused(f"update: version {version} is old; {least} or higher is taken")
         if version == state.failed and state.failures >= FAILURES_MAX:
             raise UpdateRefused(f"update: version {version} was rolled back {FAILURES_MAX} times")
-        if heading.base not in (0, self._base):
-            raise UpdateRefused(
-                f"update: it builds on version {heading.base}, and this is {self._base}"
-            )
 
-    def _check_room(self) -> None:
-        """Leave room for the journal: LittleFS writes a block anew before it frees the old one."""
+    def _check_device(self, heading: "Heading") -> None:
+        device = self._device
+        if heading.base not in (0, device.base):
+            raise UpdateRefused(
+                f"update: it builds on version {heading.base}, and this is {device.base}"
+            )
+        if heading.board not in ("", device.board):
+            raise UpdateRefused(f"update: it is for {heading.board}, and this is {device.board}")
+
+    def _check_room(self, size: int) -> None:
+        if size > self._device.bytes_max:
+            raise UpdateRefused(f"update: {size} bytes; {self._device.bytes_max} have room here")
         free = self._files.free_bytes()
         if free is not None and free < self._wanted + RESERVE_BYTES:
             raise UpdateRefused("update: the flash has no room for it")
@@ -216,7 +229,7 @@ class Install:
             return
         self._out.close()
         self._digest = self._whole.digest()
-        self._steps = checked(self._files, self.slot, self._digest, self._base)
+        self._steps = checked(self._files, self.slot, self._digest, self._device.base)
         self._take = self._take_nothing
         self._is_complete = True
 

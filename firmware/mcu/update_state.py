@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILES = ("update-0.bin", "update-1.bin")
-MAGIC = b"LGV1"
+MAGIC = b"LGV2"
 BASE, A, B = 0, 1, 2
-FOLDERS = ("", "a", "b")
+SLOTS = ("", "program-a", "program-b")
+"""Where a version lies."""
 NO_KEY = bytes(32)
 
-_FORMAT = ">4sIBBBBIIIII32s32s32s32s"
+NO_OFFER = bytes(8)
+WHY_BYTES = 64
+
+_FORMAT = ">4sIBBBBIIIII32s32s32s32s8s64s"
 _CHECK_BYTES = 8
 
 
@@ -30,6 +34,8 @@ class State:
     floor: nothing older runs. highest: of what was ever confirmed. failed, failures: the version
     that was rolled back last, and how often. versions, digests: of what lies in A and B, and
     the SHA-256 of its manifest; version 0 is nothing. keys: the two public keys, or NO_KEY.
+    offer: the last one of the gateway that was installed or refused; each is tried once. why: in
+    which words it was refused or rolled back, cut after `WHY_BYTES`; empty if it was not.
     """
 
     def __init__(self) -> None:
@@ -41,6 +47,7 @@ class State:
         self.versions = [0, 0]
         self.digests = [bytes(32), bytes(32)]
         self.keys = [NO_KEY, NO_KEY]
+        self.offer, self.why = NO_OFFER, ""
 
     def forget(self, slot: int) -> None:
         """Take what lies in the slot for nothing."""
@@ -56,6 +63,7 @@ class State:
         version = self.versions[self.trial - 1]
         self.failures = min(255, self.failures + 1) if self.failed == version else 1
         self.failed = version
+        self.why = f"version {version} was rolled back"
         self.forget(self.trial)
 
 
@@ -100,6 +108,8 @@ def _packed(state: State) -> bytes:
         state.digests[1],
         state.keys[0],
         state.keys[1],
+        state.offer,
+        state.why.encode()[:WHY_BYTES],
     )
     return record + _check(record)
 
@@ -128,6 +138,8 @@ def _unpacked(values: "tuple[Any, ...]") -> "State | None":
     state.versions = list(values[9:11])
     state.digests = list(values[11:13])
     state.keys = list(values[13:15])
+    state.offer, why = values[15:17]
+    state.why = why.rstrip(b"\0").decode()
     if magic != MAGIC or state.good > B or state.trial > B:
         return None
     return state

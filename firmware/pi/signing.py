@@ -16,15 +16,16 @@ import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from firmware.mcu.ed25519 import KEY_BYTES, is_public_key, public_key_of, sign, verify
-from firmware.mcu.update import MAGIC, key_id
-from firmware.mcu.update_manifest import (
+from circulation.wire.update import (
     KINDS,
+    MAGIC,
     MANIFEST_BYTES_MAX,
     PACKAGES,
     UpdateRefused,
     check_manifest,
 )
+from firmware.mcu.ed25519 import KEY_BYTES, is_public_key, public_key_of, sign, verify
+from firmware.mcu.update import key_id
 from firmware.pi.errors import SigningFailed
 
 SOURCES = Path(__file__).parents[2]

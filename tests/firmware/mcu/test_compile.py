@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from circulation.wire.update import PACKAGES
 from firmware.compile import BUDGETS, Budget, compile_all, find_compiler, manifest_files, table
 from firmware.mcu.ed25519 import public_key_of
 from firmware.mcu.update import choose, trust
 from firmware.mcu.update_install import Install
-from firmware.mcu.update_manifest import PACKAGES
 from firmware.pi.signing import sign_update
-from tests.firmware.mcu.both.test_update import Flash
+from tests.firmware.mcu.both.test_update import DEVICE, Flash
 
 ROOT = Path(__file__).parents[3]
 OURS = ("circulation", "firmware", "hardware")
@@ -144,7 +144,7 @@ def test_what_was_compiled_can_be_signed_and_installed(compiled):
     trust(flash, [public_key_of(private)])
 
     content = sign_update(target / "part", private, version=2, minimum=1, base=1)
-    incoming = Install(flash, choose(flash))
+    incoming = Install(flash, choose(flash), DEVICE)
     while at < len(content):
         at += incoming.feed(content[at : at + 512])
     while incoming.finish() is None:

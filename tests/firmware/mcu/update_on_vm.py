@@ -7,10 +7,10 @@ import sys
 
 import vfs
 
+from circulation.wire.update import UpdateRefused
 from firmware.mcu import update, update_state
 from firmware.mcu.program import start
-from firmware.mcu.update_install import Install
-from firmware.mcu.update_manifest import UpdateRefused
+from firmware.mcu.update_install import Install, this_device
 
 
 class Believe:
@@ -23,7 +23,7 @@ class Believe:
 def bring_in(files, path):
     """Install what lies in a file, in pieces, and return the version."""
     choice = update.choose(files)
-    incoming = Install(files, choice, verification=Believe)
+    incoming = Install(files, choice, this_device(files), verification=Believe)
     with open(path, "rb") as content:
         piece = content.read(100)
         while piece:

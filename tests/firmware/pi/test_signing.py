@@ -5,10 +5,10 @@ import os
 import pytest
 from click.testing import CliRunner
 
+from circulation.wire.update import PACKAGES, UpdateRefused
 from firmware.mcu.ed25519 import public_key_of
 from firmware.mcu.update import choose, confirm, trust, trusted
 from firmware.mcu.update_install import Install
-from firmware.mcu.update_manifest import PACKAGES, UpdateRefused
 from firmware.mcu.update_state import A
 from firmware.pi.__main__ import main
 from firmware.pi.errors import SigningFailed
@@ -19,7 +19,7 @@ from firmware.pi.signing import (
     read_signing_key,
     sign_update,
 )
-from tests.firmware.mcu.both.test_update import Flash
+from tests.firmware.mcu.both.test_update import DEVICE, Flash
 
 PRIVATE, OTHER = bytes(32), bytes([1] * 32)
 
@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 def taken(flash, content):
     """Let a device take an update, start it and find it good; return what then runs."""
-    incoming, at = Install(flash, choose(flash, 1), base=1), 0
+    incoming, at = Install(flash, choose(flash, 1), DEVICE), 0
     while at < len(content):
         at += incoming.feed(content[at : at + 300])
     while incoming.finish() is None:
@@ -81,14 +81,14 @@ def test_a_part_is_taken_on_its_base_alone(folder):
 
 def test_modules_stand_behind_what_they_import():
     """A device imports them in this order, so that none finds an old one where a new one comes."""
-    names = ["app", "config", "ed25519", "program", "update", "update_install", "update_manifest"]
+    names = ["app", "config", "ed25519", "program", "update", "update_install", "update_state"]
 
     ordered = in_order_of_import([f"firmware/mcu/{name}.mpy" for name in names])
 
     place = {name.removeprefix("firmware/mcu/")[:-4]: at for at, name in enumerate(ordered)}
     assert sorted(place) == names
     assert place["ed25519"] < place["update"] < place["update_install"] < place["app"]
-    assert place["update_manifest"] < place["update"] < place["program"]
+    assert place["update_state"] < place["update"] < place["program"]
     assert place["config"] < place["app"]
     with pytest.raises(SigningFailed, match="this program has no such module"):
         in_order_of_import(["firmware/mcu/rootkit.mpy"])

@@ -1,9 +1,15 @@
-"""What an update says of itself: the lines that are signed, and everything that is refused.
+"""A program for microcontrollers on its way: one row of bytes, and what it says of itself.
+
+    LGU1 | first 8 bytes of the key's SHA-256 | signature (64) | bytes of the manifest (2) |
+    manifest | the files in its order
+
+The manifest is what is signed, an Ed25519 signature of its SHA-256:
 
     lendgate-update 1
     version 7                       of the program; only a higher one is ever installed
     minimum 5                       once confirmed, nothing older runs again
     base 3                          only if it is not the whole program: on which one it builds
+    board pico-w-6                  only for this board and bytecode; without it for every one
     trust 3d4017c3…                 0 to 2 public keys that count once this is confirmed
     file firmware/gate/judge.mpy 4312 9f86d081…   path, bytes, SHA-256
 
@@ -17,6 +23,7 @@ Laws:
   replaces what chooses between versions.
 - What is signed is the SHA-256 of these bytes as they are; nothing is parsed and written anew.
 - It is read a line at a time: a manifest of any length takes the memory of one line.
+- Whoever passes it on reads it by these rules too; only devices and their owners know of keys.
 
     ValueError
     └── UpdateRefused   the update is not taken; what runs goes on
@@ -25,10 +32,15 @@ Laws:
 from binascii import unhexlify
 from collections import namedtuple
 
+from circulation.wire.check import Name
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+MAGIC = b"LGU1"
+KEY_ID_BYTES = 8
+HEADER_BYTES = 4 + KEY_ID_BYTES + 64 + 2
 HEADLINE = b"lendgate-update 1\n"
 MANIFEST_BYTES_MAX = 16_384
 LINE_BYTES_MAX = 160
@@ -39,6 +51,7 @@ FILE_BYTES_MAX = 32_768
 PACKAGE_BYTES_MAX = 256 * 1_024
 """All files of one version: the whole program has some 215 KB."""
 VERSION_MAX = (1 << 30) - 1
+PROGRAM_BYTES_MAX = HEADER_BYTES + MANIFEST_BYTES_MAX + PACKAGE_BYTES_MAX
 TRUSTED_MAX = 2
 
 PACKAGES = (
@@ -51,6 +64,7 @@ PACKAGES = (
 """What an update replaces; the names above them stay with the base."""
 KINDS = ("mpy", "py")
 
+_is_board = Name(32)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 _HEX = "0123456789abcdef"
 
@@ -63,8 +77,27 @@ class Entry(namedtuple("Entry", ("path", "size", "digest"))):
     """One file: where in the folder, its bytes, and the SHA-256 of them."""
 
 
-class Heading(namedtuple("Heading", ("version", "minimum", "base", "trusted"))):
-    """What stands above the files. base: 0 if it is the whole program. trusted: public keys."""
+class Heading(namedtuple("Heading", ("version", "minimum", "base", "board", "trusted"))):
+    """What stands above the files. base: 0 if it is the whole program. board: see `board_format`,
+    empty for every board. trusted: public keys.
+    """
+
+
+def board_format(board: str, bytecode: int) -> str:
+    """Return what updates call a board with this version of compiled files.
+
+    >>> board_format("pico_w", 6)
+    'pico-w-6'
+    """
+    return f"{board.replace('_', '-')}-{bytecode}"
+
+
+def manifest_bytes(header: bytes) -> int:
+    """Return how many bytes the manifest behind this header has; raise UpdateRefused."""
+    size = int.from_bytes(header[-2:], "big")
+    if len(header) != HEADER_BYTES or header[:4] != MAGIC or not 0 < size <= MANIFEST_BYTES_MAX:
+        raise UpdateRefused("update: this is no update")
+    return size
 
 
 def read_heading(read_line: "Callable[[int], bytes]") -> "tuple[Heading, bytes]":
@@ -73,12 +106,17 @@ def read_heading(read_line: "Callable[[int], bytes]") -> "tuple[Heading, bytes]"
         raise UpdateRefused("update: no manifest of this kind")
     version = _number(_words(read_line(LINE_BYTES_MAX), "version", 1)[0], VERSION_MAX)
     minimum = _number(_words(read_line(LINE_BYTES_MAX), "minimum", 1)[0], VERSION_MAX)
-    line, base, trusted = read_line(LINE_BYTES_MAX), 0, []
+    line, base, board, trusted = read_line(LINE_BYTES_MAX), 0, "", []
     if line.startswith(b"base "):
         base = _number(_words(line, "base", 1)[0], VERSION_MAX)
         line = read_line(LINE_BYTES_MAX)
         if base == 0:
             raise UpdateRefused("update: base 0 is none")
+    if line.startswith(b"board "):
+        board = _words(line, "board", 1)[0]
+        line = read_line(LINE_BYTES_MAX)
+        if _is_board(board) is not None:
+            raise UpdateRefused("update: a board is named as pico-w-6 is")
     while line.startswith(b"trust "):
         trusted.append(_digest(_words(line, "trust", 1)[0]))
         line = read_line(LINE_BYTES_MAX)
@@ -86,7 +124,7 @@ def read_heading(read_line: "Callable[[int], bytes]") -> "tuple[Heading, bytes]"
         raise UpdateRefused(f"update: version {version} with minimum {minimum}")
     if len(trusted) > TRUSTED_MAX or len(set(trusted)) != len(trusted):
         raise UpdateRefused(f"update: more than {TRUSTED_MAX} keys, or one twice")
-    return Heading(version, minimum, base, trusted), line
+    return Heading(version, minimum, base, board, trusted), line
 
 
 def read_entries(line: bytes, read_line: "Callable[[int], bytes]") -> "Iterator[Entry]":
