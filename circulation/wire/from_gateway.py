@@ -21,6 +21,8 @@ from circulation.wire.limits import (
     FORK_HASHES_MAX,
     GATE_MESSAGE_BYTES_MAX,
     MESSAGE_BYTES_MAX,
+    OFFER_STATIONS_MAX,
+    OFFER_WITHIN_MS_MAX,
 )
 from circulation.wire.shapes import (
     BOOT,
@@ -176,6 +178,45 @@ class Pointer(
         ("bytes", COUNT),
         ("sha256", Hex(64)),
         ("path", Text(200, 1)),
+    )
+
+
+class Offer(
+    namedtuple(
+        "Offer",
+        [
+            "id",
+            "format",
+            "version",
+            "minimum",
+            "base",
+            "bytes",
+            "sha256",
+            "within_ms",
+            "only",
+            "mac",
+        ],
+    )
+):
+    """A new program for one kind of board, to be asked for in chunks of kind `firmware`.
+
+    id: of this offer; the same file offered anew has another. version: 0 if nothing is offered
+    any more. minimum, base: as its manifest says, which alone is signed. within_ms: how far the
+    boards spread their beginnings. only: the stations it is for; empty for all.
+    """
+
+    BYTES_MAX = GATE_MESSAGE_BYTES_MAX
+    SHAPE = (
+        ("id", ID),
+        ("format", Name(32)),
+        ("version", COUNT),
+        ("minimum", COUNT),
+        ("base", COUNT),
+        ("bytes", COUNT),
+        ("sha256", Hex(64)),
+        ("within_ms", Integer(0, OFFER_WITHIN_MS_MAX)),
+        ("only", ListOf(STATION, OFFER_STATIONS_MAX)),
+        ("mac", MAC),
     )
 
 

@@ -29,5 +29,10 @@ LIST_ITEMS_MAX = 4096
 # 2 KiB become 2.7 KiB of base64 and so fit a gate message with its envelope.
 CHUNK_BYTES_MAX = 2048
 
+# A new program is tried by some gates first; 32 names of 32 characters fit a gate message. A
+# week is as long as anybody watches how it goes.
+OFFER_STATIONS_MAX = 32
+OFFER_WITHIN_MS_MAX = 7 * 86_400_000
+
 # Sixty-four [seq, hash] pairs fit a gate message; with doubled steps they span any journal.
 FORK_HASHES_MAX = 64

@@ -22,6 +22,7 @@ from circulation.wire.from_gateway import (
     GatewayStatus,
     Head,
     Nack,
+    Offer,
     Pointer,
     TimeReply,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "Head",
     "Journal",
     "Nack",
+    "Offer",
     "Pointer",
     "Request",
     "SiteAlarm",

@@ -35,6 +35,8 @@ PATRONS = "patrons"
 POLICY = "policy"
 MAY_LEAVE = "may_leave"
 LIST_KINDS = (CATALOGUE, PATRONS, POLICY, MAY_LEAVE)
+FIRMWARE = "firmware"
+"""Stands where a list's kind does: a program is offered and fetched as whole lists are."""
 
 STATION_TOPICS = (STATUS, JOURNAL, REQUEST, TELEMETRY, REPLY, CONFIG)
 _SITE_TOPICS = {"loan": SITE_LOAN, "ask": SITE_ASK, "alarm": SITE_ALARM}
