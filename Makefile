@@ -13,18 +13,13 @@ READY := $(VENV)/.ready
 TYPINGS := $(VENV)/typings/.ready
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
-# The unit tests are what runs without I/O, and every branch of it is covered. Devices are drivers
-# and what stands below them, programs are kiosk, gate and gateway in the test's own process: both
-# run beside each other, a file at a time. The rest starts whole sites, one after the other; the
-# browser's tests need a process of their own.
+# The unit tests are what runs without I/O, and every branch of it is covered. Sites are whole
+# libraries of real processes: one after the other, since each fills the machine. The browser's
+# tests need a process of their own. All the rest runs side by side, a file at a time.
 UNIT := tests/circulation tests/firmware/gate tests/firmware/mcu/both tests/hardware/chips
-DEVICES := $(wildcard tests/hardware/test_*.py) \
-  $(addprefix tests/,hardware/readers hardware/scanners sim/mfrc522 sim/pi sim/serial)
-PROGRAMS := $(addprefix tests/,gateway kiosk seams firmware/pi) $(wildcard tests/firmware/mcu/test_*.py) \
-  $(addprefix tests/sim/test_,house.py scenarios.py scenario_eyes.py pytest_plugin.py)
-REST := tests $(addprefix --ignore=,$(UNIT) tests/hardware tests/firmware $(DEVICES) $(PROGRAMS) \
-  tests/browser)
+SITES := tests/e2e tests/sim/test_scenarios_at_a_demo.py
 BROWSER := tests/browser
+REST := tests $(addprefix --ignore=,$(UNIT) $(SITES) $(BROWSER))
 SYSTEM_PROGRAMS := mosquitto chromium openssl
 # What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
 # Slips in Chinese are drawn with a font.
@@ -70,8 +65,8 @@ firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each 
 
 .PHONY: test
 test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
-	@$(BIN)/pytest -n auto --dist loadfile $(DEVICES) $(PROGRAMS)
-	$(BIN)/pytest $(REST)
+	@$(BIN)/pytest -n auto --dist loadfile $(REST)
+	$(BIN)/pytest $(SITES)
 	$(BIN)/pytest $(BROWSER)
 
 .PHONY: test-unit
