@@ -435,6 +435,22 @@ SNAPSHOT = _table(
     sa.Column("built_at", MS, nullable=False),
 )
 
+PROGRAM_OFFER = _table(  # the newest program for each kind of microcontroller, as it was signed
+    "program_offer",
+    _key("format", sa.String(32)),  # board and bytecode
+    sa.Column("id", sa.String(16), nullable=False),  # stations try each once
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("minimum", sa.Integer, nullable=False),
+    sa.Column("base", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("within_ms", MS, nullable=False),
+    sa.Column("only", DOC, nullable=False),  # the stations it is for; empty: all
+    sa.Column("offered_at", MS, nullable=False),
+    sa.Column("withdrawn_at", MS),
+)
+
 EVENT = _table(  # what the sync page tells: a bounded diary, not a log
     "event",
     _key("n", VERSION),
