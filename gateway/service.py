@@ -103,6 +103,11 @@ class Service:
         self._handle(events)
         return len(events)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be taken or to be sent."""
+        return self._inbox.empty() and not self._unsent
+
     def build(self) -> None:
         """Build the lists that are due, and say so when a lost history is whole again."""
         self._build_due()

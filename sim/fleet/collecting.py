@@ -1,0 +1,181 @@
+"""Reading what a fleet left behind, from its disks and from the gateway's tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from circulation.sync.liveness import BLIND
+from firmware.gate.lists import ExactList, UnionList
+from gateway import schema
+from gateway.docs import item_docs
+from gateway.outbox import versions_of
+from sim.fleet.gate import FleetGate
+from sim.fleet.kiosk import FleetKiosk
+from sim.fleet.library import LIBRARY
+from sim.fleet.outcome import (
+    Applied,
+    GateList,
+    ItemState,
+    Outcome,
+    Parked,
+    Position,
+    Review,
+    StationEnd,
+)
+from sim.fleet.station import Station, id_of
+from sim.fleet.world import Fleet
+
+# Not the same on every machine: where a list's file lies, and its bytes, which name SQLite's
+# own version.
+_LEFT_OUT = (schema.SNAPSHOT,)
+
+
+def collect(fleet: Fleet, *, rested: bool) -> Outcome:
+    """Return the outcome of a fleet that has come to rest, or will not."""
+    outcome = Outcome(
+        plan=fleet.plan,
+        events=fleet.events,
+        committed=fleet.commits,
+        acknowledged=fleet.acks,
+        alarms=fleet.alarms,
+        faults=fleet.faults,
+        peaks=fleet.peaks,
+        device_ms=fleet.device_ms,
+        rested=rested,
+    )
+    outcome.keys = {book.name: (book.uid,) for book in fleet.books.values()}
+    for broker in fleet.brokers.values():
+        fleet.peak("broker_queue", broker.queue_peak)
+    with fleet.gateway.store.read() as connection:
+        _read_facts(connection, outcome, fleet)
+        _read_items(connection, outcome, fleet)
+        _read_list(connection, outcome)
+        outcome.tables = {
+            table.name: _hash_of(connection, table)
+            for table in schema.METADATA.sorted_tables
+            if table not in _LEFT_OUT
+        }
+    outcome.surviving = {one.fact_id for one in outcome.applied}
+    outcome.surviving |= {one.fact_id for one in outcome.parked}
+    for station in fleet.stations.values():
+        if station.powered:
+            _read_station(station, outcome)
+    return outcome
+
+
+def _rows(connection: sa.Connection, table: sa.Table) -> list[Any]:
+    query = sa.select(table).where(table.c.library_id == LIBRARY)
+    return list(connection.execute(query.order_by(*table.primary_key.columns)))
+
+
+def _read_facts(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> None:
+    for row in _rows(connection, schema.FACT):
+        item = fleet.name_of(row.item_id)
+        outcome.applied.append(
+            Applied(row.id, row.station, row.epoch_n, row.seq, row.kind, item, bytes(row.body))
+        )
+    for row in _rows(connection, schema.POSITION):
+        outcome.positions.append(
+            Position(row.station, row.epoch_id, row.seq, row.hash.hex(), row.fact_id or "")
+        )
+    for row in _rows(connection, schema.PARKED):
+        outcome.parked.append(
+            Parked(row.station, row.epoch_n, row.seq, row.why, id_of(bytes(row.body)))
+        )
+
+
+def _read_items(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> None:
+    for row in _rows(connection, schema.REVIEW):
+        detail = json.dumps(row.detail, sort_keys=True)
+        state = "settled" if row.settled_at is not None else "open"
+        state = "decided" if row.decided_at is not None else state
+        item = fleet.name_of(row.item_id)
+        outcome.reviews.append(
+            Review(row.key, row.rule, item, row.station or "", tuple(row.facts), detail, state)
+        )
+        if row.rule == "facts_lost":
+            _, station, epoch, _ = row.key.split(":")
+            lost = (station, epoch, int(row.detail["first"]), int(row.detail["last"]))
+            outcome.declared_lost.append(lost)
+    holdings = {row.item_id: row for row in _rows(connection, schema.HOLDING)}
+    for doc in item_docs(connection, LIBRARY, fleet.by_id).values():
+        name = fleet.name_of(doc["item_id"])
+        held = holdings.get(doc["item_id"])
+        last = tuple(held.last) if held is not None else ()
+        outcome.item_states[name] = ItemState(
+            name, doc["state"], doc["patron_id"] or "", doc["loan"] or "", last
+        )
+
+
+def _read_list(connection: sa.Connection, outcome: Outcome) -> None:
+    rows = _rows(connection, schema.MAY_LEAVE)
+    query = sa.select(schema.LIBRARY.c.lineage).where(schema.LIBRARY.c.library_id == LIBRARY)
+    outcome.truth_list = GateList(
+        lineage=str(connection.execute(query).scalar_one()),
+        version=versions_of(connection, LIBRARY)["may_leave"],
+        freshness="",
+        reaches=tuple((row.key, row.reach) for row in rows if row.reach),
+        unsecured=tuple(row.key for row in rows if row.unsecured),
+    )
+
+
+def _hash_of(connection: sa.Connection, table: sa.Table) -> str:
+    total = hashlib.sha256()
+    for row in _rows(connection, table):
+        total.update(repr(tuple(row)).encode())
+    return total.hexdigest()
+
+
+def _read_station(station: Station, outcome: Outcome) -> None:
+    journal = station.journal
+    for table_row in station.kept_bodies():
+        outcome.surviving.add(id_of(table_row))
+    news = 0
+    lists: tuple[tuple[str, int], ...] = ()
+    if isinstance(station, FleetKiosk):
+        lists = tuple(sorted(station.engine.lists.versions().items()))
+        query = "SELECT count(*) FROM news WHERE done=0"
+        news = station.engine.store.reader.execute(query).fetchone()[0]
+    elif isinstance(station, FleetGate):
+        outcome.gate_lists[station.name] = _list_of(station)
+    outcome.stations[station.name] = StationEnd(
+        station=station.name,
+        epoch_n=journal.epoch.n,
+        seq_last=journal.last_seq,
+        acked=journal.acked,
+        waiting=journal.last_seq - journal.acked,
+        lineage=journal.lineage or "",
+        connected=station.link is not None and station.link.up,
+        lists=lists,
+        news=news,
+    )
+
+
+def _list_of(gate: FleetGate) -> GateList:
+    holdings = gate.machine.holdings
+    overlay = len(holdings.overlay)
+    held = holdings.list
+    if held is None:
+        return GateList("", 0, BLIND, (), (), overlay)
+    freshness = gate.machine.list_state(gate.clock.now_ms())
+    reaches: dict[str, int] = {}
+    unsecured: dict[str, bool] = {}
+    parts = (held.old, held.new) if isinstance(held, UnionList) else (held,)
+    for part in parts:
+        assert isinstance(part, ExactList)
+        for key in part._reach:
+            reaches[key] = held.reach(key)
+        for key in part._unsecured:
+            unsecured[key] = held.is_unsecured(key)
+    return GateList(
+        held.lineage,
+        held.version,
+        freshness,
+        tuple(sorted((key, reach) for key, reach in reaches.items() if reach)),
+        tuple(sorted(key for key, said in unsecured.items() if said)),
+        overlay,
+    )

@@ -1,0 +1,55 @@
+"""Playing a plan: acts happen when they are due, then everything is healed and comes to rest.
+
+`play` is a pure function: the same plan gives the same outcome, to the byte, on any machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from sim.fleet.acting import act
+from sim.fleet.acts import Plan
+from sim.fleet.collecting import collect
+from sim.fleet.outcome import Outcome
+from sim.fleet.world import Fleet
+
+LOOK_MS = 15_000
+LOOKS_AT_REST = 2
+"""So often in a row everything must look at rest: a message may be on its way."""
+
+
+def play(plan: Plan) -> Outcome:
+    """Play a plan and return what it left behind."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)  # every fault is said in the log; the events tell it all
+    try:
+        with Fleet(plan) as fleet:
+            return _play(fleet)
+    finally:
+        logging.disable(level)
+
+
+def _play(fleet: Fleet) -> Outcome:
+    plan, timeline = fleet.plan, fleet.timeline
+    for station in fleet.stations.values():
+        station.power_on()
+    for one in plan.acts:
+        timeline.at(one.at_ms, partial(act, fleet, one))
+    timeline.run(plan.shape.duration_ms)
+    fleet.heal()
+    rested = _come_to_rest(fleet)
+    fleet.note("fleet", "rest" if rested else "restless")
+    return collect(fleet, rested=rested)
+
+
+def _come_to_rest(fleet: Fleet) -> bool:
+    """Let time pass until nothing moves any more; return whether it came to that."""
+    timeline = fleet.timeline
+    end_ms = timeline.now_ms + fleet.plan.shape.heal_ms
+    looks = 0
+    while timeline.now_ms < end_ms and looks < LOOKS_AT_REST:
+        timeline.run(min(timeline.now_ms + LOOK_MS, end_ms))
+        fleet.gateway.settle()
+        looks = looks + 1 if fleet.is_at_rest() else 0
+    return looks >= LOOKS_AT_REST
