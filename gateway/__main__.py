@@ -16,6 +16,7 @@ from circulation.config import read_config
 from circulation.errors import CirculationError
 from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
+from gateway.update_commands import COMMANDS as UPDATE_COMMANDS
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -151,7 +152,7 @@ def status(config_path: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *UPDATE_COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -16,8 +16,11 @@ import sqlalchemy as sa
 from gateway import schema
 from gateway.changes import UNSECURED_MAX
 from gateway.docs import Doc, item_docs
+from gateway.offering import refusal
 from gateway.review import is_open
 from gateway.store import Store
+from gateway.update_views import UpdateView, updates_of
+from gateway.updates import Updates
 from gateway.wording import trouble
 
 CONTACT_MS = 150_000  # telemetry comes every 60 s: two may be lost
@@ -70,6 +73,8 @@ class StationView:
     twin: bool
     troubles: list[str] = field(default_factory=list)
     last_alarm: AlarmView | None = None
+    firmware: str | None = None
+    refused_update: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Board:
     totals: Totals
     events: list[Doc]
     reviews: list[Doc]
+    updates: list[UpdateView] = field(default_factory=list)
 
     def as_dict(self) -> Doc:
         """Return the board as plain dicts and lists."""
@@ -117,6 +123,7 @@ class Desk:
     def board(self) -> Board:
         """Return the sync page's content at this moment."""
         now_ms = self.store.clock()
+        offers = Updates(self.store, self.library_id).all()
         with self.store.read() as connection:
             library = connection.execute(self._select(schema.LIBRARY)).one()
             stations = self._stations(connection, now_ms)
@@ -133,6 +140,7 @@ class Desk:
                 totals=_totals(stations),
                 events=self._events(connection),
                 reviews=self._reviews(connection, is_open()),
+                updates=updates_of(offers, stations),
             )
 
     def stations(self) -> list[StationView]:
@@ -241,6 +249,8 @@ class Desk:
             twin=row.twin_seen_at is not None and now_ms - row.twin_seen_at < DEAD_MS,
             troubles=_troubles(row.telemetry, names),
             last_alarm=alarms[0] if alarms else None,
+            firmware=row.firmware,
+            refused_update=refusal(row.telemetry),
         )
 
     def _alarms(

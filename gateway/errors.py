@@ -6,7 +6,11 @@ GatewayError
 ├── StoreUnusable      the database cannot be opened or is of another version
 ├── SnapshotUnknown    no such list, format or version is offered (also LookupError)
 ├── ListTooLarge       more may leave than a microcontroller's list can hold
+├── UpdateInvalid      a program for microcontrollers that none would take (also ValueError)
+├── UpdateUnknown      no such program is offered (also LookupError)
 ├── DecisionInvalid    staff asked for a decision that cannot be taken (also ValueError)
+├── BackupRefused      no backup can be made or put in place here; nothing was changed
+├── BackupInvalid      the file is no whole backup of this library (also ValueError)
 └── BrokerRefused      the small broker was asked to serve more than this machine
 """
 
@@ -35,8 +39,24 @@ class ListTooLarge(GatewayError):
     """More keys than the gates' compact list holds; gates on a Pi take the whole one."""
 
 
+class UpdateInvalid(GatewayError, ValueError):
+    """The file is no whole, well-formed update for a board; sign it anew or copy it anew."""
+
+
+class UpdateUnknown(GatewayError, LookupError):
+    """No update is offered for that kind of board, of that version, or with that byte."""
+
+
 class DecisionInvalid(GatewayError, ValueError):
     """The entry is unknown or decided already, or the state is none an item can have."""
+
+
+class BackupRefused(GatewayError):
+    """A backup cannot be made, or put in place, as things are; the message says what to do."""
+
+
+class BackupInvalid(GatewayError, ValueError):
+    """The file is not a backup of this library, or not all of it; nothing was changed."""
 
 
 class BrokerRefused(GatewayError):

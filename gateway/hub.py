@@ -49,12 +49,14 @@ from gateway.announced import Announced, tell_loss
 from gateway.contacts import Contacts, Rows
 from gateway.ingest import Answer, Batch, Ingest
 from gateway.marks import Marks
+from gateway.offering import Offering
 from gateway.outbox import Outbox, Send, versions_of
 from gateway.requests import Requests
 from gateway.retention import keep_from
 from gateway.seals import Seals
 from gateway.snapshots import Snapshots
 from gateway.store import Store
+from gateway.updates import Updates
 
 CREDIT = 4  # batches a station may have under way: the next is here when this one is committed
 SETTLED_MS = 5_000  # after an ack in a new lineage a depth of 0 means that all is here
@@ -84,6 +86,7 @@ class Hub:
         self.outbox = Outbox(store, library_id, key=key)
         self.alarms = Alarms(store, library_id, key=key)
         self.requests = Requests(store, library_id, self.outbox, snapshots)
+        self.offering = Offering(Updates(store, library_id), self.contacts, key=key)
         self.ages = Ages(store, library_id)
         self.snapshots = snapshots
         self.seals = Seals(self.contacts, key=key)
@@ -114,7 +117,7 @@ class Hub:
         self._beat = HeadBeat()
         sends = [Send(self.topics.gateway_status(), self._status(on=True), retained=True)]
         sends += [self.outbox.pointer(snapshot) for snapshot in self.snapshots.all_offered()]
-        return sends
+        return sends + self.offering.on_connected()
 
     def take(self, heard: Iterable[Heard], now_ms: int) -> list[Send]:
         """Handle messages in the order they came; return what to publish, all committed."""
@@ -140,7 +143,7 @@ class Hub:
     def tick(self, now_ms: int) -> list[Send]:
         """Return what is due by time: the head, and how far each site is applied."""
         self.contacts.save(now_ms)
-        sends: list[Send] = []
+        sends = self.offering.tick(now_ms)
         if self._beat.tick(now_ms):
             sends.append(self.outbox.head(now_ms))
             self._moved_sites |= set(self._sites())
@@ -222,6 +225,7 @@ class Hub:
                 lineage=history.current(connection, self.library_id),
                 versions=versions_of(connection, self.library_id),
             )
+        self.offering.on_birth(status)
         self.contacts.born(status, now_ms, mark.hw)
         if before is not None:
             with self.store.write(self.library_id) as write:
@@ -300,6 +304,8 @@ class Hub:
         if request.op == "hw":
             return self._tell_mark(address.station, now_ms)
         topic = self.topics.reply(address.station)
+        if request.kind == names.FIRMWARE:
+            return [Send(topic, reply) for reply in self.offering.answer(request)]
         return [Send(topic, reply) for reply in self.requests.answer(request, now_ms)]
 
     def _tell_mark(self, station: str, now_ms: int) -> list[Send]:
@@ -320,6 +326,7 @@ class Hub:
     def _on_telemetry(self, address: Address, heard: Heard, now_ms: int) -> list[Send]:
         telemetry = decode(Telemetry, heard.payload)
         if not heard.retained:
+            self.offering.on_telemetry(address.station, telemetry)
             with self.store.read() as connection:
                 known = station_rows(connection, self.library_id, address.station)
                 lineage = history.current(connection, self.library_id)

@@ -115,6 +115,10 @@ EVENTS = {
     "lineage": "the gateway starts a new history; stations send again",
     "recovered": "every station has sent again what an older history may have lacked",
     "snapshot": "a new list of {kind} is ready (version {version})",
+    "update_offered": "version {version} is offered to gates on {board}",
+    "update_withdrawn": "version {version} for gates on {board} is withdrawn",
+    "updated": "{station} runs another program: {now}, before {before}",
+    "update_refused": "{station} does not take the update: {why}",
     "policy": "policy version {version} is in force from its date",
 }
 
@@ -180,6 +184,36 @@ def event(entry: Doc) -> str:
     values = _Dashes(entry.get("detail") or {})
     values["station"] = entry.get("name") or entry.get("station") or "a station"
     return template.format_map(values)
+
+
+def program(firmware: str | None) -> str:
+    """Return which program a station runs.
+
+    >>> program("lendgate 2 pico-w-6 on trial")
+    'version 2 on pico-w-6, on trial'
+    >>> program("lendgate-kiosk 0.1.0")
+    'lendgate-kiosk 0.1.0'
+    >>> program(None)
+    'not known yet'
+    """
+    words = (firmware or "not known yet").split(" ", 3)
+    if len(words) < 3 or words[0] != "lendgate":
+        return " ".join(words)
+    return ", ".join([f"version {words[1]} on {words[2]}", *words[3:]])
+
+
+def update(view: Any) -> str:
+    """Return what the gates made of an update that is offered, an `UpdateView`."""
+    parts = [
+        f"{what} {', '.join(stations)}"
+        for what, stations in (
+            ("taken by", view.taken),
+            ("awaited by", view.waiting),
+            ("refused by", list(view.refused)),
+        )
+        if stations
+    ]
+    return "; ".join(parts) or "no such gate has reported"
 
 
 def trouble(subject: str, text: str, names: Mapping[str, str]) -> str:
