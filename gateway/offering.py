@@ -1,8 +1,8 @@
 """What the gateway says of programs for microcontrollers, and what stations say of them.
 
 An offer is a retained message for each kind of board, sealed like a head. Whoever offers or
-withdraws is another program (`lendgate-gateway offer-update`), so the table is looked at every
-few seconds.
+withdraws is another program (`lendgate-gateway offer-update`), so the table is looked at once a
+minute.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.errors import UpdateUnknown
 from gateway.outbox import Send
 from gateway.updates import Update, Updates
 
-LOOK_MS = 5_000
+LOOK_MS = 60_000
 NOTHING_SHA256 = "0" * 64
 HEALTH = "update"  # under which a gate's telemetry says why it does not take an offer
 _log = logging.getLogger(__name__)

@@ -58,7 +58,8 @@ def offer_update(config_path: Path, file: Path, minutes: int, only: tuple[str, .
         except UpdateInvalid as error:
             raise click.ClickException(f"{file}: {error}") from error
     click.echo(f"{update.format}: version {update.version} is offered, {update.bytes} bytes")
-    click.echo("See who has taken it: lendgate-gateway updates, or the gateway's page.")
+    click.echo("A running gateway says so within a minute. Who has taken it shows its page,")
+    click.echo("and: lendgate-gateway updates")
 
 
 @click.command("withdraw-update")

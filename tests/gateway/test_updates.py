@@ -88,19 +88,17 @@ def test_an_offer_is_said_on_every_connect_and_sealed(hub, updates):
         )
 
 
-def test_a_running_gateway_hears_of_offers_made_beside_it(hub, updates, clock):
-    """Another program wrote the table: within five seconds it is said, once."""
+def test_a_running_gateway_hears_of_offers_made_beside_it(hub, updates):
+    """Another program wrote the table: within a minute it is said, once."""
     hub.on_connected()
     updates.offer(signed())
 
-    heard = [len(offers(hub.tick(clock.now_ms + second * 1_000))) for second in range(12)]
-    assert heard == [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    heard = [len(offers(hub.tick(START_MS + at * 30_000))) for at in range(6)]
+    assert heard == [1, 0, 0, 0, 0, 0]
 
     updates.offer(signed(3))
-    heard = [
-        offer.version for s in range(12, 20) for offer in offers(hub.tick(START_MS + s * 1_000))
-    ]
-    assert heard == [3]
+    times = [START_MS + at * 30_000 for at in range(6, 10)]
+    assert [offer.version for at in times for offer in offers(hub.tick(at))] == [3]
 
 
 def test_a_withdrawn_offer_is_said_to_be_none(hub, updates):
