@@ -12,6 +12,8 @@ import click
 
 from circulation.errors import ConfigInvalid
 from sim.errors import SimError
+from sim.fleet.command import soak
+from sim.mutants.command import mutants
 from sim.recording.command import record, replay, show
 from sim.scenario.command import play
 
@@ -53,7 +55,7 @@ def _ports(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-for _command in (play, show, replay, record):
+for _command in (play, show, replay, record, soak, mutants):
     main.add_command(_command)
 
 

@@ -1,0 +1,97 @@
+"""Hunting mutants: each in a process of its own, several side by side, until all are found.
+
+A mutant that was found before is tried with the seed that found it first (`seeds.json`), then
+with the seeds from 0 on. So a hunt through all of them is quick as long as nothing changed.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.errors import SimError
+from sim.mutants.mutant import ROOT, Mutant
+
+SEEDS_FILE = Path(__file__).with_name("seeds.json")
+BUDGET = 200
+CHILD = "sim.mutants.child"
+CHILD_S_MAX = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a hunt for one mutant ended. rule: empty if it survived; seed: None for a test."""
+
+    mutant: Mutant
+    played: int
+    seed: int | None = None
+    rule: str = ""
+    text: str = ""
+
+    @property
+    def survived(self) -> bool:
+        """Return whether nothing noticed it."""
+        return not self.rule
+
+    @property
+    def by(self) -> str:
+        """Return in a word or two what found it."""
+        if self.survived:
+            return f"SURVIVED {self.played} seeds"
+        return f"seed {self.seed}" if self.seed is not None else "its test"
+
+
+def known_seeds() -> dict[str, int]:
+    """Return by name the seed that found each mutant last."""
+    found: dict[str, int] = json.loads(SEEDS_FILE.read_text(encoding="utf-8"))
+    return found
+
+
+def keep_seeds(found: Sequence[Found]) -> None:
+    """Remember which seeds found these mutants."""
+    seeds = known_seeds()
+    seeds.update({one.mutant.name: one.seed for one in found if one.seed is not None})
+    SEEDS_FILE.write_text(json.dumps(dict(sorted(seeds.items())), indent=1) + "\n")
+
+
+def hunt(mutants: Sequence[Mutant], *, budget: int = BUDGET, jobs: int = 2) -> Iterator[Found]:
+    """Yield how the hunt for each mutant ended, as they end. Raises `SimError`."""
+    seeds = known_seeds()
+    with ThreadPoolExecutor(jobs) as pool:
+        hunts = [pool.submit(_hunt_one, one, _order(one, seeds, budget)) for one in mutants]
+        for done in as_completed(hunts):
+            yield done.result()
+
+
+def _order(mutant: Mutant, seeds: Mapping[str, int], budget: int) -> list[int]:
+    """Return the seeds to play, the one that is known to find it first."""
+    known = [seeds[mutant.name]] if mutant.name in seeds else []
+    return [*known, *(seed for seed in range(budget) if seed not in known)][:budget]
+
+
+def _hunt_one(mutant: Mutant, seeds: Sequence[int]) -> Found:
+    command = [sys.executable, "-m", CHILD, mutant.name, *map(str, seeds)]
+    try:
+        child = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=CHILD_S_MAX, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Found(mutant, 1, seeds[0], "time", f"no end within {CHILD_S_MAX} s")
+    lines = child.stdout.strip().splitlines()
+    if child.returncode or not lines:
+        said = child.stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise SimError(f"mutant {mutant.name}: its process ended with {said[0]}")
+    doc = json.loads(lines[-1])
+    return Found(mutant, doc["played"], doc["seed"], doc.get("rule", ""), doc.get("text", ""))
+
+
+def table(found: Sequence[Found], say: Callable[[str], object]) -> None:
+    """Say for each mutant what found it, in the order of the catalogue."""
+    wide = max(len(one.mutant.name) for one in found)
+    for one in found:
+        stories = ", ".join(map(str, one.mutant.stories))
+        how = f"{one.by:>20}  {one.rule:14}"
+        say(f"{one.mutant.name:{wide}}  {stories:>6}  {how}  {one.mutant.what}")

@@ -1,0 +1,55 @@
+"""Mistakes in the gateway: what it writes, what it answers, what it publishes."""
+
+from sim.mutants.mutant import Mutant
+
+INGEST = "gateway/ingest.py"
+OUTBOX = "gateway/outbox.py"
+LINEAGE = "gateway/lineage.py"
+RETENTION = "gateway/retention.py"
+STORE = "gateway/store.py"
+VERDICTS = "gateway/verdicts.py"
+
+MUTANTS = (
+    Mutant(
+        "delta-lost-in-a-crash",
+        "a change counts as published although it could not be handed over",
+        OUTBOX,
+        "                    break\n                sent += len(messages)",
+        "                    pass\n                sent += len(messages)",
+        (10,),
+    ),
+    Mutant(
+        "recovered-too-soon",
+        "a restored gateway says that all is back before the stations have sent it",
+        LINEAGE,
+        "        if connection.execute(behind).scalar_one():\n            return False",
+        "        connection.execute(behind)",
+        (9,),
+    ),
+    Mutant(
+        "kept-for-nothing",
+        "stations may prune all that is applied, whatever backup may have to be restored",
+        RETENTION,
+        "    return int(min(row.keep_from, hw + 1))",
+        "    return hw + 1",
+        (9,),
+    ),
+    Mutant(
+        "verdict-judged-again",
+        "what was over the limit when it came is judged anew, by what is known today",
+        VERDICTS,
+        "    write.upsert(VERDICT, rows, replace=False)",
+        "    write.upsert(VERDICT, rows)",
+        (6,),
+        test="tests/gateway/test_verdicts.py",
+    ),
+    Mutant(
+        "writers-begin-deferred",
+        "a writer reads before it locks: two do not see each other's rows",
+        STORE,
+        '"BEGIN IMMEDIATE" if writing else "BEGIN"',
+        '"BEGIN"',
+        (10, 12),
+        test="tests/gateway/test_store.py",
+    ),
+)

@@ -1,0 +1,97 @@
+"""Mistakes in putting facts in order, and in folding them into a state."""
+
+from sim.mutants.mutant import Mutant
+
+ORDER = "circulation/fold/order.py"
+CONCURRENT = "circulation/fold/concurrent.py"
+FOLD = "circulation/fold/fold.py"
+STEP = "circulation/fold/step.py"
+FACTS = "gateway/facts.py"
+HOLDINGS = "gateway/holdings.py"
+RULES = "tests/circulation/rules/"
+
+MUTANTS = (
+    Mutant(
+        "order-by-midpoint",
+        "of two facts whose intervals overlap the one with the earlier middle came first",
+        ORDER,
+        "bounds = [bounds_of(known, fact.id) for fact in self._facts]",
+        "bounds = [(sum(bounds_of(known, fact.id)) // 2,) * 2 for fact in self._facts]",
+        (1,),
+    ),
+    Mutant(
+        "order-by-wall-clock",
+        "facts are ordered by what the stations' clocks said",
+        ORDER,
+        "bounds = [bounds_of(known, fact.id) for fact in self._facts]",
+        "bounds = [(fact.wall_ms or 0, fact.wall_ms or 0) for fact in self._facts]",
+        (1, 5),
+    ),
+    Mutant(
+        "seen-is-forgotten",
+        "a fact that saw another is not after it",
+        ORDER,
+        "seen = {ids[fact_id] for fact_id in fact.saw if fact_id in ids and fact_id != fact.id}",
+        "seen: set[int] = set()",
+        (1,),
+    ),
+    Mutant(
+        "interval-from-receipt",
+        "what has just come has just happened",
+        FACTS,
+        'return Interval(row["earliest_ms"], row["latest_ms"], bool(row["flagged"]))',
+        'came = row["received_at"]\n'
+        '    low, high = row["earliest_ms"] or came - 60_000, row["latest_ms"] or came\n'
+        "    return Interval(low, high, False)",
+        (2,),
+    ),
+    Mutant(
+        "first-believable-order",
+        "of several believable ends the first is taken, and somebody is billed by chance",
+        CONCURRENT,
+        "if len(outcomes) > 1 or _bills_in_doubt(believed[0].holding, block, order):",
+        "if False:",
+        (3,),
+    ),
+    Mutant(
+        "doubt-has-no-limit",
+        "of however many concurrent facts every order is looked at, while all others wait",
+        CONCURRENT,
+        "if len(block) > CONCURRENT_MAX:",
+        "if False:",
+        (3,),
+        test="tests/circulation/fold/test_stories.py",
+    ),
+    Mutant(
+        "decision-replaces-nothing",
+        "a decision is one more fact beside those that staff looked at",
+        FOLD,
+        "        if fact.kind == kinds.DECISION\n        for seen in",
+        "        if False\n        for seen in",
+        (4,),
+    ),
+    Mutant(
+        "decision-wiped-out",
+        "a fact that a decision did not know of makes no entry",
+        FOLD,
+        "if fact.id not in known and not order.is_before(decision.id, fact.id):",
+        "if False:",
+        (4,),
+    ),
+    Mutant(
+        "renewal-of-a-stranger",
+        "a renewal that comes late extends whatever loan is open then",
+        STEP,
+        "return Event.RENEWAL if fact.loan in holding.loan_names else Event.RENEWAL_OF_OTHER",
+        "return Event.RENEWAL",
+        (4,),
+    ),
+    Mutant(
+        "only-the-last-arrival-counts",
+        "a fact that arrives is applied on top, whatever it is concurrent with",
+        HOLDINGS,
+        "if item.item_id not in again and (",
+        "if True or (",
+        (1, 4),
+    ),
+)
