@@ -32,6 +32,7 @@ HELD_FIELDS = {  # the document's name for a field of the holding
 }
 TITLE_FIELDS = ("title_id", "title", "author", "isbn", "year")
 HOLD_WAITING = ("placed", "trapped", "shelved")
+HELD_WHEN_BACK = ("on_loan", "in_transit", "to_be_shelved")
 
 
 def chunks(values: Sequence[Value], size: int = IN_CLAUSE_MAX) -> Iterator[Sequence[Value]]:
@@ -54,16 +55,16 @@ def item_docs(
     return docs
 
 
-def items_query(library_id: str) -> sa.Select[Any]:
-    """Return the query whose rows `item_doc` understands: item, title, holding and loan."""
+def items_query(library_id: str, *, titles: bool = True) -> sa.Select[Any]:
+    """Return the query whose rows `item_doc` understands: item, title, holding and loan.
+
+    titles: False leaves the title out, which then is not asked for.
+    """
     item, title, holding, loan = schema.ITEM, schema.TITLE, schema.HOLDING, schema.LOAN
-    joined = (
-        item.outerjoin(title, _same(library_id, title, item, "title_id"))
-        .outerjoin(holding, _same(library_id, holding, item, "item_id"))
-        .outerjoin(loan, _same(library_id, loan, holding, "loan"))
+    joined = item.outerjoin(holding, _same(library_id, holding, item, "item_id")).outerjoin(
+        loan, _same(library_id, loan, holding, "loan")
     )
     columns: list[sa.ColumnElement[Any]] = [item.c[name] for name in ITEM_FIELDS]
-    columns += [title.c[name].label(f"title_{name}") for name in TITLE_FIELDS]
     columns += [
         item.c.initial,
         holding.c.state,
@@ -72,6 +73,9 @@ def items_query(library_id: str) -> sa.Select[Any]:
         loan.c.opened_at,
         loan.c.policy_version,
     ]
+    if titles:
+        joined = joined.outerjoin(title, _same(library_id, title, item, "title_id"))
+        columns += [title.c[name].label(f"title_{name}") for name in TITLE_FIELDS]
     return sa.select(*columns).select_from(joined).where(item.c.library_id == library_id)
 
 
@@ -82,25 +86,34 @@ def _same(library_id: str, table: sa.Table, other: sa.Table, name: str) -> Any:
 def item_doc(row: sa.RowMapping) -> Doc:
     """Return an item's document; its tags and hold are added by the caller."""
     doc: Doc = {name: row[name] for name in ITEM_FIELDS}
-    held: Doc = json.loads(row["doc"]) if row["doc"] else {}
-    last = row["last"] or []
     doc["title"] = None
     if row["title_title_id"] is not None:
         doc["title"] = {name: row[f"title_{name}"] for name in TITLE_FIELDS}
-    doc["state"] = row["state"] or row["initial"] or "available"
-    for name, source in HELD_FIELDS.items():
-        doc[name] = held.get(source)
-    doc["reach"] = held.get("reach") or 0
-    doc["renewals"] = held.get("renewals") or 0
-    doc["unsecured"] = int(bool(held.get("unsecured")))
-    doc["parts_missing"] = list(held.get("parts_missing") or ())
-    doc["lent_at"] = row["opened_at"]
-    doc["policy_version"] = row["policy_version"]
-    doc["on_site"] = int(bool(doc["loan"]) and doc["reach"] < STREET)
-    doc["last_fact"] = last[-1] if last else None
-    doc["held_for"] = held.get("held_for")
+    doc.update(held_fields(row))
     doc["uids"] = []
     return doc
+
+
+def held_fields(row: sa.RowMapping) -> Doc:
+    """Return what is said of an item beyond its label: state, loan, and for whom it is kept.
+
+    A hold that waits for it is added by the caller.
+    """
+    held: Doc = json.loads(row["doc"]) if row["doc"] else {}
+    last = row["last"] or []
+    fields: Doc = {"state": row["state"] or row["initial"] or "available"}
+    for name, source in HELD_FIELDS.items():
+        fields[name] = held.get(source)
+    fields["reach"] = held.get("reach") or 0
+    fields["renewals"] = held.get("renewals") or 0
+    fields["unsecured"] = int(bool(held.get("unsecured")))
+    fields["parts_missing"] = list(held.get("parts_missing") or ())
+    fields["lent_at"] = row["opened_at"]
+    fields["policy_version"] = row["policy_version"]
+    fields["on_site"] = int(bool(fields["loan"]) and fields["reach"] < STREET)
+    fields["last_fact"] = last[-1] if last else None
+    fields["held_for"] = held.get("held_for")
+    return fields
 
 
 def _add_uids(connection: sa.Connection, library_id: str, docs: dict[str, Doc]) -> None:
@@ -118,24 +131,43 @@ def _add_holds(connection: sa.Connection, library_id: str, docs: dict[str, Doc])
     """Name the reader each item is kept for: a hold on the copy, else one on a lent title."""
     hold = schema.HOLD
     title_ids = {doc["title_id"] for doc in docs.values() if doc["title_id"]}
-    query = (
-        sa.select(hold.c.item_id, hold.c.title_id, hold.c.patron_id)
-        .where(
-            hold.c.library_id == library_id,
-            hold.c.state.in_(HOLD_WAITING),
-            sa.or_(hold.c.item_id.in_(list(docs)), hold.c.title_id.in_(title_ids)),
+    on_copies = waiting(connection, library_id, hold.c.item_id, hold.c.item_id.in_(list(docs)))
+    on_titles = waiting(connection, library_id, hold.c.title_id, hold.c.title_id.in_(title_ids))
+    for item_id, doc in docs.items():
+        doc["held_for"] = kept_for(
+            doc, on_copies.get(item_id), on_titles.get(doc["title_id"] or "")
         )
+
+
+def waiting(
+    connection: sa.Connection, library_id: str, by: sa.Column[Any], condition: Any
+) -> dict[str, str]:
+    """Return the reader who waits longest, by item or by title.
+
+    by: the hold's item, or its title, which are those holds that name no copy.
+    """
+    hold = schema.HOLD
+    query = (
+        sa.select(by, hold.c.patron_id)
+        .where(hold.c.library_id == library_id, hold.c.state.in_(HOLD_WAITING), condition)
         .order_by(hold.c.placed_at, hold.c.hold)
     )
-    of_title: dict[str, str] = {}
-    for item_id, title_id, patron_id in connection.execute(query):
-        if item_id in docs:
-            docs[item_id]["held_for"] = docs[item_id]["held_for"] or patron_id
-        elif item_id is None:
-            of_title.setdefault(title_id, patron_id)
-    for doc in docs.values():
-        if doc["held_for"] is None and doc["state"] in ("on_loan", "in_transit", "to_be_shelved"):
-            doc["held_for"] = of_title.get(doc["title_id"])
+    if by is hold.c.title_id:
+        query = query.where(hold.c.item_id.is_(None))
+    found: dict[str, str] = {}
+    for key, patron_id in connection.execute(query.where(hold.c.patron_id.is_not(None))):
+        found.setdefault(key, patron_id)
+    return found
+
+
+def kept_for(doc: Doc, on_copy: str | None, on_title: str | None) -> str | None:
+    """Return the reader an item is kept for.
+
+    doc: its state, and whom the fold says. on_copy, on_title: who waits for it. Whoever waits
+    for the title gets the copy that comes back, not one from the shelf.
+    """
+    reader: str | None = doc["held_for"] or on_copy
+    return on_title if reader is None and doc["state"] in HELD_WHEN_BACK else reader
 
 
 def patron_docs(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,13 @@ from gateway import schema
 from gateway.errors import SnapshotUnknown
 from gateway.list_files import (
     FORMATS,
-    SCHEMA_VERSION,
     builder_of,
     formats_of,
     lineage_of,
     suffix_of,
     version_of,
 )
+from gateway.list_tables import Moment
 from gateway.store import Store
 
 KEPT = 2  # the newest, and the one a station may be fetching
@@ -62,8 +63,11 @@ class Snapshot:
 class Snapshots:
     """The offered files of one library, in a folder of their own."""
 
-    def __init__(self, store: Store, library_id: str, folder: Path):
+    def __init__(
+        self, store: Store, library_id: str, folder: Path, rest: Callable[[], None] = lambda: None
+    ):
         self.store = store
+        self.rest = rest
         self.library_id = library_id
         self.folder = folder / library_id
         self._wanted: set[tuple[str, str]] = set()
@@ -184,8 +188,8 @@ class Snapshots:
             file = self.folder / f"{kind}-{lineage}-{version}.{suffix_of(name)}"
             building = file.with_name(f"{file.name}.building")
             building.unlink(missing_ok=True)
-            meta = {"lineage": lineage, "version": str(version), "schema": str(SCHEMA_VERSION)}
-            builder_of(kind, name)(connection, self.library_id, building, meta)
+            moment = Moment(connection, self.library_id, lineage, version, self.rest)
+            builder_of(kind, name)(moment, building)
         size_bytes, digest = _seal(building, file)
         built_at = self.store.clock()
         snapshot = Snapshot(kind, name, lineage, version, size_bytes, digest, file, built_at)

@@ -11,10 +11,10 @@ from circulation.wire.limits import GATE_MESSAGE_BYTES_MAX
 from gateway import schema
 from gateway.catalogue import upsert_items, upsert_patrons
 from gateway.docs import item_docs
-from gateway.list_files import may_leave_document
 from gateway.outbox import Outbox
 from gateway.snapshots import Snapshots
 from tests.gateway.conftest import LIBRARY, START_MS, Station
+from tests.support.lists import may_leave_document
 
 DUE_AT = START_MS + 14 * 86_400_000
 UID = {number: f"e00401000000{number}" for number in ("1001", "1002", "1003")}

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from gateway import schema
 from gateway.board import Desk
 from gateway.catalogue import upsert_items
-from gateway.list_files import may_leave_document
 from tests.gateway.conftest import LIBRARY, Station
+from tests.support.lists import may_leave_document
 
 MAX = 1_000
 

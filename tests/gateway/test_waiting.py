@@ -8,9 +8,9 @@ from alembic.config import Config
 from gateway import schema
 from gateway.board import Desk
 from gateway.catalogue import upsert_items
-from gateway.list_files import may_leave_document
 from gateway.store import MIGRATIONS
 from tests.gateway.conftest import LIBRARY, START_MS, Station
+from tests.support.lists import may_leave_document
 
 DUE_AT = START_MS + 14 * 86_400_000
 TAG, OTHER_TAG = "e004010000007777", "e004010000008888"

@@ -23,7 +23,7 @@ from circulation.wire.messages import (
     sealed,
 )
 from circulation.wire.topics import Topics
-from gateway.list_files import CATALOGUE_SQL, PATRONS_SQL
+from gateway.list_tables import CATALOGUE_SQL, PATRONS_SQL
 from hardware.chips.tag_data import new_content
 from hardware.ports import NTAG, Security
 from kiosk.app import Chance, build_engine

@@ -17,11 +17,12 @@ from firmware.mcu.list_store import ListStore
 from gateway import lineage as history
 from gateway.catalogue import upsert_items
 from gateway.hub import Heard, Hub
-from gateway.list_files import may_leave_document, version_of
+from gateway.list_files import version_of
 from gateway.snapshots import Snapshots
 from gateway.store import Store
 from sim.mcu.flash import FlashFiles
 from tests.gateway.conftest import LIBRARY, Clock, Station
+from tests.support.lists import may_leave_document
 
 KEY = bytes(range(16))
 ITEMS = 5_000
