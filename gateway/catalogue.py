@@ -171,6 +171,7 @@ def _upsert(
         write.insert(table, group)
     for group in _by_columns(updated.values()):
         _update(write, table, own, group)
+    write.shelf.forget()
     same = len(wanted) - len(created) - len(updated)
     return Upserted(tuple(ids), len(created), len(updated), same), {*created, *updated}
 

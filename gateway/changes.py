@@ -12,7 +12,6 @@ Laws of this file:
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -20,8 +19,9 @@ import sqlalchemy as sa
 from circulation.may_leave import reach_of
 from gateway import schema
 from gateway.ages import reckon
-from gateway.docs import Doc, chunks, item_docs, leave_keys, patron_docs
+from gateway.docs import Doc, leave_keys, patron_docs
 from gateway.review import ReviewEntry, add_entries, is_open
+from gateway.statements import JSON_TEXT, LIBRARY, Statement, among
 from gateway.views import item_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,32 @@ Keyed = tuple[str, str]  # a key unique within the step, the change row as JSON
 Listed = tuple[str, int, int]  # an item, its reach, whether it is unsecured
 
 
+_LISTED = sa.select(
+    schema.MAY_LEAVE.c.key,
+    schema.MAY_LEAVE.c.item_id,
+    schema.MAY_LEAVE.c.reach,
+    schema.MAY_LEAVE.c.unsecured,
+).where(schema.MAY_LEAVE.c.library_id == LIBRARY)
+_LISTED_ITEMS = Statement(_LISTED.where(among(schema.MAY_LEAVE.c.item_id, "items")))
+_LISTED_KEYS = Statement(_LISTED.where(among(schema.MAY_LEAVE.c.key, "keys")))
+_LEAVES_NO_MORE = Statement(
+    sa.delete(schema.MAY_LEAVE).where(
+        schema.MAY_LEAVE.c.library_id == LIBRARY, among(schema.MAY_LEAVE.c.key, "keys")
+    )
+)
+_FEEDS = Statement(sa.select(schema.FEED).where(schema.FEED.c.library_id == LIBRARY))
+_OF_KIND = sa.update(schema.FEED).where(
+    schema.FEED.c.library_id == LIBRARY, schema.FEED.c.kind == sa.bindparam("kind_")
+)
+_STEP_ON = Statement(_OF_KIND.values(version=sa.bindparam("last")))
+_STEP_ALONE = Statement(_OF_KIND.values(version=sa.bindparam("last"), floor=sa.bindparam("last")))
+_NEWEST = Statement(
+    sa.update(schema.LIBRARY)
+    .where(schema.LIBRARY.c.library_id == LIBRARY)
+    .values(version=sa.bindparam("last"))
+)
+
+
 class Changes:
     """The items and patrons a transaction touched, and whether it saved a policy."""
 
@@ -46,7 +72,7 @@ class Changes:
 
     def flush(self, write: Write, *, bulk: bool) -> None:
         """Write the change rows, the steps and the library's new version."""
-        docs = item_docs(write.connection, write.library_id, self.items)
+        docs = write.shelf.docs(self.items)
         leaves = self._diff_may_leave(write, docs)
         steps: dict[str, list[list[Keyed]]] = {}
         if self.items:
@@ -70,13 +96,8 @@ class Changes:
                 wanted.update(dict.fromkeys(leave_keys(doc), (doc["item_id"], reach, unsecured)))
         had = self._listed(write, wanted)
         gone = [key for key in had if key not in wanted]
-        table = schema.MAY_LEAVE
-        for keys in chunks(gone):
-            write.execute(
-                sa.delete(table).where(
-                    table.c.library_id == write.library_id, table.c.key.in_(keys)
-                )
-            )
+        if gone:
+            write.run(_LEAVES_NO_MORE, keys=gone)
         new = [
             {
                 "key": key,
@@ -88,23 +109,19 @@ class Changes:
             for key, (item_id, reach, unsecured) in wanted.items()
             if had.get(key) != (item_id, reach, unsecured)
         ]
-        write.upsert(table, new)
+        write.upsert(schema.MAY_LEAVE, new)
         if any(row["unsecured"] for row in new):
             _keep_newest_unsecured(write, had, wanted)
         return _leave_rows(had, wanted)
 
     def _listed(self, write: Write, wanted: dict[str, Any]) -> dict[str, Listed]:
         """Return the list's rows of the touched items and of the keys they now want."""
-        table = schema.MAY_LEAVE
-        had: dict[str, Listed] = {}
-        for column, values in ((table.c.item_id, self.items), (table.c.key, wanted)):
-            for some in chunks(sorted(values)):
-                query = sa.select(table).where(
-                    table.c.library_id == write.library_id, column.in_(some)
-                )
-                for row in write.connection.execute(query):
-                    had[row.key] = (row.item_id, row.reach, row.unsecured)
-        return had
+        if not self.items:
+            return {}
+        rows = write.rows(_LISTED_ITEMS, items=list(self.items))
+        if wanted:
+            rows += write.rows(_LISTED_KEYS, keys=list(wanted))
+        return {row.key: (row.item_id, row.reach, row.unsecured) for row in rows}
 
     def _write_steps(
         self, write: Write, steps: dict[str, list[list[Keyed]]], *, bulk: bool
@@ -115,9 +132,9 @@ class Changes:
         last = write.version - 1 + max(len(parts) for parts in steps.values())
         rows: list[dict[str, Any]] = []
         links: list[dict[str, Any]] = []
-        feeds = {row.kind: row for row in write.execute(write.select(schema.FEED))}
+        before = {row.kind: row.version for row in write.rows(_FEEDS)}
         for kind, parts in steps.items():
-            previous = feeds[kind].version
+            previous = before[kind]
             ends = [*range(write.version, write.version + len(parts) - 1), last]
             for version, part in zip(ends, parts, strict=True):
                 common = {"kind": kind, "version": version, "committed_at": write.now_ms}
@@ -125,11 +142,10 @@ class Changes:
                 rows += [{**common, "key": key, "body": body} for key, body in part]
                 previous = version
             whole = bulk or kind in WHOLE_KINDS
-            moved = {"version": last, "floor": last} if whole else {"version": last}
-            write.execute(write.update(schema.FEED, kind=kind).values(moved))
+            write.run(_STEP_ALONE if whole else _STEP_ON, kind_=kind, last=last)
         write.insert(schema.STEP, [] if bulk else links)
         write.insert(schema.CHANGE, rows)
-        write.execute(write.update(schema.LIBRARY).values(version=last))
+        write.run(_NEWEST, last=last)
 
 
 def _keep_newest_unsecured(
@@ -158,10 +174,7 @@ def _keep_newest_unsecured(
 
 def _rows(keys: Any, docs: dict[str, Doc]) -> list[Keyed]:
     """Return a row for every key, in order; a key without a document is gone."""
-    return [
-        (key, json.dumps({"key": key, "doc": docs.get(key)}, separators=(",", ":")))
-        for key in sorted(keys)
-    ]
+    return [(key, JSON_TEXT.encode({"key": key, "doc": docs.get(key)})) for key in sorted(keys)]
 
 
 def _leave_rows(had: dict[str, Listed], wanted: dict[str, Listed]) -> list[Keyed]:
@@ -172,7 +185,7 @@ def _leave_rows(had: dict[str, Listed], wanted: dict[str, Listed]) -> list[Keyed
         _, reach, unsecured = wanted.get(key, ("", 0, 0))
         for sort, old, new in (("k", old_reach, reach), ("u", old_unsecured, unsecured)):
             if old != new:
-                body = json.dumps([sort, key, new], separators=(",", ":"))
+                body = JSON_TEXT.encode([sort, key, new])
                 rows.append((f"{sort}:{key}", body))
     return rows
 
@@ -182,7 +195,7 @@ def _split(rows: list[Keyed], bytes_max: int) -> list[list[Keyed]]:
     steps: list[list[Keyed]] = [[]]
     size = 0
     for key, body in rows:
-        cost = len(body.encode()) + 1
+        cost = len(body) + 1  # it is ASCII
         if steps[-1] and size + cost > bytes_max:
             steps.append([])
             size = 0

@@ -6,21 +6,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway import schema
+from gateway.schema import EVENT
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Write
 
 KEPT = 1_000
+KEPT_FOR_EVER = "lineage"
+"""Beginnings of a history are few, and `lineage.settle` asks when the last one was."""
+_NEWEST = Statement(sa.select(sa.func.max(EVENT.c.n)).where(EVENT.c.library_id == LIBRARY))
+_FORGET = Statement(
+    sa.delete(EVENT).where(
+        EVENT.c.library_id == LIBRARY,
+        EVENT.c.n <= sa.bindparam("first"),
+        EVENT.c.code != KEPT_FOR_EVER,
+    )
+)
 
 
 def note(write: Write, code: str, station: str | None = None, **detail: Any) -> None:
     """Add an entry; `wording.EVENTS` has the sentence for its code."""
-    table = schema.EVENT
-    newest = write.execute(
-        sa.select(sa.func.max(table.c.n)).where(table.c.library_id == write.library_id)
-    ).scalar()
-    n = (newest or 0) + 1
+    n = (_NEWEST.value(write.connection, library_id=write.library_id) or 0) + 1
     row = {"n": n, "at_ms": write.now_ms, "station": station, "code": code, "detail": detail}
-    write.insert(table, [row])
-    write.execute(
-        sa.delete(table).where(table.c.library_id == write.library_id, table.c.n <= n - KEPT)
-    )
+    write.insert(EVENT, [row])
+    write.run(_FORGET, first=n - KEPT)

@@ -16,42 +16,46 @@ import sqlalchemy as sa
 
 from circulation.facts import Fact
 from circulation.fold.anchors import agree, anchors, is_anchored
-from circulation.fold.intervals import UNKNOWN, Interval, intervals
+from circulation.fold.intervals import UNKNOWN, Interval, in_journal_order, intervals
 from circulation.wire import kinds
 from gateway.schema import FACT
 from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
 
 Place = tuple[int, int]  # epoch number and seq
-Rows = list[sa.RowMapping]
+Rows = list[Any]  # as `_STRETCH` names their columns
+BEGINNING: Place = (0, 0)
 
 
 _PLACE = sa.tuple_(FACT.c.epoch_n, FACT.c.seq)
-_FROM = sa.tuple_(sa.bindparam("epoch_n", type_=sa.Integer), sa.bindparam("seq", type_=sa.BigInteger))
+_FROM = sa.tuple_(
+    sa.bindparam("epoch_n", type_=sa.Integer), sa.bindparam("seq", type_=sa.BigInteger)
+)
 _OF_STATION = sa.and_(FACT.c.library_id == LIBRARY, FACT.c.station == sa.bindparam("station"))
+_IS_CLOCK = FACT.c.kind == sa.literal_column(f"'{kinds.CLOCK}'")  # as its index says it
 _CLOCKS = (
     sa.select(FACT.c.epoch_n, FACT.c.seq)
-    .where(_OF_STATION, FACT.c.kind == sa.literal_column(f"'{kinds.CLOCK}'"))
+    .where(_OF_STATION, _IS_CLOCK)
     .order_by(FACT.c.epoch_n.desc(), FACT.c.seq.desc())
     .limit(1)
 )
 _LAST_CLOCK = Statement(_CLOCKS)
 _CLOCK_BEFORE = Statement(_CLOCKS.where(_PLACE < _FROM))
-_STRETCH = Statement(
-    sa.select(
-        FACT.c.id,
-        FACT.c.kind,
-        FACT.c.epoch_n,
-        FACT.c.seq,
-        FACT.c.boot,
-        FACT.c.mono_ms,
-        FACT.c.item_id,
-        sa.case((FACT.c.kind == kinds.CLOCK, FACT.c.body), else_=sa.null()).label("body"),
-        FACT.c.earliest_ms,
-        FACT.c.latest_ms,
-        FACT.c.flagged,
-    ).where(_OF_STATION, _PLACE >= _FROM)
+_COLUMNS = (
+    FACT.c.id,
+    FACT.c.kind,
+    FACT.c.epoch_n,
+    FACT.c.seq,
+    FACT.c.boot,
+    FACT.c.mono_ms,
+    FACT.c.item_id,
+    sa.case((_IS_CLOCK, FACT.c.body), else_=sa.null()).label("body"),
+    FACT.c.earliest_ms,
+    FACT.c.latest_ms,
+    FACT.c.flagged,
 )
+_STRETCH = Statement(sa.select(*_COLUMNS).where(_OF_STATION, _PLACE >= _FROM))
+_CLOCK_ROWS = Statement(sa.select(*_COLUMNS).where(_OF_STATION, _IS_CLOCK))
 _KEEP = Statement(
     sa.update(FACT)
     .where(FACT.c.library_id == LIBRARY, FACT.c.id == sa.bindparam("row_id"))
@@ -126,33 +130,56 @@ def narrow_intervals(write: Write, facts: Iterable[Fact]) -> Narrowed:
     changed: list[dict[str, Any]] = []
     items: set[str] = set()
     for station, fresh in by_station.items():
-        rows = _stretch(write, station, fresh)
-        if rows is None:
-            by_fact.update((fact.id, UNKNOWN) for fact in fresh)
-            continue
-        placed = intervals([*map(_bare, rows), *fresh])
+        rows, placed = _place(write, station, fresh)
         by_fact.update(placed)
         for row in rows:
-            interval = placed[row.id]
-            if (interval.earliest_ms, interval.latest_ms, int(interval.flagged)) != row[-3:]:
-                changed.append(_changed_row(row.id, interval))
+            if placed[row.id] != _interval(row):
+                changed.append(_changed_row(row.id, placed[row.id]))
                 items.update(filter(None, [row.item_id]))
     write.many(_KEEP, changed)
     return Narrowed(by_fact, frozenset(items))
 
 
-def _stretch(write: Write, station: str, fresh: list[Fact]) -> list[Any] | None:
-    """Return the station's rows from its last clock fact before new ones to its end.
-
-    None if no clock fact was ever written: then nobody knows when any of them happened.
-    """
+def _place(write: Write, station: str, fresh: list[Fact]) -> tuple[Rows, dict[str, Interval]]:
+    """Return the rows of the station that new facts may move, and the intervals of all."""
     first = min((fact.epoch_n, fact.seq) for fact in fresh)
     clock = write.first(_LAST_CLOCK, station=station)
     if clock is None and all(fact.kind != kinds.CLOCK for fact in fresh):
-        return None
+        return [], {fact.id: UNKNOWN for fact in fresh}
     if clock is not None and tuple(clock) >= first:  # they fill a hole in the journal
         clock = write.first(_CLOCK_BEFORE, station=station, epoch_n=first[0], seq=first[1])
-    epoch_n, seq = clock or (0, 0)
+    rows = _stretch(write, station, clock or BEGINNING)
+    before = [_bare(row) for row in rows]
+    placed = intervals([*before, *fresh])
+    stored = {row.id: _interval(row) for row in rows}
+    if clock is None or (agree(before, stored) and agree([*before, *fresh], placed)):
+        return rows, placed
+    return _place_from_anchor(write, station, fresh)
+
+
+def _place_from_anchor(
+    write: Write, station: str, fresh: list[Fact]
+) -> tuple[Rows, dict[str, Interval]]:
+    """Do the same where clocks have been wrong: look as far back as a vote among them needs."""
+    first = min((fact.epoch_n, fact.seq) for fact in fresh)
+    rows = write.rows(_CLOCK_ROWS, station=station)
+    known = {row.id: _interval(row) for row in rows}
+    clocks = in_journal_order([*map(_bare, rows), *fresh])
+    for anchor in anchors([fact for fact in clocks if fact.clock is not None], known):
+        place = (anchor.epoch_n, anchor.seq)
+        if place >= first:
+            continue
+        rows = _stretch(write, station, place)
+        facts = in_journal_order([*map(_bare, rows), *fresh])
+        if is_anchored(facts):
+            return rows, intervals(facts)
+    rows = _stretch(write, station, BEGINNING)
+    return rows, intervals([*map(_bare, rows), *fresh])
+
+
+def _stretch(write: Write, station: str, place: Place) -> Rows:
+    """Return the station's rows from a place to its end."""
+    epoch_n, seq = place
     return write.rows(_STRETCH, station=station, epoch_n=epoch_n, seq=seq)
 
 
@@ -162,6 +189,10 @@ def _bare(row: Any) -> Fact:
     if row.body is None:
         return fact
     return replace(fact, clock=Fact.from_row("", 1, 1, json.loads(row.body)).clock)
+
+
+def _interval(row: Any) -> Interval:
+    return Interval(row.earliest_ms, row.latest_ms, bool(row.flagged))
 
 
 def _changed_row(fact_id: str, interval: Interval) -> dict[str, Any]:

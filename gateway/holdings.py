@@ -19,12 +19,48 @@ from circulation.fold.fold import ON_SHELF, Entry, Holding, fold, may_step, move
 from circulation.fold.intervals import UNKNOWN, Interval
 from circulation.items import ItemState
 from circulation.wire import kinds
-from gateway import schema
-from gateway.docs import chunks
 from gateway.facts import facts_of_items
 from gateway.review import ReviewEntry, add_entries, is_open, reopen_entries, settle_entries
+from gateway.schema import HOLDING, LOAN, REVIEW
+from gateway.shelf import Shelf
 from gateway.standing import RULES, stands
+from gateway.statements import JSON_TEXT, LIBRARY, Statement, among, outside
 from gateway.store import Write
+
+_ITEMS = among(LOAN.c.item_id, "items")
+_HELD = Statement(
+    sa.select(HOLDING, sa.null().label("initial")).where(
+        HOLDING.c.library_id == LIBRARY, among(HOLDING.c.item_id, "items")
+    )
+)
+_CLOSE = Statement(
+    sa.update(LOAN)
+    .where(
+        LOAN.c.library_id == LIBRARY,
+        _ITEMS,
+        LOAN.c.closed_at.is_(None),
+        outside(LOAN.c.loan, "named"),
+    )
+    .values(closed_at=sa.bindparam("now_ms"))
+)
+_OPEN_AGAIN = Statement(
+    sa.update(LOAN)
+    .where(
+        LOAN.c.library_id == LIBRARY,
+        _ITEMS,
+        LOAN.c.closed_at.is_not(None),
+        among(LOAN.c.loan, "named"),
+    )
+    .values(closed_at=sa.null())
+)
+_OPEN_ENTRIES = Statement(
+    sa.select(REVIEW).where(
+        REVIEW.c.library_id == LIBRARY,
+        among(REVIEW.c.item_id, "items"),
+        is_open(),
+        REVIEW.c.rule.in_(sorted(RULES)),
+    )
+)
 
 
 @dataclass(slots=True)
@@ -77,6 +113,8 @@ def fold_in(
             again.add(item.item_id)
     _fold_again(write, held, again)
     moved = {item_id: item for item_id, item in held.items() if item.moved}
+    if not moved:
+        return
     _save(write, moved)
     _settle_loans(write, moved)
     write.changes.items |= moved.keys()
@@ -88,59 +126,50 @@ def fold_in(
 def item_fold(connection: sa.Connection, library_id: str, item_id: str) -> Any:
     """Return the full fold of one item, for staff and for checking."""
     stored = facts_of_items(connection, library_id, [item_id]).get(item_id, [])
-    starts = _starts(connection, library_id, [item_id])
+    row = Shelf(connection, library_id).rows([item_id]).get(item_id)
     return fold(
         [one.fact for one in stored],
         {one.fact.id: one.interval for one in stored},
-        starts.get(item_id, ON_SHELF),
+        _start(row["initial"] if row is not None else None),
     )
 
 
 def _load(write: Write, item_ids: set[str]) -> dict[str, Held]:
-    held = {item_id: Held(item_id) for item_id in item_ids}
-    table = schema.HOLDING
-    for ids in chunks(sorted(item_ids)):
-        query = write.select(table).where(table.c.item_id.in_(ids))
-        for row in write.execute(query):
-            held[row.item_id] = Held(
-                row.item_id,
-                Holding.from_doc(json.loads(row.doc)),
-                tuple(row.last),
-                row.floor_ms,
-                bool(row.doubted),
-            )
-    new = [item_id for item_id in item_ids if not held[item_id].last]
-    for item_id, start in _starts(write.connection, write.library_id, new).items():
-        held[item_id].holding = start
-    return held
+    """Return how the items are held, also those that the catalogue no longer has."""
+    rows = write.shelf.rows(item_ids)
+    missing = [item_id for item_id in item_ids if item_id not in rows]
+    if missing:
+        gone = _HELD.dicts(write.connection, library_id=write.library_id, items=missing)
+        rows |= {row["item_id"]: row for row in gone}
+    return {
+        item_id: _held(item_id, rows[item_id]) if item_id in rows else Held(item_id)
+        for item_id in item_ids
+    }
 
 
-def _starts(
-    connection: sa.Connection, library_id: str, item_ids: Iterable[str]
-) -> dict[str, Holding]:
-    """Return how imported items stood before their first fact, if not on the shelf."""
-    table = schema.ITEM
-    starts: dict[str, Holding] = {}
-    for ids in chunks(sorted(item_ids)):
-        query = sa.select(table.c.item_id, table.c.initial).where(
-            table.c.library_id == library_id,
-            table.c.item_id.in_(ids),
-            table.c.initial.is_not(None),
-        )
-        for item_id, initial in connection.execute(query):
-            starts[item_id] = Holding(state=ItemState(initial))
-    return starts
+def _held(item_id: str, row: Mapping[str, Any]) -> Held:
+    if not row["last"]:
+        return Held(item_id, _start(row["initial"]))
+    holding = Holding.from_doc(json.loads(row["doc"]))
+    return Held(item_id, holding, tuple(row["last"]), row["floor_ms"], bool(row["doubted"]))
+
+
+def _start(initial: str | None) -> Holding:
+    """Return how an item stood before its first fact: on the shelf, if no import says else."""
+    return Holding(state=ItemState(initial)) if initial else ON_SHELF
 
 
 def _fold_again(write: Write, held: dict[str, Held], item_ids: set[str]) -> None:
+    if not item_ids:
+        return
     stored = facts_of_items(write.connection, write.library_id, item_ids)
-    starts = _starts(write.connection, write.library_id, item_ids)
+    rows = write.shelf.rows(item_ids)
     for item_id, facts in stored.items():
         item = held[item_id]
         folded = fold(
             [one.fact for one in facts],
             {one.fact.id: one.interval for one in facts},
-            starts.get(item_id, ON_SHELF),
+            _start(rows[item_id]["initial"] if item_id in rows else None),
         )
         item.holding, item.last = folded.holding, folded.last
         item.floor_ms = folded.floor_ms
@@ -150,23 +179,22 @@ def _fold_again(write: Write, held: dict[str, Held], item_ids: set[str]) -> None
 
 
 def _save(write: Write, moved: Mapping[str, Held]) -> None:
-    write.upsert(
-        schema.HOLDING,
-        [
-            {
-                "item_id": item.item_id,
-                "state": item.holding.state.value,
-                "patron_id": item.holding.patron,
-                "loan": item.holding.loan,
-                "last": list(item.last),
-                "floor_ms": item.floor_ms,
-                "doubted": int(item.doubted),
-                "doc": json.dumps(item.holding.to_doc(), separators=(",", ":")),
-                "version": write.version,
-            }
-            for item in moved.values()
-        ],
-    )
+    rows = [
+        {
+            "item_id": item.item_id,
+            "state": item.holding.state.value,
+            "patron_id": item.holding.patron,
+            "loan": item.holding.loan,
+            "last": list(item.last),
+            "floor_ms": item.floor_ms,
+            "doubted": int(item.doubted),
+            "doc": JSON_TEXT.encode(item.holding.to_doc()),
+            "version": write.version,
+        }
+        for item in moved.values()
+    ]
+    write.upsert(HOLDING, rows)
+    write.shelf.hold(rows)
 
 
 def open_loans(write: Write, facts: Iterable[Fact], at_ms: Mapping[str, int]) -> None:
@@ -184,29 +212,16 @@ def open_loans(write: Write, facts: Iterable[Fact], at_ms: Mapping[str, int]) ->
         for fact in facts
         if fact.kind == kinds.CHECKOUT and fact.item_id is not None
     ]
-    write.upsert(schema.LOAN, rows, replace=False)
+    write.upsert(LOAN, rows, replace=False)
+    write.shelf.lend(rows)
 
 
 def _settle_loans(write: Write, moved: Mapping[str, Held]) -> None:
     """Close the loans that no holding names any more; open again those that one does."""
-    table = schema.LOAN
-    closed: list[str] = []
-    opened: list[str] = []
-    for ids in chunks(sorted(moved)):
-        named = [loan for item_id in ids for loan in moved[item_id].holding.loan_names]
-        query = write.select(table).where(
-            table.c.item_id.in_(ids), sa.or_(table.c.closed_at.is_(None), table.c.loan.in_(named))
-        )
-        for row in write.execute(query):
-            is_open = row.loan in moved[row.item_id].holding.loan_names
-            if is_open and row.closed_at is not None:
-                opened.append(row.loan)
-            elif not is_open and row.closed_at is None:
-                closed.append(row.loan)
-    for loans, closed_at in ((closed, write.now_ms), (opened, None)):
-        for some in chunks(loans):
-            statement = write.update(table).where(table.c.loan.in_(some))
-            write.execute(statement.values(closed_at=closed_at))
+    items = list(moved)
+    named = [loan for item in moved.values() for loan in item.holding.loan_names]
+    write.run(_CLOSE, items=items, named=named, now_ms=write.now_ms)
+    write.run(_OPEN_AGAIN, items=items, named=named)
 
 
 def _settle(
@@ -219,15 +234,12 @@ def _settle(
         for entry in entries
         if stands(entry, moved[item_id].holding, moved[item_id].last)
     }
-    table = schema.REVIEW
     settled: dict[str, tuple[str, ...]] = {}
-    for ids in chunks(sorted(moved)):
-        query = write.select(table).where(table.c.item_id.in_(ids), is_open())
-        for row in write.execute(query.where(table.c.rule.in_(RULES))):
-            item = moved[row.item_id]
-            gone = item.folded and row.key not in stand
-            if gone or not stands(row, item.holding, item.last):
-                settled[row.key] = tuple(one for one in item.last if one not in row.facts)
+    for row in write.rows(_OPEN_ENTRIES, items=list(moved)):
+        item = moved[row.item_id]
+        gone = item.folded and row.key not in stand
+        if gone or not stands(row, item.holding, item.last):
+            settled[row.key] = tuple(one for one in item.last if one not in row.facts)
     settle_entries(write, settled)
     folded = {entry.key for name in found if moved[name].folded for entry in found[name]}
     reopen_entries(write, stand & folded)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -22,18 +23,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from circulation.facts import Fact
+from circulation.fold.intervals import Interval
 from circulation.sync.intake import Accept, IntakeRow, judge
 from circulation.wire import kinds
 from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import decode_body
 from gateway import diary, schema
-from gateway.docs import chunks
 from gateway.effects import apply_effects
 from gateway.facts import best_instant, narrow_intervals
 from gateway.holdings import fold_in, open_loans
 from gateway.marks import Marks
 from gateway.resolve import Resolver
 from gateway.review import ReviewEntry, add_entries
+from gateway.schema import FACT
+from gateway.statements import LIBRARY, Statement, among
 from gateway.stations import save_progress
 from gateway.store import Store, Write
 from gateway.verdicts import judge_batch, keep_verdicts
@@ -43,6 +46,11 @@ PROGRAM = f"lendgate {version('lendgate')}"  # what parked rows were last tried 
 RETRIED_MAX = 1_000
 Place = tuple[str, str, int]  # station, epoch id, seq
 _log = logging.getLogger(__name__)
+
+
+_KNOWN = Statement(
+    sa.select(FACT.c.id, FACT.c.body).where(FACT.c.library_id == LIBRARY, among(FACT.c.id, "ids"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +152,7 @@ class Ingest:
             with self.store.write(self.library_id) as write:
                 if row.why is None:
                     facts = _first_of_each_id(write, [row])
-                    resolver = Resolver(write, (one.fields for one in facts))
-                    fresh = _insert_facts(write, facts, resolver)
-                    add_entries(write, _let_happen(write, fresh, resolver))
+                    add_entries(write, _let_happen(write, facts))
                 _unpark(write, row, program)
         except sa.exc.OperationalError:
             raise
@@ -268,42 +274,44 @@ def _park_poison(rows: list[_Row], poison: frozenset[Place]) -> None:
 def _apply(write: Write, rows: list[_Row], entries: list[ReviewEntry]) -> None:
     """Write the rows down and let them have their effect."""
     fresh = _first_of_each_id(write, [row for row in rows if row.why is None])
-    resolver = Resolver(write, (row.fields for row in fresh))
-    facts = _insert_facts(write, fresh, resolver)
+    found = _let_happen(write, fresh)
     _insert_positions(write, rows)
     _park(write, [row for row in rows if row.why is not None])
-    add_entries(write, entries + _let_happen(write, facts, resolver))
+    add_entries(write, entries + found)
 
 
-def _let_happen(write: Write, facts: list[Fact], resolver: Resolver) -> list[ReviewEntry]:
-    """Apply what the facts say, to items and to all else; return what staff should see."""
+def _let_happen(write: Write, rows: list[_Row]) -> list[ReviewEntry]:
+    """Keep the facts and apply what they say, to items and all else; return what staff see."""
+    if not rows:
+        return []
+    resolver = Resolver(write, (row.fields for row in rows))
+    facts = [_fact(row, resolver) for row in rows]
+    narrowed = narrow_intervals(write, facts)
+    _insert_facts(write, rows, facts, narrowed.by_fact)
     entries = resolver.learn_tags((fact.id, fact.fields, fact.item_id) for fact in facts)
-    first_new: dict[str, tuple[int, int]] = {}
-    for fact in facts:
-        place = (fact.epoch_n, fact.seq)
-        first_new[fact.station] = min(place, first_new.get(fact.station, place))
-    narrowed = narrow_intervals(write, first_new)
     entries += keep_verdicts(write, judge_batch(write, facts, write.now_ms))
-    at_ms = {
-        fact.id: best_instant(fact, narrowed.by_fact.get(fact.id), write.now_ms) for fact in facts
-    }
+    known = narrowed.by_fact
+    at_ms = {fact.id: best_instant(fact, known[fact.id], write.now_ms) for fact in facts}
     open_loans(write, facts, at_ms)
-    fold_in(write, facts, narrowed.by_fact, narrowed.items)
+    fold_in(write, facts, known, narrowed.items)
     entries += apply_effects(write, facts)
     entries += keep_waiting(write, facts)
     known_now(write, (f"uid:{uid}" for uid in resolver.learned))
     return entries
 
 
+def _fact(row: _Row, resolver: Resolver) -> Fact:
+    """Return the fact of a row, about the item that it means."""
+    fields = row.fields
+    fact = Fact.from_row(row.station, row.n, row.intake.seq, fields, row.intake.patron)
+    item_id = resolver.item_of(fields)
+    return fact if fact.item_id == item_id else replace(fact, item_id=item_id)
+
+
 def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:
     """Return the rows whose id is applied now, for the first time."""
-    table = schema.FACT
-    known: dict[str, bytes] = {}
-    for ids in chunks(sorted({row.fields["id"] for row in rows})):
-        query = sa.select(table.c.id, table.c.body).where(
-            table.c.library_id == write.library_id, table.c.id.in_(ids)
-        )
-        known.update((row.id, row.body) for row in write.execute(query))
+    ids = [row.fields["id"] for row in rows]
+    known: dict[str, bytes] = {row.id: row.body for row in write.rows(_KNOWN, ids=ids)}
     fresh = []
     for row in rows:
         fact_id = row.fields["id"]
@@ -317,34 +325,34 @@ def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:
     return fresh
 
 
-def _insert_facts(write: Write, rows: list[_Row], resolver: Resolver) -> list[Fact]:
-    facts: list[Fact] = []
-    values: list[dict[str, Any]] = []
-    for row in rows:
-        intake, fields = row.intake, row.fields
-        item_id = resolver.item_of(fields)
-        fact = Fact.from_row(row.station, row.n, intake.seq, fields, intake.patron)
-        facts.append(fact if fact.item_id == item_id else replace(fact, item_id=item_id))
+def _insert_facts(
+    write: Write, rows: list[_Row], facts: list[Fact], known: Mapping[str, Interval]
+) -> None:
+    values = []
+    for row, fact in zip(rows, facts, strict=True):
+        interval = known[fact.id]
         values.append(
             {
-                "id": fields["id"],
-                "station": row.station,
-                "epoch_n": row.n,
-                "seq": intake.seq,
-                "kind": fields["kind"],
-                "item_id": item_id,
-                "body": intake.body,
-                "salt": intake.salt,
-                "patron_id": intake.patron,
-                "boot": fields["boot"],
-                "mono_ms": fields["mono"],
-                "wall_ms": fields.get("wall"),
+                "id": fact.id,
+                "station": fact.station,
+                "epoch_n": fact.epoch_n,
+                "seq": fact.seq,
+                "kind": fact.kind,
+                "item_id": fact.item_id,
+                "body": row.intake.body,
+                "salt": row.intake.salt,
+                "patron_id": row.intake.patron,
+                "boot": fact.boot,
+                "mono_ms": fact.mono_ms,
+                "wall_ms": fact.wall_ms,
+                "earliest_ms": interval.earliest_ms,
+                "latest_ms": interval.latest_ms,
+                "flagged": int(interval.flagged),
                 "received_at": write.now_ms,
                 "version": write.version,
             }
         )
-    write.upsert(schema.FACT, values, replace=False)
-    return facts
+    write.upsert(FACT, values, replace=False)
 
 
 def _insert_positions(write: Write, rows: list[_Row]) -> None:

@@ -16,9 +16,21 @@ import sqlalchemy as sa
 
 from circulation.sync.intake import ForkFound, Mark, fork_hashes, new_mark
 from circulation.wire.chain import chain_start
-from gateway import schema
-from gateway.docs import chunks
+from gateway.schema import EPOCH, POSITION
+from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
+
+_EPOCHS = Statement(
+    sa.select(EPOCH).where(EPOCH.c.library_id == LIBRARY, among(EPOCH.c.station, "stations"))
+)
+_HASH = Statement(
+    sa.select(POSITION.c.hash).where(
+        POSITION.c.library_id == LIBRARY,
+        POSITION.c.station == sa.bindparam("station"),
+        POSITION.c.epoch_id == sa.bindparam("epoch"),
+        POSITION.c.seq == sa.bindparam("seq"),
+    )
+)
 
 
 class Progress:
@@ -52,13 +64,9 @@ class Marks:
 
     def load(self, stations: Iterable[str]) -> None:
         """Read every epoch of these stations."""
-        table = schema.EPOCH
-        for some in chunks(sorted(set(stations))):
-            query = sa.select(table).where(
-                table.c.library_id == self._library_id, table.c.station.in_(some)
-            )
-            for row in self._connection.execute(query):
-                self._know(Progress(row.station, row.n, row.id, row.hw, row.hash))
+        names = sorted(set(stations))
+        for row in _EPOCHS.rows(self._connection, library_id=self._library_id, stations=names):
+            self._know(Progress(row.station, row.n, row.id, row.hw, row.hash))
 
     def _know(self, progress: Progress) -> None:
         self._epochs[progress.station, progress.epoch] = progress
@@ -107,26 +115,33 @@ class Marks:
         return ForkFound(max(mark.hw, top) + 1, 0, fork_hashes(mark, mark.hw))
 
     def _stored(self, progress: Progress, seq: int) -> bytes | None:
-        table = schema.POSITION
-        query = sa.select(table.c.hash).where(
-            table.c.library_id == self._library_id,
-            table.c.station == progress.station,
-            table.c.epoch_id == progress.epoch,
-            table.c.seq == seq,
+        found: bytes | None = _HASH.value(
+            self._connection,
+            library_id=self._library_id,
+            station=progress.station,
+            epoch=progress.epoch,
+            seq=seq,
         )
-        found: bytes | None = self._connection.execute(query).scalar()
         return found
 
     def save(self, write: Write) -> dict[str, Progress]:
         """Write every epoch that moved; return the newest of each such station."""
         moved = [one for one in self._epochs.values() if one.fresh or one.is_new]
-        for one in moved:
-            row = {"station": one.station, "n": one.n, "id": one.epoch, "hw": one.hw}
-            row["hash"] = one.tip
-            if one.is_new and one.parent is not None:
-                row |= _parent_columns(one.parent)
-            write.upsert(schema.EPOCH, [row])
+        write.upsert(EPOCH, [_row(one) for one in moved if one.parent is None])
+        write.upsert(
+            EPOCH, [_row(one) | _parent_columns(one.parent) for one in moved if one.parent]
+        )
         return {one.station: self._newest[one.station] for one in moved}
+
+
+def _row(progress: Progress) -> dict[str, Any]:
+    return {
+        "station": progress.station,
+        "n": progress.n,
+        "id": progress.epoch,
+        "hw": progress.hw,
+        "hash": progress.tip,
+    }
 
 
 def _parent_columns(parent: Any) -> dict[str, Any]:

@@ -6,18 +6,27 @@ version in the head and fetch it as a list of its own.
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from circulation.policy import Policy
 from gateway import schema
+from gateway.statements import LIBRARY, Statement
 
 if TYPE_CHECKING:
     from gateway.store import Write
 
 Doc = dict[str, Any]
 KEY = "policy"
+_NEWEST = Statement(
+    sa.select(sa.cast(schema.POLICY.c.doc, sa.Text).label("doc"))
+    .where(schema.POLICY.c.library_id == LIBRARY)
+    .order_by(schema.POLICY.c.version.desc())
+    .limit(1)
+)
 
 
 def default_document(zone: str) -> Doc:
@@ -56,4 +65,11 @@ def newest_version(connection: sa.Connection, library_id: str) -> int:
 
 def newest_policy(connection: sa.Connection, library_id: str) -> Policy:
     """Return the rules in force, those of a new library if none were saved."""
-    return Policy.from_doc(newest_document(connection, library_id) or default_document("UTC"))
+    text = _NEWEST.value(connection, library_id=library_id)
+    return _read(text) if text is not None else Policy.from_doc(default_document("UTC"))
+
+
+@lru_cache(maxsize=16)
+def _read(text: str) -> Policy:
+    """Return the rules a text says; the same text always says the same."""
+    return Policy.from_doc(json.loads(text))

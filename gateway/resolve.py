@@ -12,14 +12,26 @@ from typing import Any
 import sqlalchemy as sa
 
 from circulation.wire import kinds
-from gateway import schema
-from gateway.docs import chunks
 from gateway.review import ReviewEntry
+from gateway.schema import ITEM, ITEM_UID
+from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
 from gateway.tags import set_uids
 
 Fields = Mapping[str, Any]
 UIDS_PER_FACT_MAX = 64
+
+
+_BY_BARCODE = Statement(
+    sa.select(ITEM.c.barcode, ITEM.c.item_id).where(
+        ITEM.c.library_id == LIBRARY, among(ITEM.c.barcode, "values")
+    )
+)
+_BY_UID = Statement(
+    sa.select(ITEM_UID.c.uid, ITEM_UID.c.item_id).where(
+        ITEM_UID.c.library_id == LIBRARY, among(ITEM_UID.c.uid, "values")
+    )
+)
 
 
 class Resolver:
@@ -32,9 +44,9 @@ class Resolver:
         uids = {uid for fields in batch for uid in uids_of(fields)}
         self._write = write
         self.learned: set[str] = set()  # tags whose item is known since `learn_tags`
-        self._items = set(_column(write, schema.ITEM, "item_id", "item_id", items))
-        self._barcodes = _column(write, schema.ITEM, "barcode", "item_id", barcodes)
-        self._uids = _column(write, schema.ITEM_UID, "uid", "item_id", uids)
+        self._items = write.shelf.rows(items).keys()
+        self._barcodes = _pairs(write, _BY_BARCODE, barcodes)
+        self._uids = _pairs(write, _BY_UID, uids)
 
     def item_of(self, fields: Fields) -> str | None:
         """Return the item a fact means, or None if nobody knows it."""
@@ -59,7 +71,9 @@ class Resolver:
                 continue
             for uid in uids_of(fields):
                 other = self._uids.get(uid)
-                if other in (None, item_id) or fields["kind"] == kinds.TAG_WRITTEN:
+                if other == item_id:
+                    self.learned.add(uid)
+                elif other is None or fields["kind"] == kinds.TAG_WRITTEN:
                     pairs[uid] = self._uids[uid] = item_id
                 elif fields["kind"] == kinds.TAG_SEEN:
                     entries.append(_elsewhere(fact_id, uid, item_id, str(other)))
@@ -94,14 +108,6 @@ def _elsewhere(fact_id: str, uid: str, item_id: str, other: str) -> ReviewEntry:
     )
 
 
-def _column(
-    write: Write, table: sa.Table, name: str, wanted: str, values: set[str]
-) -> dict[str, str]:
-    """Return one column by another for these values."""
-    found: dict[str, str] = {}
-    for some in chunks(sorted(values)):
-        query = sa.select(table.c[name].label("key"), table.c[wanted].label("value")).where(
-            table.c.library_id == write.library_id, table.c[name].in_(some)
-        )
-        found.update((row.key, row.value) for row in write.execute(query))
-    return found
+def _pairs(write: Write, statement: Statement, values: set[str]) -> dict[str, str]:
+    """Return the items by the numbers that name them."""
+    return {row[0]: row[1] for row in write.rows(statement, values=list(values))} if values else {}

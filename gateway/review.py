@@ -14,11 +14,19 @@ import sqlalchemy as sa
 
 from gateway import schema
 from gateway.docs import chunks
+from gateway.statements import LIBRARY, Statement, among
 
 if TYPE_CHECKING:
     from gateway.store import Write
 
 NOTES_MAX = 20
+
+
+_THERE = Statement(
+    sa.select(schema.REVIEW).where(
+        schema.REVIEW.c.library_id == LIBRARY, among(schema.REVIEW.c.key, "keys")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +44,12 @@ class ReviewEntry:
 def add_entries(write: Write, entries: Iterable[ReviewEntry]) -> int:
     """Keep what is new, annotate what says something else than before; return the new ones."""
     wanted = {entry.key: entry for entry in entries}
-    table = schema.REVIEW
-    there: dict[str, Any] = {}
-    for keys in chunks(sorted(wanted)):
-        query = write.select(table).where(table.c.key.in_(keys))
-        there.update({row.key: row for row in write.execute(query)})
+    if not wanted:
+        return 0
+    there = {row.key: row for row in write.rows(_THERE, keys=sorted(wanted))}
     fresh = [entry for key, entry in wanted.items() if key not in there]
     write.insert(
-        table,
+        schema.REVIEW,
         [
             {
                 "key": entry.key,

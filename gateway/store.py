@@ -27,6 +27,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gateway import schema
 from gateway.changes import Changes
 from gateway.errors import LibraryUnknown, StoreUnusable
+from gateway.shelf import Shelf
 from gateway.statements import LIBRARY, Statement, insert_into
 
 BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
@@ -52,6 +53,7 @@ class Write:
         self.now_ms = now_ms
         self.version = 0
         self.changes = Changes()
+        self.shelf = Shelf(connection, library_id)
 
     def rows(self, statement: Statement, **values: Any) -> list[Any]:
         """Return the rows of a statement about this library."""

@@ -21,10 +21,11 @@ from circulation.patrons import Patron
 from circulation.policy import Policy
 from circulation.reasons import Reason
 from circulation.wire import kinds
-from gateway import schema
-from gateway.docs import Doc, chunks, item_docs, patron_docs
+from gateway.docs import Doc, item_doc, patron_doc
 from gateway.policies import newest_policy
 from gateway.review import ReviewEntry
+from gateway.schema import HOLDING, PATRON, STATION_TABLE, VERDICT
+from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
 from gateway.views import LAST_INSTANT, instant, item_of, loan_of, patron_of
 
@@ -32,6 +33,27 @@ JUDGED = (kinds.CHECKOUT, kinds.RENEWAL)
 ENDING = (kinds.CHECKIN, kinds.NOT_SHOWN)
 ITEM_UNKNOWN = Reason.ITEM_UNKNOWN.value  # its entry is made where the fact waits
 _REASONS = {reason.value: reason for reason in Reason}
+
+
+_HELD_BY = Statement(
+    sa.select(HOLDING.c.item_id).where(
+        HOLDING.c.library_id == LIBRARY,
+        among(HOLDING.c.patron_id, "patrons"),
+        HOLDING.c.patron_id.is_not(None),
+        HOLDING.c.loan.is_not(None),
+    )
+)
+_PATRONS = Statement(
+    sa.select(PATRON).where(PATRON.c.library_id == LIBRARY, among(PATRON.c.patron_id, "patrons"))
+)
+_BEHIND = Statement(  # some station has facts that have not arrived
+    sa.select(STATION_TABLE.c.station)
+    .where(
+        STATION_TABLE.c.library_id == LIBRARY,
+        STATION_TABLE.c.seq_last > STATION_TABLE.c.hw,
+    )
+    .limit(1)
+)
 
 
 @dataclass(slots=True)
@@ -108,7 +130,7 @@ def keep_verdicts(write: Write, verdicts: list[tuple[Fact, str, Any]]) -> list[R
         {"fact_id": fact.id, "rule": rule, "detail": detail, "judged_at": write.now_ms}
         for fact, rule, detail in verdicts
     ]
-    write.upsert(schema.VERDICT, rows, replace=False)
+    write.upsert(VERDICT, rows, replace=False)
     return [
         ReviewEntry(f"{rule}:{fact.id}", rule, fact.item_id, fact.station, (fact.id,), detail)
         for fact, rule, detail in verdicts
@@ -117,46 +139,25 @@ def keep_verdicts(write: Write, verdicts: list[tuple[Fact, str, Any]]) -> list[R
 
 
 def _bench(write: Write, judged: list[Fact]) -> Bench:
-    patron_ids = {fact.patron for fact in judged if fact.patron and not fact.blanked}
-    held = _held_by(write, patron_ids)
-    wanted = {fact.item_id for fact in judged if fact.item_id} | held
-    docs = item_docs(write.connection, write.library_id, wanted)
-    patrons = patron_docs(write.connection, write.library_id, patron_ids)
+    patron_ids = list({fact.patron for fact in judged if fact.patron and not fact.blanked})
+    held = [row.item_id for row in write.rows(_HELD_BY, patrons=patron_ids)]
+    rows = write.shelf.rows({fact.item_id for fact in judged if fact.item_id}.union(held))
+    docs = {item_id: item_doc(row) for item_id, row in rows.items()}
+    write.shelf.name_waiting(docs)
     loans: dict[str, dict[str, LoanView]] = {}
     for item_id in held:
         loan = loan_of(docs[item_id]) if item_id in docs else None
         if loan is not None:
             loans.setdefault(loan.patron, {})[item_id] = loan
+    patrons = _PATRONS.dicts(write.connection, library_id=write.library_id, patrons=patron_ids)
     return Bench(
         policy=newest_policy(write.connection, write.library_id),
         items=docs,
-        patrons={patron_id: patron_of(doc) for patron_id, doc in patrons.items()},
+        patrons={row["patron_id"]: patron_of(patron_doc(row)) for row in patrons},
         loans=loans,
         holder={item: reader for reader, items in loans.items() for item in items},
-        stale=_is_stale(write),
+        stale=write.first(_BEHIND) is not None,
     )
-
-
-def _held_by(write: Write, patron_ids: Iterable[str]) -> set[str]:
-    table = schema.HOLDING
-    found: set[str] = set()
-    for ids in chunks(sorted(patron_ids)):
-        query = sa.select(table.c.item_id).where(
-            table.c.library_id == write.library_id,
-            table.c.patron_id.in_(ids),
-            table.c.loan.is_not(None),
-        )
-        found.update(write.execute(query).scalars())
-    return found
-
-
-def _is_stale(write: Write) -> bool:
-    """Return whether some station has facts that have not arrived."""
-    table = schema.STATION_TABLE
-    query = sa.select(sa.func.count()).where(
-        table.c.library_id == write.library_id, table.c.seq_last > table.c.hw
-    )
-    return bool(write.execute(query).scalar())
 
 
 def _judged(fact: Fact, received_ms: int) -> Judged:

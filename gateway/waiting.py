@@ -22,10 +22,14 @@ from gateway.facts import Stored, best_instant, fact_of, interval_of
 from gateway.holdings import fold_in, open_loans
 from gateway.resolve import Resolver, uids_of
 from gateway.review import ReviewEntry, add_entries, settle_entries
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Write
 from gateway.verdicts import ITEM_UNKNOWN, judge_batch, keep_verdicts
 
 KEY_LENGTH_MAX = 96
+_ANY = Statement(
+    sa.select(schema.WAITING.c.number).where(schema.WAITING.c.library_id == LIBRARY).limit(1)
+)
 
 
 def numbers_of(fields: Mapping[str, Any]) -> list[str]:
@@ -82,7 +86,7 @@ def known_now(write: Write, numbers: Iterable[str]) -> int:
 def _waiting_for(write: Write, numbers: set[str]) -> list[Stored]:
     """Return the facts that wait for one of these numbers, in the order they came."""
     waiting, fact = schema.WAITING, schema.FACT
-    if write.execute(write.select(waiting).limit(1)).first() is None:
+    if write.first(_ANY) is None:
         return []
     rows: dict[str, sa.RowMapping] = {}
     for some in chunks(sorted(numbers)):

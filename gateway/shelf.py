@@ -1,0 +1,132 @@
+"""What a transaction has read of items, each of them once: catalogue, holding and loan in a row.
+
+Resolving a fact, judging it, folding it in and telling stations all need the same rows. Whoever
+changes one of them in the transaction says so here, and the last of these readers sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from gateway.docs import HOLD_WAITING, Doc, item_doc, items_query, kept_for
+from gateway.schema import HOLD, HOLDING, ITEM, ITEM_UID, LOAN
+from gateway.statements import LIBRARY, Statement, among
+
+Row = dict[str, Any]
+
+_ITEMS = Statement(
+    items_query(LIBRARY)  # type: ignore[arg-type]
+    .add_columns(HOLDING.c.loan, HOLDING.c.floor_ms, HOLDING.c.doubted)
+    .where(among(ITEM.c.item_id, "items"))
+)
+_UIDS = Statement(
+    sa.select(ITEM_UID.c.item_id, ITEM_UID.c.uid)
+    .where(ITEM_UID.c.library_id == LIBRARY, among(ITEM_UID.c.item_id, "items"))
+    .order_by(ITEM_UID.c.uid)
+)
+_LOANS = Statement(
+    sa.select(LOAN.c.loan, LOAN.c.opened_at, LOAN.c.policy_version).where(
+        LOAN.c.library_id == LIBRARY, among(LOAN.c.loan, "loans")
+    )
+)
+
+
+def _waiting(by: sa.Column[Any], *conditions: Any) -> Statement:
+    return Statement(
+        sa.select(by, HOLD.c.patron_id)
+        .where(
+            HOLD.c.library_id == LIBRARY,
+            HOLD.c.state.in_(HOLD_WAITING),
+            among(by, "keys"),
+            *conditions,
+        )
+        .order_by(HOLD.c.placed_at, HOLD.c.hold)
+    )
+
+
+_ON_COPIES = _waiting(HOLD.c.item_id)
+_ON_TITLES = _waiting(HOLD.c.title_id, HOLD.c.item_id.is_(None))
+
+
+class Shelf:
+    """The items of one library as one transaction sees them."""
+
+    def __init__(self, connection: sa.Connection, library_id: str):
+        self._connection = connection
+        self._library_id = library_id
+        self._rows: dict[str, Row | None] = {}  # None: there is no such item
+        self._loans: dict[str, tuple[int | None, int | None]] = {}  # opened at, policy version
+
+    def rows(self, item_ids: Iterable[str]) -> dict[str, Row]:
+        """Return the rows of the items that exist, by id."""
+        wanted = set(item_ids)
+        new = [item_id for item_id in wanted if item_id not in self._rows]
+        if new:
+            self._rows.update(dict.fromkeys(new))
+            for row in self._ask_dicts(_ITEMS, items=new):
+                self._rows[row["item_id"]] = row
+        return {item_id: row for item_id in wanted if (row := self._rows[item_id]) is not None}
+
+    def docs(self, item_ids: Iterable[str]) -> dict[str, Doc]:
+        """Return the documents of the items that exist, by id, as stations are told of them."""
+        docs = {item_id: item_doc(row) for item_id, row in self.rows(item_ids).items()}
+        for item_id, uid in self._ask(_UIDS, items=list(docs)):
+            docs[item_id]["uids"].append(uid)
+        self.name_waiting(docs)
+        return docs
+
+    def name_waiting(self, docs: Mapping[str, Doc]) -> None:
+        """Write into documents the reader each item is kept for, holds included."""
+        if not docs:
+            return
+        titles = {doc["title_id"] for doc in docs.values() if doc["title_id"]}
+        on_copies = _first_of_each(self._ask(_ON_COPIES, keys=list(docs)))
+        on_titles = _first_of_each(self._ask(_ON_TITLES, keys=list(titles)))
+        for item_id, doc in docs.items():
+            on_title = on_titles.get(doc["title_id"] or "")
+            doc["held_for"] = kept_for(doc, on_copies.get(item_id), on_title)
+
+    def lend(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Note loans just opened."""
+        for row in rows:
+            self._loans.setdefault(row["loan"], (row["opened_at"], row["policy_version"]))
+
+    def hold(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Note holdings just written, which may name other loans than before."""
+        known = [(self._rows.get(row["item_id"]), row) for row in rows]
+        pairs = [(there, row) for there, row in known if there is not None]
+        for there, _row in pairs:
+            if there["loan"]:
+                before = (there["opened_at"], there["policy_version"])
+                self._loans.setdefault(there["loan"], before)
+        named = {row["loan"] for _there, row in pairs if row["loan"]}
+        self._read_loans(named - self._loans.keys())
+        for there, row in pairs:
+            opened_at, policy_version = self._loans.get(row["loan"], (None, None))
+            there.update(row, opened_at=opened_at, policy_version=policy_version)
+
+    def forget(self) -> None:
+        """Read everything again: items or titles were written."""
+        self._rows.clear()
+        self._loans.clear()
+
+    def _read_loans(self, loans: set[str]) -> None:
+        if loans:
+            for row in self._ask(_LOANS, loans=list(loans)):
+                self._loans[row.loan] = (row.opened_at, row.policy_version)
+
+    def _ask(self, statement: Statement, **values: Any) -> list[Any]:
+        return statement.rows(self._connection, library_id=self._library_id, **values)
+
+    def _ask_dicts(self, statement: Statement, **values: Any) -> list[Row]:
+        return statement.dicts(self._connection, library_id=self._library_id, **values)
+
+
+def _first_of_each(rows: list[Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, patron_id in rows:
+        found.setdefault(key, patron_id)
+    return found
