@@ -99,12 +99,12 @@ def in_pages(
 def build_catalogue(moment: Moment, path: Path) -> None:
     """Write every item with its tags, its loan and its title."""
     with _new_file(path, CATALOGUE_SQL) as file:
-        for rows in _item_rows(moment):
-            _insert(file, "item", rows)
-        for rows in in_pages(moment, _uids(moment), schema.ITEM_UID.c.uid):
-            _insert(file, "item_uid", rows)
-        for rows in in_pages(moment, _titles(moment), schema.TITLE.c.title_id):
-            _insert(file, "title", rows)
+        for items in _item_rows(moment):
+            _insert(file, "item", items)
+        for uids in in_pages(moment, _uids(moment), schema.ITEM_UID.c.uid):
+            _insert(file, "item_uid", uids)
+        for titles in in_pages(moment, _titles(moment), schema.TITLE.c.title_id):
+            _insert(file, "title", titles)
         _finish(file, moment, CATALOGUE_INDEXES)
 
 

@@ -2,17 +2,23 @@
 
 ``catalogue`` and ``patrons`` are ready SQLite files (format ``sqlite-1``): a kiosk checks the
 hash, renames the file into place and opens it. ``policy`` and ``may_leave`` are JSON
-(``json-1``). A file never changes once it has its name; change rows outlive it by a day.
+(``json-1``). A file never changes once it has its name, and is offered for a while beside the
+next ones, so that a slow download can end; change rows outlive it by a day.
 
 ``may_leave`` has a compact format for each boundary besides (``fuse8-1-…``), for gates on
 microcontrollers. It is first built when one is asked for, always by whoever builds the others
 and never by whoever answers; from then on it is kept up like the rest.
+
+A list is built again when following it has become dear beside fetching it, and a large one not
+while an import goes on: a file of 1.5 million items takes a minute of a processor to make, and
+every station would fetch half an import.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,14 +37,18 @@ from gateway.list_files import (
     version_of,
 )
 from gateway.list_tables import Moment
+from gateway.offered import forget_changes, keep_only_offered
 from gateway.store import Store
 
-KEPT = 2  # the newest, and the one a station may be fetching
 CHANGES_MAX = 5_000  # a new file when a follower would have to apply more than this
+BYTES_PER_CHANGE = 6_000  # of the file: a change is a tenth of that, and costs a commit besides
 COMPACT_CHANGES_MAX = 200  # a microcontroller has room for 600 beside its list
 BUILD_AGAIN_MS = 60_000  # a second of work each: a thousand gates' wishes are one file a minute
 AGE_MS_MAX = 24 * 3600 * 1000
-CHANGES_KEPT_MS = 24 * 3600 * 1000
+QUICK_MS = 1_000  # a list that is built faster than this is built whenever it is due
+QUIET_MS = 5_000  # an import commits more than once a second
+BUILDING_SHARE = 20  # of the time at most a twentieth goes into a list that never comes to rest
+HASH_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +74,22 @@ class Snapshots:
     """The offered files of one library, in a folder of their own."""
 
     def __init__(
-        self, store: Store, library_id: str, folder: Path, rest: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        library_id: str,
+        folder: Path,
+        *,
+        rest: Callable[[], None] = lambda: None,
     ):
+        """rest: called after every page of rows that is written; see `Moment`."""
         self.store = store
-        self.rest = rest
         self.library_id = library_id
         self.folder = folder / library_id
+        self._rest = rest
         self._wanted: set[tuple[str, str]] = set()
+        self._counted: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._took_ms: dict[tuple[str, str], int] = {}
+        self._floors: dict[str, tuple[int, int]] = {}
 
     def offered(
         self, kind: str, version: int | None = None, format_name: str | None = None
@@ -102,7 +121,10 @@ class Snapshots:
         SnapshotUnknown if that kind has no such format.
         """
         if format_name in (None, FORMATS.get(kind)):
-            return self.offered(kind)
+            whole = self.offered(kind)
+            with self.store.read() as connection:
+                is_ours = whole.lineage == lineage_of(connection, self.library_id)
+            return whole if is_ours else None
         if format_name not in formats_of(kind):
             raise SnapshotUnknown(f"{kind!r} has no format {format_name!r}")
         newest = self._newest(kind, format_name)
@@ -122,7 +144,7 @@ class Snapshots:
                 return False
             if newest.version == feed.version:
                 return True
-            waiting = self._changes_since(connection, newest)
+            waiting = self._changes_since(connection, newest, feed.version)
         fits = waiting <= COMPACT_CHANGES_MAX and newest.version >= feed.floor
         return fits and newest.version > have
 
@@ -152,14 +174,29 @@ class Snapshots:
         wanted = (feed.kind, format_name) in self._wanted
         if newest is None:
             return wanted or format_name == FORMATS[feed.kind]
-        if newest.lineage != lineage or newest.version < feed.floor:
+        if newest.lineage != lineage:
             return True
+        if newest.version < feed.floor:
+            return self._may_be_built(newest, feed)
         if wanted and self.store.clock() - newest.built_at >= BUILD_AGAIN_MS:
             return True
-        built_ms = int(newest.file.stat().st_mtime * 1000)
-        old = self.store.clock() - built_ms > AGE_MS_MAX
-        waiting = self._changes_since(connection, newest)
-        return waiting > CHANGES_MAX or (old and newest.version < feed.version)
+        old = self.store.clock() - newest.built_at > AGE_MS_MAX
+        waiting = self._changes_since(connection, newest, feed.version)
+        dear = max(CHANGES_MAX, newest.size_bytes // BYTES_PER_CHANGE)
+        return waiting > dear or (old and newest.version < feed.version)
+
+    def _may_be_built(self, newest: Snapshot, feed: Any) -> bool:
+        """Whether an import has ended, or lasts so long that a list of half of it is wanted."""
+        took_ms = self._took_ms.get((newest.kind, newest.format), 0)
+        if took_ms < QUICK_MS:
+            return True
+        now_ms = self.store.clock()
+        floor, since_ms = self._floors.get(feed.kind, (-1, now_ms))
+        if floor != feed.floor:
+            self._floors[feed.kind] = (feed.floor, now_ms)
+            since_ms = now_ms
+        is_quiet = now_ms - since_ms >= QUIET_MS
+        return is_quiet or now_ms - newest.built_at >= BUILDING_SHARE * took_ms
 
     def _newest(self, kind: str, format_name: str) -> Snapshot | None:
         try:
@@ -167,36 +204,54 @@ class Snapshots:
         except SnapshotUnknown:
             return None
 
-    def _changes_since(self, connection: sa.Connection, newest: Snapshot) -> int:
-        """Return how many changes a station with this file would have to apply."""
+    def _changes_since(self, connection: sa.Connection, newest: Snapshot, version: int) -> int:
+        """Return how many changes a station with this file would apply to come to a version.
+
+        Counted on from the last look: at its end the change table is larger than the list.
+        """
+        key = (newest.kind, newest.format)
+        base, counted_to, count = self._counted.get(key, (-1, 0, 0))
+        if base != newest.version:
+            counted_to, count = newest.version, 0
         change = schema.CHANGE
         query = sa.select(sa.func.count()).where(
             change.c.library_id == self.library_id,
             change.c.kind == newest.kind,
-            change.c.version > newest.version,
+            change.c.version > counted_to,
+            change.c.version <= version,
         )
-        return int(connection.execute(query).scalar_one())
+        count += int(connection.execute(query).scalar_one())
+        self._counted[key] = (newest.version, version, count)
+        return count
 
     def build(self, kind: str, format_name: str | None = None) -> Snapshot:
         """Build, hash and offer the list as it is now; return what is offered."""
         self.folder.mkdir(parents=True, exist_ok=True)
         name = format_name or FORMATS[kind]
         self._wanted.discard((kind, name))  # before it is built: a later wish may need another
+        began_ms = self.store.clock()
         with self.store.read() as connection:
             lineage = lineage_of(connection, self.library_id)
             version = version_of(connection, self.library_id, kind)
             file = self.folder / f"{kind}-{lineage}-{version}.{suffix_of(name)}"
             building = file.with_name(f"{file.name}.building")
             building.unlink(missing_ok=True)
-            moment = Moment(connection, self.library_id, lineage, version, self.rest)
-            builder_of(kind, name)(moment, building)
+            moment = Moment(connection, self.library_id, lineage, version, self._rest)
+            try:
+                builder_of(kind, name)(moment, building)
+            except BaseException:
+                building.unlink(missing_ok=True)  # a full disk needs the room
+                raise
         size_bytes, digest = _seal(building, file)
         built_at = self.store.clock()
+        self._took_ms[kind, name] = built_at - began_ms
         snapshot = Snapshot(kind, name, lineage, version, size_bytes, digest, file, built_at)
-        self._offer(snapshot)
+        oldest = self._offer(snapshot)
+        forget_changes(self.store, self.library_id, kind, oldest)
         return snapshot
 
-    def _offer(self, snapshot: Snapshot) -> None:
+    def _offer(self, snapshot: Snapshot) -> int:
+        """Offer a file; return the oldest version that any station may have fetched and use."""
         row = {
             "kind": snapshot.kind,
             "format": snapshot.format,
@@ -208,43 +263,36 @@ class Snapshots:
             "built_at": snapshot.built_at,
         }
         with self.store.write(self.library_id) as write:
-            write.upsert(schema.SNAPSHOT, [row])
-            query = write.select(schema.SNAPSHOT, kind=snapshot.kind, format=snapshot.format)
-            rows = write.execute(query.order_by(schema.SNAPSHOT.c.built_at.desc())).all()
-            outdated = [old for old in rows[KEPT:] if old.file != str(snapshot.file)]
+            # The newest is the one built last, also when the clock was put back meanwhile.
             table = schema.SNAPSHOT
-            for old in outdated:
-                write.execute(
-                    sa.delete(table).where(
-                        table.c.library_id == self.library_id,
-                        table.c.kind == old.kind,
-                        table.c.format == old.format,
-                        table.c.version == old.version,
-                    )
-                )
-            kept = write.execute(write.select(table, kind=snapshot.kind))
-            oldest = min(row.version for row in kept)
-            _prune_changes(write, snapshot.kind, oldest)
-        for old in outdated:
-            Path(old.file).unlink(missing_ok=True)
+            of_kind = write.select(table, kind=snapshot.kind).subquery()
+            last = write.execute(sa.select(sa.func.max(of_kind.c.built_at))).scalar()
+            row["built_at"] = max(snapshot.built_at, (last or 0) + 1)
+            write.upsert(table, [row])
+            oldest, files = keep_only_offered(write, snapshot.kind)
+        for file in self.folder.glob(f"{snapshot.kind}-*"):
+            if file not in files:
+                file.unlink(missing_ok=True)
+        return oldest
 
 
-def _prune_changes(write: Any, kind: str, oldest_version: int) -> None:
-    """Drop change rows that are a day older than every offered snapshot needs."""
-    before_ms = write.now_ms - CHANGES_KEPT_MS
-    for table in (schema.CHANGE, schema.STEP):
-        condition = sa.and_(
-            table.c.library_id == write.library_id,
-            table.c.kind == kind,
-            table.c.version <= oldest_version,
-            table.c.committed_at < before_ms,
-        )
-        highest = write.execute(sa.select(sa.func.max(table.c.version)).where(condition)).scalar()
-        if highest is not None:
-            write.execute(sa.delete(table).where(condition))
-            feed = write.one(schema.FEED, kind=kind)
-            floor = max(feed.floor, highest)
-            write.execute(write.update(schema.FEED, kind=kind).values(floor=floor))
+class Breather:
+    """Lets whoever builds a list rest as long as it worked, so that the others are not slowed.
+
+    With Python's one lock two busy threads get half of a processor each; a builder of a large
+    list that never rests would halve what the gateway takes in meanwhile.
+    """
+
+    def __init__(self, *, longest_s: float = 0.05, sleep: Callable[[float], None] = time.sleep):
+        """longest_s: of one rest, in seconds."""
+        self._longest_s = longest_s
+        self._sleep = sleep
+        self._woke = time.monotonic()
+
+    def __call__(self) -> None:
+        """Rest."""
+        self._sleep(min(time.monotonic() - self._woke, self._longest_s))
+        self._woke = time.monotonic()
 
 
 def _seal(building: Path, file: Path) -> tuple[int, str]:
@@ -252,7 +300,7 @@ def _seal(building: Path, file: Path) -> tuple[int, str]:
     digest = hashlib.sha256()
     with building.open("rb") as source:
         os.fsync(source.fileno())
-        while block := source.read(1 << 20):
+        while block := source.read(HASH_BYTES):
             digest.update(block)
         size_bytes = source.tell()
     building.rename(file)
