@@ -26,7 +26,9 @@ from firmware.mcu.mqtt import MQTTClient
 from firmware.mcu.passages import open_passages
 from firmware.mcu.shell import TURN_MS, Shell, World, last_wall_ms
 from firmware.mcu.streams import trusting
-from firmware.mcu.update import TRIAL_MS, DeviceFiles, confirm, give_up
+from firmware.mcu.update import TRIAL_MS, DeviceFiles, chosen, confirm, give_up
+from firmware.mcu.update_following import UpdateFollowing
+from firmware.mcu.update_install import this_device
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,20 +80,24 @@ def begun(machine: "Any", board: "Any", wlan: "Any") -> "Shell | None":
     """Return the gate, None if its configuration is missing or cannot work; say why."""
     try:
         config = read_config()
-        return Shell(machine, board, config, make_world(config, wlan))
+        shell = Shell(machine, board, config, make_world(config, wlan))
+        shell.follow_updates(make_updates(config, DeviceFiles()))
+        return shell
     except ValueError as error:  # ConfigInvalid, or a port that this board has not
         say(str(error))
         return None
 
 
 def guard(shell: Shell, trial: "Trial", sleep_ms: "Callable[[int], None]") -> None:
-    """Turn; return only when a version on trial has had its time in vain."""
-    while not trial.is_lost:
+    """Turn; return when a version on trial has had its time in vain, or a new one waits."""
+    while not trial.is_lost and not shell.is_to_restart:
         began_ms = shell.ticks.now_ms()
         shell.turn(began_ms)
-        trial.turn(began_ms, is_synced=shell.is_synced)
+        if trial.turn(began_ms, is_synced=shell.is_synced):
+            shell.updates.confirmed()
         spent_ms = shell.ticks.now_ms() - began_ms
         sleep_ms(max(1, TURN_MS - spent_ms))
+    shell.stop()
 
 
 class Trial:
@@ -103,18 +109,23 @@ class Trial:
         self._files = files
         self._is_over = False
 
-    def turn(self, now_ms: int, *, is_synced: bool) -> None:
-        """Confirm at the first good sync; without one in half an hour the trial is lost."""
+    def turn(self, now_ms: int, *, is_synced: bool) -> bool:
+        """Confirm at the first good sync; return whether that was now.
+
+        Without one in half an hour the trial is lost.
+        """
         if self._is_over or not (is_synced or now_ms >= TRIAL_MS):
-            return
+            return False
         self._is_over = True
         try:
-            if is_synced:
-                confirm(self._files)
-            else:
+            if not is_synced:
                 self.is_lost = give_up(self._files)
+                return False
+            confirm(self._files)
         except OSError as error:  # another start tries again
             say(f"update: {error}")
+            return False
+        return True
 
 
 def set_up(machine: "Any", board: "Any", wlan: "Any") -> None:
@@ -194,6 +205,13 @@ def tls_context(path: str) -> "Any":
 def make_lists(config: "Config") -> "Any":
     """Return the store of lists in flash."""
     return ListStore(ListSlots(LISTS), config.machine().boundary, random_below)
+
+
+def make_updates(config: "Config", files: "Any") -> UpdateFollowing:
+    """Return what takes new programs from the gateway. files: see `DeviceFiles`."""
+    return UpdateFollowing(
+        files, chosen(), this_device(files), station=config.station, random_below=random_below
+    )
 
 
 def choose_country(country: str) -> None:

@@ -31,12 +31,12 @@ from circulation.wire.messages import (
     Command,
     GatewayStatus,
     Head,
+    Offer,
     Pointer,
     SiteAlarm,
     SiteAsk,
     SiteLoan,
     Status,
-    Telemetry,
     TimeReply,
     decode,
     decode_reply,
@@ -47,7 +47,8 @@ from circulation.wire.messages import (
 from circulation.wire.topics import Topics, parse
 from firmware.gate import commands, events
 from firmware.mcu.link import CLOSED, CONNECTED, MESSAGE, REFUSED
-from firmware.mcu.telling import TelemetryTurns
+from firmware.mcu.telling import TelemetryTurns, telemetry
+from firmware.mcu.update_following import NoUpdates
 from firmware.mcu.version import VERSION
 
 TYPE_CHECKING = False
@@ -86,7 +87,7 @@ class Courier:
         self.topics = Topics(config.library)
         self.list_state = BLIND
         self.rejected = 0
-        self.firmware = f"lendgate {VERSION}"
+        self.updates: Any = NoUpdates(f"lendgate {VERSION}")
         self.on_command: Callable[[Command, int], None] | None = None
         self._link = link
         self._writer = writer
@@ -149,8 +150,8 @@ class Courier:
         elif event[0] == REFUSED:
             self._unheard = str(event[1])
 
-    def tick(self, now_ms: int) -> None:
-        """Let time pass, ten times a second."""
+    def tick(self, now_ms: int, is_quiet: bool = False) -> None:
+        """Let time pass, ten times a second. is_quiet: nobody passes, and nothing sounds."""
         if now_ms < self._tick_ms:
             return
         self._tick_ms = now_ms + TICK_MS
@@ -163,6 +164,7 @@ class Courier:
                 self._carry_out(self._uploader.on_appended(now_ms))
             self._carry_out(self._clock.tick(now_ms))
             self._carry_out(self._following.tick(now_ms))
+            self._carry_out(self.updates.tick(now_ms, is_quiet))
 
     def show(self, list_state: str, health: "dict[str, str]", measured: "Any") -> None:
         """Take how the gate is, once a second; tell it when it is due.
@@ -181,7 +183,7 @@ class Courier:
         if self._turns.take(health, now_ms):
             self._publish(
                 self.topics.telemetry(self.config.station),
-                self._telemetry(health, measured),
+                telemetry(health, measured, self.waiting, self._waiting_since()),
                 qos=0,
             )
 
@@ -190,6 +192,8 @@ class Courier:
         found = self._writer.health()
         if self._following.trouble:
             found["list"] = self._following.trouble
+        if self.updates.trouble:
+            found["update"] = self.updates.trouble
         if self._unheard:
             found["broker"] = f"it does not let us hear {self._unheard}"[:120]
         if self.rejected:
@@ -212,7 +216,7 @@ class Courier:
             acked=journal.acked,
             versions={} if version is None else {names.MAY_LEAVE: version},
             lineage=lineage,
-            firmware=self.firmware,
+            firmware=self.updates.firmware,
             clock="sure" if self._time.is_sure else "unsure",
             role="gate",
             site=self.config.site,
@@ -287,6 +291,8 @@ class Courier:
             self._follow_change(reply, now_ms)
         elif isinstance(reply, Pointer):
             self._carry_out(self._following.on_pointer(reply, now_ms))
+        elif isinstance(reply, Chunk) and reply.kind == names.FIRMWARE:
+            self.updates.on_chunk(reply, now_ms)
         elif isinstance(reply, Chunk):
             self._carry_out(self._following.on_chunk(reply, now_ms))
         elif isinstance(reply, Command) and self.on_command is not None:
@@ -308,7 +314,12 @@ class Courier:
         self._tell(events.AppliedHeard(decode(Applied, event[2])))
 
     def _on_snapshot(self, address: "Any", event: "tuple[Any, ...]", now_ms: int) -> None:
-        self._carry_out(self._following.on_pointer(decode(Pointer, event[2]), now_ms))
+        if address.kind != names.FIRMWARE:
+            self._carry_out(self._following.on_pointer(decode(Pointer, event[2]), now_ms))
+            return
+        offer = decode(Offer, event[2])
+        if self._is_genuine(offer):
+            self.updates.on_offer(offer, now_ms)
 
     def _on_change(self, address: "Any", event: "tuple[Any, ...]", now_ms: int) -> None:
         self._follow_change(decode(Change, event[2]), now_ms)
@@ -381,21 +392,6 @@ class Courier:
         message = SiteAsk(self.config.station, names.MAY_LEAVE, ask.lineage, ask.version, "")
         signed = sealed(message, self.config.site_key)
         self._publish(self.topics.site_ask(self.config.site), signed)
-
-    def _telemetry(self, health: "dict[str, str]", measured: "Any") -> Telemetry:
-        overlay, reader_errors, free_bytes = measured
-        shown = {}
-        for name in sorted(health)[:32]:
-            shown[name[:32]] = health[name][:120]
-        return Telemetry(
-            depth=self.waiting,
-            oldest_wall=self._waiting_since(),
-            disk_free=free_bytes,
-            temperature=None,
-            reader_errors=reader_errors,
-            health=shown,
-            overlay=overlay,
-        )
 
     def _waiting_since(self) -> "int | None":
         for row in self._journal.rows(self._journal.acked + 1, 1, 1):

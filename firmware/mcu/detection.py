@@ -151,9 +151,9 @@ class Detection:
         self._carry_out(done, now_ms)
         return True
 
-    def is_quiet(self, now_ms: int) -> bool:
-        """Return whether nobody passes just now."""
-        return self._busy_ms is None or now_ms - self._busy_ms >= QUIET_MS
+    def is_quiet(self, now_ms: int, for_ms: int = QUIET_MS) -> bool:
+        """Return whether nobody passes just now, nor has for so long."""
+        return self._busy_ms is None or now_ms - self._busy_ms >= for_ms
 
     def health(self, now_ms: int) -> "dict[str, str]":
         """Return what staff should know, by subject; empty when all is well."""

@@ -11,8 +11,7 @@ Laws:
 - Nothing here waits: each call does one small step. `firmware/mcu/following.py` calls it.
 """
 
-import hashlib
-from binascii import a2b_base64, hexlify
+from binascii import hexlify
 
 from circulation.sync.backoff import Backoff
 from circulation.sync.effects import SendRequest
@@ -22,6 +21,7 @@ from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Request
 from circulation.wire.topics import MAY_LEAVE
 from firmware.mcu.lists import ASK_PERCENT, ROOM_BYTES, FlashList
+from firmware.mcu.pieces import content_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class ListStore:
             return []
         self._piece = ("", 0)
         self._due_ms = now_ms + PACE_MS + self._random_below(PACE_MS)
-        piece = _content(chunk, count)
+        piece = content_of(chunk, count)
         if piece is None:
             self._why = "list: a piece came damaged; it is asked for again"
             return []
@@ -335,17 +335,6 @@ class ListStore:
                 self._why = f"list: flash cannot be written: {error}"
         self._slot, self._pointer = None, None
         self._want(now_ms + self._asking.next_ms())
-
-
-def _content(chunk: "Chunk", count: int) -> "bytes | None":
-    """Return a piece's bytes, None unless it is the one that was asked for, undamaged."""
-    try:
-        piece = a2b_base64(chunk.data)
-    except ValueError:
-        return None
-    digest = hexlify(hashlib.sha256(piece).digest()).decode()
-    is_right = len(piece) == count and chunk.sha256 in (None, digest)
-    return piece if is_right else None
 
 
 def _check_header(piece: bytes, pointer: "Pointer", boundary: int) -> None:

@@ -16,10 +16,11 @@ from collections import namedtuple
 from circulation.sync.liveness import BLIND, FRESH
 from circulation.wire.errors import WireError
 from circulation.wire.fact import decode_body
+from circulation.wire.topics import FIRMWARE
 from firmware.gate.machine import GateMachine
 from firmware.mcu.clock import StationTime, Ticks
 from firmware.mcu.courier import Courier
-from firmware.mcu.detection import Detection, Devices
+from firmware.mcu.detection import QUIET_MS, Detection, Devices
 from firmware.mcu.drivers import (
     BLIND_LIST,
     DEVICE_FAILS,
@@ -47,6 +48,8 @@ NETWORK_MS = 10
 """After it no further message is begun; one takes some milliseconds more."""
 SHOW_MS = 1_000
 TIDY_MS = 5_000
+RESTART_QUIET_MS = 10_000
+"""A restart blinds the gate for some seconds: as long before it nobody is near."""
 FAILURES_MAX = 3
 
 
@@ -88,7 +91,6 @@ class Shell:
         """
         self.config = config
         self.ticks = Ticks(world.ticks_ms, world.ticks_diff)
-        self.is_updating = False
         self.is_synced = False
         self.failed = ""
         self.gate = GateMachine(config.machine(), config.site_key, self._new_id, board.LIMITS)
@@ -109,6 +111,7 @@ class Shell:
         self.link = Link(world.client, world.random_below)
         self.following = ListFollowing(world.lists, self.detection.give, world.random_below)
         self.courier = self._make_courier(world)
+        self.updates = self.courier.updates
         self._client = world.client
         self._arrived: list[tuple[Any, ...]] = []
         self._failures = 0
@@ -131,6 +134,16 @@ class Shell:
         if now_ms >= self._tidy_ms and self.detection.is_quiet(now_ms):
             self._tidy_ms = now_ms + TIDY_MS
             self._collect()  # now, and not while somebody passes
+
+    def follow_updates(self, updates: "Any") -> None:
+        """Take new programs from the gateway; see `firmware/mcu/update_following.py`."""
+        self.updates = self.courier.updates = updates
+        self.link.listen(self.courier.topics.snapshot(FIRMWARE, updates.board))
+
+    @property
+    def is_to_restart(self) -> bool:
+        """Whether a new program waits, and nobody has been here for a while."""
+        return bool(self.updates.is_ready) and self._is_idle(RESTART_QUIET_MS)
 
     def stop(self) -> None:
         """Leave everything off and counted, and say goodbye."""
@@ -168,7 +181,7 @@ class Shell:
             self.courier.on_event(self._arrived.pop(0), self.ticks.now_ms())
             if self.ticks.now_ms() >= until_ms:
                 break
-        self.courier.tick(self.ticks.now_ms())
+        self.courier.tick(self.ticks.now_ms(), self._is_idle(QUIET_MS))
 
     def _show(self) -> None:
         """Tell lamp and gateway how the gate is."""
@@ -185,8 +198,12 @@ class Shell:
             self.is_synced = True
         self._set_will()
 
+    def _is_idle(self, for_ms: int) -> bool:
+        is_quiet = self.detection.is_quiet(self.ticks.now_ms(), for_ms)
+        return is_quiet and not self.devices.siren.state
+
     def _code(self, state: str) -> int:
-        if self.is_updating:
+        if self.updates.is_updating:
             return UPDATING
         if self.detection.faults():
             return DEVICE_FAILS

@@ -1,8 +1,11 @@
 """When a gate says again how it is: once a minute, and at once when something fails or heals."""
 
+from circulation.wire.messages import Telemetry
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 TELEMETRY_MS = 60_000
 TELEMETRY_SOON_MS = 1_000
@@ -38,3 +41,25 @@ class TelemetryTurns:
             return False
         self._said_ms, self._said = now_ms, subjects
         return True
+
+
+def telemetry(
+    health: "dict[str, str]", measured: "Any", depth: int, oldest_wall: "int | None"
+) -> Telemetry:
+    """Return how the gate is, in the wire's own bounds.
+
+    measured: (overlay, reader errors, free bytes or None). depth, oldest_wall: of what waits.
+    """
+    overlay, reader_errors, free_bytes = measured
+    shown = {}
+    for name in sorted(health)[:32]:
+        shown[name[:32]] = health[name][:120]
+    return Telemetry(
+        depth=depth,
+        oldest_wall=oldest_wall,
+        disk_free=free_bytes,
+        temperature=None,
+        reader_errors=reader_errors,
+        health=shown,
+        overlay=overlay,
+    )
