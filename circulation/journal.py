@@ -113,14 +113,19 @@ class SqliteJournal:
     own. Nothing is cached: what the caller rolls back was never there.
     """
 
-    def __init__(self, connection: sqlite3.Connection, *, epoch_id: str) -> None:
-        """Create the tables if need be; epoch_id names the first epoch of a new journal."""
+    def __init__(
+        self, connection: sqlite3.Connection, *, epoch_id: str, first: Epoch | None = None
+    ) -> None:
+        """Create the tables if need be; epoch_id names the first epoch of a new journal.
+
+        first: that epoch itself, for a journal that takes the place of a lost one.
+        """
         self._connection = connection
         with self._writing():
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             if connection.execute("SELECT 1 FROM epoch").fetchone() is None:
-                self._insert_epoch(Epoch(1, epoch_id, None))
+                self._insert_epoch(first or Epoch(1, epoch_id, None))
 
     @property
     def epoch(self) -> Epoch:
