@@ -19,10 +19,9 @@ from circulation.wire.topics import Topics, client_id
 from gateway.board import Desk
 from gateway.desk import DeskJournal
 from gateway.hub import Hub
-from gateway.list_files import FORMATS
 from gateway.policies import default_document, newest_document, save_policy
 from gateway.service import Service, now_ms
-from gateway.snapshots import Snapshots
+from gateway.snapshots import Breather, Snapshots
 from gateway.store import Store
 from gateway.web.app import create_app
 from gateway.web.live import Pulse
@@ -144,7 +143,10 @@ class Gateway:
         self.settings = settings
         self.store = prepare(settings)
         self.pulse = Pulse()
-        self.snapshots = Snapshots(self.store, settings.library, settings.snapshots)
+        self._stopping = threading.Event()
+        self.snapshots = Snapshots(
+            self.store, settings.library, settings.snapshots, rest=Breather(self._stopping)
+        )
         boot = secrets.token_hex(4)
         self.hub = Hub(
             self.store, settings.library, self.snapshots, key=settings.site_key, boot=boot
@@ -174,10 +176,6 @@ class Gateway:
     def start(self) -> Gateway:
         """Start every part; the pages are served when this returns, or `ConfigInvalid` raised."""
         self._serve_web()
-        self.hub.ages.update()
-        for kind, format_name in self.snapshots.due():
-            if format_name == FORMATS[kind]:  # the others can wait until the pages are there
-                self.snapshots.build(kind, format_name)
         link = Link(
             self.settings.broker,
             client_id=client_id(self.settings.library, CLIENT),
@@ -196,6 +194,7 @@ class Gateway:
         """Stop every part in order; harmless when stopped or never started."""
         if self._web is not None and self._web_thread is not None:
             self._web.should_exit = True
+            self._stopping.set()
             self.service.stop()
             self._web_thread.join(WEB_STOP_S)
         self.store.close()

@@ -5,6 +5,7 @@ GatewayError
 ├── LibraryUnknown     no such library in this database (also LookupError)
 ├── StoreUnusable      the database cannot be opened or is of another version
 ├── SnapshotUnknown    no such list, format or version is offered (also LookupError)
+├── BuildAbandoned     a list was not built to its end because the program stops
 ├── ListTooLarge       more may leave than a microcontroller's list can hold
 ├── UpdateInvalid      a program for microcontrollers that none would take (also ValueError)
 ├── UpdateUnknown      no such program is offered (also LookupError)
@@ -33,6 +34,10 @@ class StoreUnusable(GatewayError):
 
 class SnapshotUnknown(GatewayError, LookupError):
     """No snapshot of that kind, format and version is offered."""
+
+
+class BuildAbandoned(GatewayError):
+    """The program stops while a list is being built; nothing is left of it."""
 
 
 class ListTooLarge(GatewayError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from circulation.link import Connected, LinkEvent, Received
 from gateway import lineage
 from gateway.desk import DeskJournal
-from gateway.errors import ListTooLarge
+from gateway.errors import BuildAbandoned, ListTooLarge
 from gateway.hub import Heard, Hub
 from gateway.outbox import Send
 from gateway.retention import forget_readers, move_keep_from
@@ -30,6 +31,7 @@ INBOX_MAX = 2_000
 BATCH_MAX = 40  # messages a transaction: 2,000 facts at most, so that pages never wait long
 TICK_S = 0.2
 BUILD_EVERY_S = 5.0
+FAILED_WAIT_S = 60.0
 CHORES_EVERY_S = 3600.0
 DECISION_TIMEOUT_S = 15.0
 UNSENT_MAX = 10_000
@@ -219,8 +221,12 @@ class Service:
                     chores_at = time.monotonic() + CHORES_EVERY_S
                     self.do_chores()
                 lineage.settle(self.hub.store, self.hub.library_id)
-            except (sa.exc.SQLAlchemyError, OSError):
-                _log.exception("a list could not be built; trying again")
+            except BuildAbandoned:
+                return
+            except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError):
+                # Most often a full disk; a large list is a minute's work each time.
+                _log.exception("a list could not be built; trying again in a minute")
+                self._stopping.wait(FAILED_WAIT_S)
             self._stopping.wait(BUILD_EVERY_S)
 
     def _build_due(self) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import schema
-from gateway.errors import SnapshotUnknown
+from gateway.errors import BuildAbandoned, SnapshotUnknown
 from gateway.list_files import (
     FORMATS,
     builder_of,
@@ -283,15 +284,16 @@ class Breather:
     list that never rests would halve what the gateway takes in meanwhile.
     """
 
-    def __init__(self, *, longest_s: float = 0.05, sleep: Callable[[float], None] = time.sleep):
-        """longest_s: of one rest, in seconds."""
+    def __init__(self, stopping: threading.Event, *, longest_s: float = 0.05):
+        """stopping: ends the building at the next rest. longest_s: of one rest, in seconds."""
+        self._stopping = stopping
         self._longest_s = longest_s
-        self._sleep = sleep
         self._woke = time.monotonic()
 
     def __call__(self) -> None:
-        """Rest."""
-        self._sleep(min(time.monotonic() - self._woke, self._longest_s))
+        """Rest; raises BuildAbandoned when the program is to stop."""
+        if self._stopping.wait(min(time.monotonic() - self._woke, self._longest_s)):
+            raise BuildAbandoned("the gateway stops; the list is built at the next start")
         self._woke = time.monotonic()
 
 

@@ -1,13 +1,14 @@
 """When lists are built, what stays offered, and that a file is of one moment."""
 
 import sqlite3
+import threading
 
 import pytest
 import sqlalchemy as sa
 
 from gateway import lineage, schema
 from gateway.catalogue import upsert_items
-from gateway.errors import SnapshotUnknown
+from gateway.errors import BuildAbandoned, SnapshotUnknown
 from gateway.outbox import Outbox
 from gateway.snapshots import Breather, Snapshots
 from tests.gateway.conftest import LIBRARY
@@ -268,12 +269,15 @@ def test_the_newest_list_is_the_one_built_last(store, snapshots, clock):
     assert snapshots.offered("catalogue").version == new.version
 
 
-def test_a_builder_rests_as_long_as_it_worked():
-    """Half of a processor is left to those who answer, and nobody sleeps for long."""
-    slept = []
-    breathe = Breather(longest_s=0.05, sleep=slept.append)
-    for _ in range(3):
-        breathe()
+def test_a_list_under_way_does_not_keep_the_program_from_stopping(store, tmp_path):
+    """A large one takes minutes; the next start builds it anew."""
+    stopping = threading.Event()
+    snapshots = Snapshots(store, LIBRARY, tmp_path / "s", rest=Breather(stopping))
+    shelve(store, "A")
+    whole = snapshots.build("catalogue")
+    stopping.set()
 
-    assert all(0 <= rest <= 0.05 for rest in slept)
-    assert len(slept) == 3
+    with pytest.raises(BuildAbandoned):
+        snapshots.build("catalogue")
+
+    assert list(snapshots.folder.iterdir()) == [whole.file]
