@@ -36,7 +36,11 @@ class Permitted:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Who and what a decision is about; nobody and nothing match only open rules."""
+    """Who and what a decision is about; nobody and nothing match only open rules.
+
+    calendar: the site's. today: the library's day. version: in force today, or the running
+    loan's own. terms: for this reader and item. reader_terms: for this reader as a whole.
+    """
 
     policy: Policy
     site: str
@@ -45,39 +49,38 @@ class Case:
     item: Item | None
     policy_version: int | None = None
 
-    @property
-    def calendar(self) -> Calendar:
-        """Return the site's calendar."""
-        return self.policy.calendar(self.site)
+    calendar: Calendar = field(init=False, repr=False, compare=False)
+    today: dt.date = field(init=False, repr=False, compare=False)
+    version: Version = field(init=False, repr=False, compare=False)
+    terms: Terms = field(init=False, repr=False, compare=False)
+    reader_terms: Terms = field(init=False, repr=False, compare=False)
 
-    @property
-    def today(self) -> dt.date:
-        """Return the library's day."""
-        return self.calendar.local(self.now.at)[0]
+    def __post_init__(self) -> None:
+        """Look everything up once: a decision asks for each of these a dozen times."""
+        calendar = self.policy.calendar(self.site)
+        today = calendar.local(self.now.at)[0]
+        version = self._version(today)
+        category = self.patron.category if self.patron else ""
+        found = {
+            "calendar": calendar,
+            "today": today,
+            "version": version,
+            "terms": version.terms(
+                category=category,
+                item_type=self.item.item_type if self.item else "",
+                member=self.item.owner if self.item else "",
+                site=self.site,
+            ),
+            "reader_terms": version.reader_terms(category=category, site=self.site),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
 
-    @property
-    def version(self) -> Version:
+    def _version(self, today: dt.date) -> Version:
         """Return the version in force today, or the running loan's own."""
         if self.policy_version is None:
-            return self.policy.version_on(self.today)
-        return self.policy.version_of(self.policy_version, self.today)
-
-    @property
-    def terms(self) -> Terms:
-        """Return the terms for this reader and item."""
-        return self.version.terms(
-            category=self.patron.category if self.patron else "",
-            item_type=self.item.item_type if self.item else "",
-            member=self.item.owner if self.item else "",
-            site=self.site,
-        )
-
-    @property
-    def reader_terms(self) -> Terms:
-        """Return the terms for this reader as a whole."""
-        return self.version.reader_terms(
-            category=self.patron.category if self.patron else "", site=self.site
-        )
+            return self.policy.version_on(today)
+        return self.policy.version_of(self.policy_version, today)
 
     def due(self, length: Length) -> Due:
         """Return when a loan of this length is due, capped as the terms say."""

@@ -6,7 +6,7 @@ checks, so no reason hides another.
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from circulation.calendar import Now, Span
 from circulation.case import Case, Permitted
@@ -44,11 +44,12 @@ class CheckoutRequest:
     identity: Identity = BY_CARD
     on_site: bool = False
     stale: bool = False
+    case: Case = field(init=False, repr=False, compare=False)
 
-    @property
-    def case(self) -> Case:
-        """Return the case whose terms decide."""
-        return Case(self.policy, self.site, self.now, self.patron, self.item)
+    def __post_init__(self) -> None:
+        """Make the case whose terms decide."""
+        case = Case(self.policy, self.site, self.now, self.patron, self.item)
+        object.__setattr__(self, "case", case)
 
     @property
     def loan(self) -> LoanView | None:
@@ -97,6 +98,12 @@ def decide_checkout(request: CheckoutRequest) -> Permitted | Refused:
 
 def checkout_findings(request: CheckoutRequest) -> Iterator[Finding]:
     """Return what every check finds, in no particular order."""
+    yield from lasting_findings(request)
+    yield from _check_time(request)
+
+
+def lasting_findings(request: CheckoutRequest) -> Iterator[Finding]:
+    """Return what is found apart from what only matters before the loan: a sure clock, a day."""
     for check in CHECKS:
         yield from check(request)
 
@@ -286,5 +293,4 @@ CHECKS: tuple[Callable[[CheckoutRequest], Iterator[Finding]], ...] = (
     _check_limits,
     _check_hours,
     _check_rota,
-    _check_time,
 )

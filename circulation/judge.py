@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from circulation.calendar import Now
-from circulation.checkout import CheckoutRequest, checkout_findings
+from circulation.checkout import CheckoutRequest, lasting_findings
 from circulation.items import Item, LoanView
 from circulation.patrons import Identity, Patron, Pin
 from circulation.policy import Policy
@@ -105,7 +105,7 @@ def keep_verdicts(
 
 def _findings(fact: Judged, known: Known) -> Iterable[Finding]:
     if fact.kind == "checkout":
-        return checkout_findings(_as_checkout(fact, known))
+        return lasting_findings(_as_checkout(fact, known))
     if fact.kind == "renewal":
         return renewal_findings(_as_renewal(fact, known))
     return ()

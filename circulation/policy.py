@@ -152,6 +152,11 @@ class Policy:
     grades: Mapping[str, str] = field(default_factory=dict, hash=False)
     reading_rooms: frozenset[str] = frozenset()
     retention_days: int = 90
+    _always_open: Calendar = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the calendar of a site that has none."""
+        object.__setattr__(self, "_always_open", Calendar(zone=self.zone))
 
     @classmethod
     def from_doc(cls, document: object) -> "Policy":
@@ -212,7 +217,7 @@ class Policy:
 
     def calendar(self, site: str) -> Calendar:
         """Return a site's calendar, else the one for all, else open at all times."""
-        return _for_site(self.calendars, site) or Calendar(zone=self.zone)
+        return _for_site(self.calendars, site) or self._always_open
 
     def rota(self, site: str) -> Rota:
         """Return a site's class rota, else the one for all, else none."""

@@ -6,7 +6,7 @@ reader already has.
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from circulation.calendar import Now
 from circulation.case import Case, Permitted
@@ -32,16 +32,15 @@ class RenewalRequest:
     identity: Identity = BY_CARD
     stale: bool = False
 
-    @property
-    def case(self) -> Case:
-        """Return the case on the loan's own terms."""
-        number = self.loan.policy_version if self.loan and self.loan.policy_version else None
-        return Case(self.policy, self.site, self.now, self.patron, self.item, number)
+    case: Case = field(init=False, repr=False, compare=False)
+    today_case: Case = field(init=False, repr=False, compare=False)
 
-    @property
-    def today_case(self) -> Case:
-        """Return the case on today's terms, for what is about the reader and not the loan."""
-        return Case(self.policy, self.site, self.now, self.patron, self.item)
+    def __post_init__(self) -> None:
+        """Make the case on the loan's own terms, and that for what is about the reader alone."""
+        number = self.loan.policy_version if self.loan and self.loan.policy_version else None
+        about = (self.policy, self.site, self.now, self.patron, self.item)
+        object.__setattr__(self, "case", Case(*about, number))
+        object.__setattr__(self, "today_case", Case(*about))
 
 
 def decide_renewal(request: RenewalRequest) -> Permitted | Refused:
