@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from circulation.errors import JournalDamaged, JournalError, JournalFull, JournalMisused
+from circulation.sync.batch import carried_body
 from circulation.sync.rows import Epoch, Parent, Row
 from circulation.wire.chain import chain_hash, chain_start
 from circulation.wire.errors import FactInvalid
@@ -268,19 +269,20 @@ class SqliteJournal:
         ).fetchone()
         return self._base() if found is None else (found[0], bytes(found[1]))
 
-    def _take(self, where: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+    def _take(self, where: str, values: tuple[int, ...]) -> list[Row]:
         # Moved, not copied: the same facts twice in one file would be gathered twice later.
         taken = self._connection.execute(
-            f"SELECT body, salt, patron FROM journal WHERE {where} ORDER BY epoch_n, seq",
+            "SELECT seq, prev_hash, hash, body, salt, patron FROM journal"
+            f" WHERE {where} ORDER BY epoch_n, seq",
             values,
         ).fetchall()
         self._connection.execute(f"DELETE FROM journal WHERE {where}", values)
-        return taken
+        return [Row(*row) for row in taken]
 
-    def _start(self, epoch: Epoch, moved: list[tuple[Any, ...]]) -> Epoch:
+    def _start(self, epoch: Epoch, moved: list[Row]) -> Epoch:
         self._insert_epoch(epoch)
-        for body, salt, patron in moved:
-            self.append(body, salt, patron)
+        for row in moved:
+            self.append(carried_body(row), row.salt, row.patron)
         return epoch
 
     def _insert_epoch(self, epoch: Epoch) -> None:

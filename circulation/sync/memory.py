@@ -1,5 +1,6 @@
 """A journal in memory: for tests, for the fleet simulation, for a gate without a disk."""
 
+from circulation.sync.batch import carried_body
 from circulation.sync.rows import Epoch, Parent, Row
 from circulation.wire.chain import chain_hash, chain_start
 from circulation.wire.fact import check_size
@@ -125,5 +126,5 @@ class MemoryJournal:
         self._base_hash = chain_start(epoch.id)
         self._rows = []
         for row in copied:
-            self.append(row.body, row.salt, row.patron)
+            self.append(carried_body(row), row.salt, row.patron)
         return epoch

@@ -15,7 +15,13 @@ from circulation.journal import (
     open_station_db,
     transaction,
 )
-from tests.contract.journal_contract import FIRST_EPOCH, PLENTY, JournalContract, body
+from tests.contract.journal_contract import (
+    FIRST_EPOCH,
+    PLENTY,
+    SECOND_EPOCH,
+    JournalContract,
+    body,
+)
 
 
 @pytest.fixture
@@ -249,3 +255,18 @@ def test_what_was_committed_survives_the_death_of_the_program(path):
     assert [row.body for row in journal.rows(1, 50, PLENTY)] == [b'{"first": 1}']
     assert journal.epoch.id == FIRST_EPOCH
     connection.close()
+
+
+def test_a_row_that_changed_on_the_disk_moves_on_as_no_fact(connection):
+    """In a new epoch it would get a hash that fits; so it is marked, however long it is."""
+    journal = SqliteJournal(connection, epoch_id=FIRST_EPOCH)
+    for number in range(1, 4):
+        journal.append(body(number))
+    connection.execute("UPDATE journal SET body=? WHERE seq=2", (body(9),))
+    connection.execute("UPDATE journal SET body=? WHERE seq=3", (b"x" * 8192,))
+
+    journal.open_epoch(0, SECOND_EPOCH, 2)
+
+    moved = [row.body for row in journal.rows(1, 9, PLENTY)]
+    assert moved[:2] == [body(1), b"changed on the disk: " + body(9)]
+    assert (moved[2][:24], len(moved[2])) == (b"changed on the disk: xxx", 8192)

@@ -247,6 +247,34 @@ def test_a_bad_byte_in_the_logs_headers_hides_nothing(path, place):
     assert salvaged is not None
 
 
+@pytest.mark.parametrize(("cut_bytes", "kept"), [(0, 20), (9, 16)])
+def test_a_log_as_a_power_cut_leaves_it_is_no_damage(path, cut_bytes, kept):
+    """Whole, or torn in its last commit: SQLite plays it in, and nothing was promised behind."""
+    write(path, 20, in_log=True)
+    log = path.with_name("station.db-wal")
+    log.write_bytes(log.read_bytes()[: log.stat().st_size - cut_bytes])
+    tip_path(path).unlink()
+
+    bodies, salvaged, _, _ = reopen(path)
+
+    assert bodies == [fact(n) for n in range(1, kept + 1)]
+    assert salvaged is None
+
+
+def test_a_fact_that_changed_on_the_disk_is_no_fact(path):
+    """SQLite finds nothing wrong with a flipped bit in a text; the row's hash does."""
+    write(path, 20)
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE journal SET body=? WHERE seq=9", (fact(99),))
+    other.close()
+
+    bodies, salvaged, _, _ = reopen(path)
+
+    assert bodies[:19] == [fact(n) for n in range(1, 21) if n != 9]
+    assert losses(bodies) == [(9, 9)]
+    assert salvaged.lost == 1
+
+
 def test_a_fact_that_was_never_committed_stays_dead(path):
     """A cut in the middle of a commit is no damage; what it tore was promised to nobody."""
     write(path, 20, in_log=True)

@@ -221,6 +221,20 @@ def test_a_body_that_rotted_on_the_card_moves_to_a_new_epoch():
     assert "damaged" in site.notices
 
 
+def test_a_body_that_rotted_into_another_fact_is_none():
+    """A flipped bit may leave a readable fact that never was: it is parked, not applied."""
+    site = Site()
+    site.is_cut = True
+    site.record(10)
+    rotten = site.journal._rows[4]
+    site.journal._rows[4] = Row(*rotten[:3], rotten.body.replace(b'"seen"', b'"sent"'), None, None)
+    site.heal()
+
+    assert b'"sent"' in site.journal.rows(5, 1, 1 << 20)[0].body
+    assert len(site.gateway.parked) == 1
+    assert set(site.gateway.applied) == set(site.facts) - {site.facts[4]}
+
+
 def test_a_duplicate_is_acked_at_the_last_row_compared(journal):
     """Never further on: a station rolled back to row 5 could not believe an ack of row 9."""
     assert judge(batch_of(journal, 1, 3), mark_of(journal, 5)) == Duplicate(3, journal.hash_at(3))
