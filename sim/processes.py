@@ -29,12 +29,14 @@ _PR_SET_PDEATHSIG = 1
 class Child:
     """One program of the demo."""
 
-    def __init__(self, name: str, arguments: list[str], log: Path) -> None:
+    def __init__(
+        self, name: str, arguments: list[str], log: Path, *, program: str = sys.executable
+    ) -> None:
         self.name = name
         self._log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -73,6 +75,11 @@ class Child:
             raise DemoFailed(f"{self.name} is not done after {within_s:.0f} s") from None
         if code != 0:
             self.check()
+
+    def kill(self) -> None:
+        """End it at once and without a word, and wait until it is gone."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
 
     def signal_stop(self) -> None:
         """Ask it to end."""

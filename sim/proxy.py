@@ -40,20 +40,20 @@ class LineState(Enum):
 
 
 class Watch(Protocol):
-    """Sees what one connection carries, after it was handed on; each way in a thread."""
+    """Sees what one connection carries, each way in a thread of its own."""
 
-    def went(self, chunk: bytes) -> None:
-        """Take what went to the target."""
+    def goes(self, chunk: bytes) -> None:
+        """Take what is handed to the target next, so it is seen before its answer."""
 
     def came(self, chunk: bytes) -> None:
-        """Take what came back from it."""
+        """Take what came from the target and was handed on."""
 
 
 class Unwatched:
     """The watch of a line that nobody looks at."""
 
-    def went(self, chunk: bytes) -> None:
-        """See `Watch.went`."""
+    def goes(self, chunk: bytes) -> None:
+        """See `Watch.goes`."""
 
     def came(self, chunk: bytes) -> None:
         """See `Watch.came`."""
@@ -279,22 +279,21 @@ class Connection:
             self._far = far
         for side in (self._near, far):
             side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        back = threading.Thread(
-            target=self._pump, args=(far, self._near, self._watch.came), daemon=True
-        )
+        back = threading.Thread(target=self._pump, args=(far, self._near), daemon=True)
         back.start()
-        self._pump(self._near, far, self._watch.went)
+        self._pump(self._near, far)
         back.join()
         self.cut()
 
-    def _pump(
-        self, source: socket.socket, sink: socket.socket, watch: Callable[[bytes], None]
-    ) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         """Carry bytes one way until the source ends, then end the sink's incoming half too."""
         try:
             while chunk := source.recv(CHUNK_BYTES):
+                if source is self._near:
+                    self._watch.goes(chunk)
                 self._hand_on(chunk, sink)
-                watch(chunk)
+                if source is self._far:
+                    self._watch.came(chunk)
             self._passing.wait()
             self._end(sink, socket.SHUT_WR)
         except OSError:

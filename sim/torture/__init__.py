@@ -1,0 +1,8 @@
+"""Real programs over real sockets, under a storm: nothing lost, nothing twice.
+
+A broker, the gateway's program and many stations are processes of this machine. Each reaches the
+broker through a cable (`sim/proxy.py`) that is cut, stalled, slowed and left half open, and every
+process is killed with SIGKILL and started again, all of it by one seed. Then the storm ends, and
+when everything is quiet the books are compared (`audit.py`): what a station committed, what a
+witness saw it commit, and what the gateway applied.
+"""
