@@ -7,7 +7,7 @@ has no need of (birth dates, addresses, a title's full record) never enters one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -83,7 +83,7 @@ def _same(library_id: str, table: sa.Table, other: sa.Table, name: str) -> Any:
     return sa.and_(table.c.library_id == library_id, table.c[name] == other.c[name])
 
 
-def item_doc(row: sa.RowMapping) -> Doc:
+def item_doc(row: Mapping[Any, Any]) -> Doc:
     """Return an item's document; its tags and hold are added by the caller."""
     doc: Doc = {name: row[name] for name in ITEM_FIELDS}
     doc["title"] = None
@@ -94,7 +94,7 @@ def item_doc(row: sa.RowMapping) -> Doc:
     return doc
 
 
-def held_fields(row: sa.RowMapping) -> Doc:
+def held_fields(row: Mapping[Any, Any]) -> Doc:
     """Return what is said of an item beyond its label: state, loan, and for whom it is kept.
 
     A hold that waits for it is added by the caller.
