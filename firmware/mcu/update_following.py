@@ -23,7 +23,7 @@ from circulation.sync.effects import SendRequest
 from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Request
 from circulation.wire.topics import FIRMWARE
-from circulation.wire.update import UpdateRefused
+from circulation.wire.update import HEADER_BYTES, UpdateRefused
 from firmware.mcu.ed25519 import Verification
 from firmware.mcu.pieces import content_of
 from firmware.mcu.update import refuse
@@ -106,6 +106,7 @@ class UpdateFollowing:
             return
         self._end()
         self._offer, self.trouble = offer, ""
+        self._again.reset()
         is_for_us = not offer.only or self._station in offer.only
         if offer.version and is_for_us and self._is_wanted(offer):
             self._state = WAITING
@@ -161,13 +162,13 @@ class UpdateFollowing:
             self.trouble = (
                 f"version {version} builds on {offer.base}, and this is {self._device.base}"
             )
-        elif offer.bytes > self._device.bytes_max:
+        elif not HEADER_BYTES < offer.bytes <= self._device.bytes_max:
             self.trouble = f"{offer.bytes} bytes; {self._device.bytes_max} have room here"
         return not self.trouble
 
     def _work(self, now_ms: int) -> "list[Any]":
         if self._state == WAITING:
-            if now_ms >= self._due_ms and not load(self._files).trial:
+            if now_ms >= self._due_ms:
                 self._begin(now_ms)
             return []
         if self._state == FINISHING:
@@ -181,6 +182,9 @@ class UpdateFollowing:
     def _begin(self, now_ms: int) -> None:
         offer = self._offer
         if offer is None:
+            return
+        if load(self._files).trial:  # what runs must prove itself first
+            self._due_ms = now_ms + AGAIN_FIRST_MS
             return
         self._install = Install(
             self._files,
