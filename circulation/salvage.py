@@ -66,7 +66,8 @@ class Salvaged(NamedTuple):
     """What was saved of a damaged database, and what is known to be lost.
 
     aside: where the damaged one is. rows: in the order they were written. holes: [first,
-    last] of rows of the newest epoch that nobody has, neither we nor the gateway.
+    last] of rows of the newest epoch that nobody has, neither we nor the gateway. n: the newest
+    epoch's number. acked: up to which of its rows the gateway had said to have them, or None.
     """
 
     aside: Path
@@ -74,6 +75,11 @@ class Salvaged(NamedTuple):
     holes: list[tuple[int, int]]
     parent: Parent | None
     n: int
+    acked: int | None
+
+    def is_unsent(self, row: Found) -> bool:
+        """Whether the gateway is known not to have a row."""
+        return row.epoch_n == self.n and self.acked is not None and row.seq > self.acked
 
     @property
     def lost(self) -> int:
@@ -174,7 +180,9 @@ def salvage(path: Path, tip: Tip | None) -> Salvaged:
     known = noted if noted is not None and noted.n == n else None
     start = known.acked + 1 if known else min(seqs, default=1)
     rows = _once([found[place] for place in sorted(found)])
-    return Salvaged(path, rows, _holes(seqs, start, top), _parent(found, known, (n, top)), n)
+    parent = _parent(found, known, (n, top))
+    acked = known.acked if known else None
+    return Salvaged(path, rows, _holes(seqs, start, top), parent, n, acked)
 
 
 def _newest_noted(path: Path, tip: Tip | None) -> Tip | None:

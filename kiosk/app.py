@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import threading
 from collections.abc import Callable
@@ -12,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from circulation.config import Section
-from circulation.errors import JournalDamaged
-from circulation.journal import move_aside
 from circulation.link import Endpoint, Link
+from circulation.salvage import Born
 from circulation.wire.topics import Topics, client_id
 from hardware.ports import Clock
 from kiosk.beliefs import Beliefs
@@ -30,6 +28,7 @@ from kiosk.identify import Identifier
 from kiosk.ledger import Ledger
 from kiosk.lists import Lists
 from kiosk.recovery import Recovery
+from kiosk.salvage import refill
 from kiosk.session import Session
 from kiosk.site import SiteVoice
 from kiosk.snapshot import OpenConnection, Shelf, connect
@@ -43,8 +42,6 @@ from kiosk.web.app import build_app
 from kiosk.web.server import WebServer, take_port
 
 KEEPALIVE_S = 30
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +95,10 @@ def build_engine(
 ) -> Engine:
     """Return a kiosk's engine, everything in it wired, not yet connected to a broker."""
     chance = chance or Chance()
-    store = _open_store(config, chance)
+    boot = chance.random_bytes(4).hex()
+    store = _open_store(config, chance, boot, clock.wall_ms())
     time = StationTime(clock, int(store.recall("latest_wall", "0")))
-    writer = FactWriter(config.place, chance.random_bytes(4).hex(), time, chance.random_bytes)
+    writer = FactWriter(config.place, boot, time, chance.random_bytes)
     beliefs = Beliefs(store.reader)
     inbox = Inbox()
     fetcher = Fetcher(Shelf(config.snapshots, config.gateway_url, open_connection), inbox.deliver)
@@ -131,20 +129,13 @@ def build_engine(
     return engine
 
 
-def _open_store(config: KioskConfig, chance: Chance) -> Store:
-    """Open the database; a damaged one is moved aside, kept for staff, and begun anew."""
-
-    def opened() -> Store:
-        return Store.open(
-            config.store, station=config.place.station, epoch_id=chance.random_bytes(8).hex()
-        )
-
-    try:
-        return opened()
-    except JournalDamaged as error:
-        aside = move_aside(config.store)
-        _log.error("%s; kept as %s, starting a new journal", error, aside)
-        return opened()
+def _open_store(config: KioskConfig, chance: Chance, boot: str, wall_ms: int) -> Store:
+    """Open the database; a damaged one is kept for staff, and what it held is saved."""
+    born = Born(lambda: chance.random_bytes(8).hex(), boot, wall_ms)
+    store = Store.open_or_salvage(config.store, station=config.place.station, born=born)
+    if store.salvaged is not None:
+        refill(store, store.salvaged, config.snapshots)
+    return store
 
 
 def _link(config: KioskConfig, engine: Engine) -> Link:

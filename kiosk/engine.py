@@ -6,8 +6,9 @@ Laws of this file:
    session. The link's threads, the web server and the fetcher only `deliver`.
 2. The queue is bounded. What does not fit is dropped where the protocol can bear it (a message
    comes again) and answered "busy" where a person waits.
-3. When a fact cannot be written, or soon could not be, lending stops and the screen says so:
-   before a fact is lost, not after.
+3. When facts soon could not be written, lending stops and the screen says so: before a fact is
+   lost, not after. Who has begun may finish, and returns go on: a book that is brought is here,
+   whatever the disk says. Only when a write could really fail does the kiosk stop altogether.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import logging
 import queue
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +36,7 @@ from kiosk.desk import Desk
 from kiosk.devices import KioskDevices
 from kiosk.fetching import SnapshotFailed, SnapshotReady
 from kiosk.lists import Lists
+from kiosk.salvage import trouble
 from kiosk.slip import slip_lines
 from kiosk.store import Store
 from kiosk.timekeeping import StationTime
@@ -53,6 +55,9 @@ HEALTH_MS = 1_000
 """How often every device is asked how it is: a pulled plug shows within some two seconds."""
 UPKEEP_MS = 5_000
 REMEMBER_MS = 600_000
+RETURNS_BYTES_MIN = 8 << 20
+"""Below this nothing is taken any more: SQLite's log alone may grow by 4 MB before it is emptied.
+From `disk_free_mb_min` (20) down to here is room for some 5,000 returns of 2 KB."""
 TEMPERATURE_FILE = "/sys/class/thermal/thermal_zone0/temp"
 
 _log = logging.getLogger(__name__)
@@ -119,6 +124,8 @@ class Engine:
     _pad_ok: bool = False
     _scanner_ok: bool = False
     _alarm: str = ""
+    _is_tight: bool = False
+    _noted_seq: int = -1
 
     def __post_init__(self) -> None:
         self.language = self.language or self.config.languages[0]
@@ -238,26 +245,47 @@ class Engine:
         """Ask every device how it is; say at once which of them began to fail, or to work."""
         health = self.devices.health()
         before = {name for name, detail in self._health if detail != "ok"}
-        self._health = tuple((name, _feeling(h)) for name, h in sorted(health.items()))
+        devices = tuple((name, _feeling(h)) for name, h in sorted(health.items()))
+        self._health = devices + tuple(self._disk_troubles())
         if before != {name for name, detail in self._health if detail != "ok"}:
             self.uplink.telling.feel_again()
         self._pad_ok = "pad" in health and health["pad"].ok
         self._scanner_ok = "scanner" in health and health["scanner"].ok
 
+    def _disk_troubles(self) -> Iterator[tuple[str, str]]:
+        """What staff should know of the disk and of what is on it."""
+        if self._is_tight:
+            yield "disk", "the disk is nearly full: books are taken back and none lent; make room"
+        saved = trouble(self.store.recall, self.store.journal)
+        if saved:
+            yield "journal", saved
+
     def _upkeep(self, now_ms: int) -> None:
-        """Look at the disk; keep the time over a power cut."""
+        """Look at the disk; keep the time, and how far the journal is, over a power cut."""
         self._watch_disk(now_ms)
+        if self.store.journal.last_seq != self._noted_seq:
+            self._noted_seq = self.store.journal.last_seq
+            self.store.note_tip()
         if now_ms - self._remembered_ms >= REMEMBER_MS:
             self._remembered_ms = now_ms
             self.store.remember("latest_wall", str(self.time.wall_ms()))
 
     def _watch_disk(self, now_ms: int) -> None:
-        roomy = self.disk_free() >= self.config.disk_free_bytes_min
+        """Lend only while there is room for what follows from a loan; take books back longer."""
+        free = self.disk_free()
+        enough = self.config.disk_free_bytes_min
+        if (free < enough) != self._is_tight:
+            self._is_tight = free < enough
+            _log.error(
+                "%s MB free: %s", free >> 20, "no loans" if self._is_tight else "room again"
+            )
+        self.desk.lends = self.config.lends and not self._is_tight
+        is_full = free < min(enough, RETURNS_BYTES_MIN)
         stopped = self.desk.session.state is State.STOPPED
-        if not roomy and not stopped:
-            _log.error("less than %s bytes free: lending stops", self.config.disk_free_bytes_min)
+        if is_full and not stopped:
+            _log.error("less than %s bytes free: the kiosk stops", RETURNS_BYTES_MIN)
             self.desk.tell(LendingStopped("disk_full"), now_ms)
-        elif roomy and stopped:
+        elif stopped and not is_full:
             self.store.remember("latest_wall", str(self.time.wall_ms()))
             self.desk.recovery.again()
             self.desk.tell(LendingResumed(), now_ms)
@@ -290,7 +318,7 @@ class Engine:
             clock_sure=self.time.sure,
             pad=self._pad_ok,
             scanner=self._scanner_ok,
-            lends=self.config.lends,
+            lends=self.desk.lends,
             numbers=self.config.typed_numbers,
             health=tuple(detail for _, detail in self._health if detail != "ok"),
             device_health=self._health,

@@ -22,6 +22,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from circulation.journal import SqliteJournal, open_reader, open_station_db, transaction
+from circulation.salvage import Born, Salvaged, open_or_salvage, write_tip
 from circulation.sync.rows import Row
 from circulation.wire.fact import encode_body
 from circulation.wire.messages import SiteLoan
@@ -98,6 +99,7 @@ class Store:
     reader: sqlite3.Connection
     journal: SqliteJournal
     station: str
+    salvaged: Salvaged | None = None
     _closed: bool = field(default=False)
 
     @classmethod
@@ -116,10 +118,37 @@ class Store:
         reader.row_factory = sqlite3.Row
         return cls(path, connection, reader, journal, station)
 
+    @classmethod
+    def open_or_salvage(cls, path: Path, *, station: str, born: Born) -> Store:
+        """Open or make the database; a damaged one is moved aside, and `salvaged` says so."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = open_or_salvage(path, born, prove=_prove)
+        try:
+            reader = open_reader(path)
+        except BaseException:
+            opened.connection.close()
+            raise
+        reader.row_factory = sqlite3.Row
+        return cls(path, opened.connection, reader, opened.journal, station, opened.salvaged)
+
+    def note_tip(self) -> None:
+        """Note how far the journal has come, for the day the database is damaged."""
+        write_tip(self.path, self.journal)
+
+    def know_again(self, news: Iterable[tuple[Draft, News]]) -> None:
+        """Keep what saved facts mean, under the places they have in the journal now."""
+        with transaction(self.connection) as connection:
+            for draft, meant in news:
+                place = connection.execute(
+                    "SELECT seq FROM journal WHERE id=? ORDER BY epoch_n DESC", (draft.id,)
+                ).fetchone()
+                self._insert_news(connection, draft, meant, place[0])
+
     def close(self) -> None:
         """Close both connections; may be called twice."""
         if not self._closed:
             self._closed = True
+            self.note_tip()
             self.reader.close()
             self.connection.close()
 
@@ -313,6 +342,23 @@ class Store:
 
     def _remember(self, connection: sqlite3.Connection, key: str, value: str) -> None:
         connection.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (key, value))
+
+
+_AS_JSON = {"news": ("uids", "saw"), "unfinished": ("uids",), "delta": ("doc",)}
+_TABLES = ("news", "unfinished", "list_state", "delta", "delta_index", "memo")
+
+
+def _prove(connection: sqlite3.Connection) -> None:
+    """Make the kiosk's own tables and read them all; raise for what cannot be read."""
+    MIGRATIONS.apply(Database(connection))
+    check_pragmas(connection)
+    for table in _TABLES:
+        rows = connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in rows.description]
+        texts = [names.index(name) for name in _AS_JSON.get(table, ())]
+        for row in rows:
+            for place in texts:
+                json.loads(row[place])
 
 
 def check_pragmas(connection: sqlite3.Connection) -> None:
