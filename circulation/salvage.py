@@ -86,6 +86,14 @@ class Salvaged(NamedTuple):
         """How many facts are known to be lost."""
         return sum(last - first + 1 for first, last in self.holes)
 
+    def told(self) -> str:
+        """Return what staff should know, in one sentence."""
+        lost = f"{self.lost} are lost" if self.lost else "none is known to be lost"
+        return (
+            f"the database was damaged and is kept as {self.aside.name};"
+            f" {len(self.rows)} facts were saved, {lost}"
+        )
+
 
 class Opened(NamedTuple):
     """A station's database, ready to be written; salvaged: None when it was in good order."""
@@ -129,10 +137,7 @@ def open_or_salvage(
     _finish_begun(path)
     opened = _opened(path, None, born, prove)
     write_tip(path, opened.journal)
-    _log.error(
-        "%s: kept as %s; %s facts saved, %s known to be lost",
-        path, salvaged.aside, len(salvaged.rows), salvaged.lost,
-    )  # fmt: skip
+    _log.error("%s: %s", path, salvaged.told())
     return opened._replace(salvaged=salvaged)
 
 

@@ -46,9 +46,7 @@ def refill(store: Store, salvaged: Salvaged, snapshots: Path) -> None:
     unsent = [one for one in facts if salvaged.is_unsent(one[0])]
     store.know_again(_news(unsent))
     note = {
-        "saved": len(salvaged.rows),
-        "lost": salvaged.lost,
-        "aside": salvaged.aside.name,
+        "told": salvaged.told(),
         "epoch": store.journal.epoch.id,
         "last": store.journal.last_seq,
     }
@@ -66,11 +64,7 @@ def trouble(recall: Callable[[str], str], journal: SqliteJournal) -> str:
     note = json.loads(text)
     if journal.epoch.id != note["epoch"] or journal.acked >= note["last"]:
         return ""
-    lost = f"{note['lost']} facts are lost" if note["lost"] else "none is known to be lost"
-    return (
-        f"the database was damaged and is kept as {note['aside']};"
-        f" {note['saved']} facts were saved, {lost}"
-    )
+    return str(note["told"])
 
 
 def _kept_lists(folder: Path) -> Iterator[ListState]:

@@ -12,11 +12,12 @@ import sqlite3
 import threading
 
 from circulation.config import Section
-from circulation.errors import JournalDamaged
-from circulation.journal import SqliteJournal, move_aside, open_station_db
+from circulation.journal import SqliteJournal
 from circulation.link import Link
+from circulation.salvage import Born, open_or_salvage, write_tip
 from circulation.wire.messages import encode
 from circulation.wire.topics import client_id
+from firmware.gate.commands import Notice
 from firmware.gate.events import ClockSet
 from firmware.gate.machine import GateMachine
 from firmware.pi.config import StationConfig, read_station_config
@@ -30,6 +31,7 @@ from hardware.ports import Clock
 
 KEEPALIVE_S = 60
 STEP_S = 0.2
+NOTE_TIP_MS = 5_000
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class GateStation:
             card_key=config.card_key,
         )
         self._courier: Courier | None = None
+        self._noted_seq, self._noted_ms = -1, -NOTE_TIP_MS
         self._early: list[tuple[object, int]] = []
         self._lock = threading.Lock()
 
@@ -97,10 +100,14 @@ class GateStation:
 
     def _run_courier(self, ending: threading.Event) -> None:
         try:
-            connection = open_store(self._config)
+            self._config.store.parent.mkdir(parents=True, exist_ok=True)
+            opened = open_or_salvage(self._config.store, self._born())
         except Exception:
             _log.exception("no store: the gate decides, and nothing is recorded or sent")
             return
+        connection = opened.connection
+        if opened.salvaged is not None:
+            self._hand_over(Notice("salvaged", opened.salvaged.told()), self._clock.now_ms())
         try:
             self._serve(connection, ending)
         except Exception:
@@ -109,7 +116,8 @@ class GateStation:
             connection.close()
 
     def _serve(self, connection: sqlite3.Connection, ending: threading.Event) -> None:
-        courier, following = self._make_courier(SqliteJournal(connection, epoch_id=new_id()))
+        journal = SqliteJournal(connection, epoch_id=new_id())
+        courier, following = self._make_courier(journal)
         with self._lock:
             self._courier = courier
             for item, at_ms in self._early:
@@ -122,10 +130,22 @@ class GateStation:
         try:
             while not ending.is_set():
                 courier.step(STEP_S)
+                self._note_tip(journal)
             courier.step(0)
             courier.goodbye()
         finally:
             courier.link.stop()
+            self._note_tip(journal)
+
+    def _note_tip(self, journal: SqliteJournal) -> None:
+        """Note now and then how far the journal is, for the day the database is damaged."""
+        now_ms = self._clock.now_ms()
+        if journal.last_seq != self._noted_seq and now_ms - self._noted_ms >= NOTE_TIP_MS:
+            self._noted_seq, self._noted_ms = journal.last_seq, now_ms
+            write_tip(self._config.store, journal)
+
+    def _born(self) -> Born:
+        return Born(new_id, self._time.boot, self._clock.wall_ms())
 
     def _make_courier(self, journal: SqliteJournal) -> tuple[Courier, ListFollowing]:
         config = self._config
@@ -158,14 +178,9 @@ EARLY_MAX = 1_000  # while the store is being opened, a few hundred milliseconds
 
 
 def open_store(config: StationConfig) -> sqlite3.Connection:
-    """Return the gate's database; a damaged one is moved aside and a new one begun."""
+    """Return the gate's database; a damaged one is moved aside, and what it held is saved."""
     config.store.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return open_station_db(config.store)
-    except JournalDamaged as error:
-        aside = move_aside(config.store)
-        _log.error("%s; moved to %s and begun anew", error, aside)
-        return open_station_db(config.store)
+    return open_or_salvage(config.store, Born(new_id, new_id()[:8], 0)).connection
 
 
 def new_id() -> str:
