@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 BYTECODE = 6
 """Of compiled files since MicroPython 1.19, for a Python that has none."""
-RESERVE_BYTES = 20 * 1_024
+RESERVE_BYTES = 12 * 1_024
 """LittleFS writes a block anew before it frees the old one; the journal must be able to."""
 
 

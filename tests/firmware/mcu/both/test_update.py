@@ -407,10 +407,10 @@ def test_a_flash_without_room_is_left_alone():
     """The journal needs room to be rewritten: an update that would take it is not begun."""
     flash = provisioned()
     size = sum([len(content) for content in whole_program(2).values()])
-    flash.free_bytes = lambda: size + 20 * 1024 - 1
+    flash.free_bytes = lambda: size + 12 * 1024 - 1
     said = refusal(flash, update(2))
 
-    flash.free_bytes = lambda: size + 20 * 1024
+    flash.free_bytes = lambda: size + 12 * 1024
 
     assert said == "update: the flash has no room for it"
     assert running(flash)[:2] == (BASE, 1)

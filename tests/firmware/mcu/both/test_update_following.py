@@ -33,7 +33,7 @@ class Rig:
     spoil: what becomes of a piece on its way, None if it is lost.
     """
 
-    def __init__(self, flash, room=60 * 1024, verification=Believe):
+    def __init__(self, flash, room=61_320, verification=Believe):
         self.flash, self.room, self.verification = flash, room, verification
         self.now_ms = self.number = 0
         self.content, self.asked, self.spoil = b"", [], lambda chunk: chunk
@@ -193,8 +193,8 @@ def test_what_cannot_fit_is_refused_without_a_question():
     cases = (
         ({"version": 1}, "version 1 is offered, and 2 runs"),
         ({"version": 3, "base": 2}, "version 3 builds on 2, and this is 1"),
-        ({"version": 3, "bytes": 61_441}, "61441 bytes; 61440 have room here"),
-        ({"version": 3, "bytes": 1 << 50}, f"{1 << 50} bytes; 61440 have room here"),
+        ({"version": 3, "bytes": 61_321}, "61321 bytes; 61320 have room here"),
+        ({"version": 3, "bytes": 1 << 50}, f"{1 << 50} bytes; 61320 have room here"),
     )
     for more, said in cases:
         rig = Rig(on_version_2()).offer(big(3), **more)
