@@ -23,9 +23,9 @@ _ITEMS = Statement(
     .where(among(ITEM.c.item_id, "items"))
 )
 _UIDS = Statement(
-    sa.select(ITEM_UID.c.item_id, ITEM_UID.c.uid)
-    .where(ITEM_UID.c.library_id == LIBRARY, among(ITEM_UID.c.item_id, "items"))
-    .order_by(ITEM_UID.c.uid)
+    sa.select(ITEM_UID.c.item_id, ITEM_UID.c.uid).where(
+        ITEM_UID.c.library_id == LIBRARY, among(ITEM_UID.c.item_id, "items")
+    )
 )
 _LOANS = Statement(
     sa.select(LOAN.c.loan, LOAN.c.opened_at, LOAN.c.policy_version).where(
@@ -73,7 +73,7 @@ class Shelf:
     def docs(self, item_ids: Iterable[str]) -> dict[str, Doc]:
         """Return the documents of the items that exist, by id, as stations are told of them."""
         docs = {item_id: item_doc(row) for item_id, row in self.rows(item_ids).items()}
-        for item_id, uid in self._ask(_UIDS, items=list(docs)):
+        for item_id, uid in sorted(self._ask(_UIDS, items=list(docs))):
             docs[item_id]["uids"].append(uid)
         self.name_waiting(docs)
         return docs

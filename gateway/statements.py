@@ -117,12 +117,17 @@ class Statement:
         if rows:
             self._for(connection).run_many(connection, rows)
 
+    def text(self, engine: str) -> str:
+        """Return the SQL for an engine, by the name of its dialect."""
+        return self._in(engine).sql
+
     def _for(self, connection: sa.Connection) -> _Made:
-        name = connection.dialect.name
-        made = self._made.get(name)
-        if made is None:
-            made = self._made[name] = _Made(self._executable, name)
-        return made
+        return self._made.get(connection.dialect.name) or self._in(connection.dialect.name)
+
+    def _in(self, engine: str) -> _Made:
+        if engine not in self._made:
+            self._made[engine] = _Made(self._executable, engine)
+        return self._made[engine]
 
 
 class _Made:

@@ -28,7 +28,8 @@ from gateway import schema
 from gateway.changes import Changes
 from gateway.errors import LibraryUnknown, StoreUnusable
 from gateway.shelf import Shelf
-from gateway.statements import LIBRARY, Statement, insert_into
+from gateway.sqlite_plans import write_statistics
+from gateway.statements import LIBRARY, SQLITE, Statement, insert_into
 
 BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -144,6 +145,9 @@ class Store:
             with self._writer.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+                if connection.dialect.name == SQLITE:
+                    write_statistics(connection)
+            self._writer.dispose()  # a connection reads the statistics when it begins
         except sa.exc.DatabaseError as error:
             raise StoreUnusable(
                 f"{self.url}: {error.orig}; check the path and its rights"

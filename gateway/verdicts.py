@@ -39,7 +39,6 @@ _HELD_BY = Statement(
     sa.select(HOLDING.c.item_id).where(
         HOLDING.c.library_id == LIBRARY,
         among(HOLDING.c.patron_id, "patrons"),
-        HOLDING.c.patron_id.is_not(None),
         HOLDING.c.loan.is_not(None),
     )
 )
