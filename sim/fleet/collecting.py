@@ -8,10 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from circulation.items import ItemState as ItemStates
 from circulation.sync.liveness import BLIND
 from firmware.gate.lists import ExactList, UnionList
 from gateway import schema
+from gateway.desk import STATION as DESK
 from gateway.docs import item_docs
+from gateway.holdings import item_fold
 from gateway.outbox import versions_of
 from sim.fleet.gate import FleetGate
 from sim.fleet.kiosk import FleetKiosk
@@ -29,6 +32,8 @@ from sim.fleet.outcome import (
 from sim.fleet.station import Station, id_of
 from sim.fleet.world import Fleet
 
+UNCERTAIN = ItemStates.UNCERTAIN.value
+
 # Not the same on every machine: where a list's file lies, and its bytes, which name SQLite's
 # own version.
 _LEFT_OUT = (schema.SNAPSHOT,)
@@ -41,6 +46,7 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
         events=fleet.events,
         committed=fleet.commits,
         acknowledged=fleet.acks,
+        announced=fleet.announced,
         alarms=fleet.alarms,
         faults=fleet.faults,
         peaks=fleet.peaks,
@@ -61,6 +67,7 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
         }
     outcome.surviving = {one.fact_id for one in outcome.applied}
     outcome.surviving |= {one.fact_id for one in outcome.parked}
+    outcome.surviving |= {one.fact_id for one in fleet.commits if one.station == DESK}
     for station in fleet.stations.values():
         if station.powered:
             _read_station(station, outcome)
@@ -106,8 +113,12 @@ def _read_items(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> No
         name = fleet.name_of(doc["item_id"])
         held = holdings.get(doc["item_id"])
         last = tuple(held.last) if held is not None else ()
+        siblings: tuple[str, ...] = ()
+        if doc["state"] == UNCERTAIN:
+            folded = item_fold(connection, LIBRARY, doc["item_id"])
+            siblings = tuple(one.holding.state.value for one in folded.siblings)
         outcome.item_states[name] = ItemState(
-            name, doc["state"], doc["patron_id"] or "", doc["loan"] or "", last
+            name, doc["state"], doc["patron_id"] or "", doc["loan"] or "", last, siblings
         )
 
 

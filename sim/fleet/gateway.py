@@ -9,16 +9,20 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from circulation.journal import SqliteJournal
 from circulation.link import LinkEvent
+from circulation.sync.rows import Row
+from circulation.wire.messages import Status
 from gateway import lineage
+from gateway.desk import STATION as DESK
 from gateway.desk import DeskJournal
 from gateway.errors import DecisionInvalid
 from gateway.hub import Hub
-from gateway.outbox import versions_of
+from gateway.outbox import Send, versions_of
 from gateway.review import is_open
 from gateway.schema import LIBRARY as LIBRARY_TABLE
 from gateway.schema import REVIEW
@@ -64,6 +68,28 @@ class _Store(Store):
             raise PowerCut
 
 
+class _Desk(DeskJournal):
+    """The staff's journal, whose rows the fleet is told of like any station's."""
+
+    committed: Callable[[str, int, Row], None]
+
+    def _with_journal(self, action: Callable[[SqliteJournal], Any]) -> Any:
+        result, n = super()._with_journal(lambda journal: (action(journal), journal.epoch.n))
+        if isinstance(result, Row):
+            self.committed(DESK, n, result)
+        return result
+
+
+class _Hub(Hub):
+    """The hub, that says what births it heard."""
+
+    born: Callable[[Status], None]
+
+    def _on_birth(self, status: Status, now_ms: int) -> list[Send]:
+        self.born(status)
+        return super()._on_birth(status, now_ms)
+
+
 class FleetGateway:
     """The gateway; `is_up` says whether its program runs."""
 
@@ -95,11 +121,13 @@ class FleetGateway:
         snapshots = Snapshots(self.store, LIBRARY, self.folder / "snapshots")
         boot = self.chance.randbytes(4).hex()
         key = bytes.fromhex(SITE_KEY)
-        self.hub = Hub(self.store, LIBRARY, snapshots, key=key, boot=boot)
-        self.desk = DeskJournal(
+        self.hub = _Hub(self.store, LIBRARY, snapshots, key=key, boot=boot)
+        self.hub.born = self._heard_birth
+        self.desk = _Desk(
             self.store, LIBRARY, self.folder / "desk.db",
             boot=boot, monotonic_ms=lambda: self.fleet.timeline.now_ms,
         )  # fmt: skip
+        self.desk.committed = self.fleet.committed
         self.service = Service(self.hub, self.desk, beat=lambda: None)
         self.link = self._make_link()
         self.service.join(self.link)
@@ -291,6 +319,10 @@ class FleetGateway:
         link.will = self.hub.will()
         link.published = self._published
         return link
+
+    def _heard_birth(self, status: Status) -> None:
+        rows = self.fleet.announced.setdefault(status.station, {})
+        rows[status.n] = max(rows.get(status.n, 0), status.seq_last)
 
     def _published(self, topic: str) -> None:
         if self._kill_after_ack and topic.endswith("/reply"):

@@ -226,7 +226,7 @@ class Station:
             self._place, self._acked = (n, 0), 0
         if last > self._place[1]:
             for row in journal.rows(self._place[1] + 1, 1 << 30, 1 << 40):
-                self.fleet.committed(self.name, n, row.seq, row.body)
+                self.fleet.committed(self.name, n, row)
             self._place = (n, last)
         acked = journal.acked
         if acked != self._acked:
@@ -308,8 +308,17 @@ def poison(what: str, fact_id: str, mono_ms: int) -> bytes:
 
 def id_of(body: bytes) -> str:
     """Return the id in a row's body; a name made of its bytes if it cannot be read."""
+    return _field(body, "id") or "?" + sha256(body).hexdigest()[:15]
+
+
+def item_of(body: bytes) -> str:
+    """Return the id of the item a row is about, "" if it names none or cannot be read."""
+    return _field(body, "item")
+
+
+def _field(body: bytes, name: str) -> str:
     try:
-        found = json.loads(body)["id"]
+        found = json.loads(body)[name]
     except (ValueError, TypeError, KeyError):
-        found = None
-    return found if isinstance(found, str) else "?" + sha256(body).hexdigest()[:15]
+        return ""
+    return found if isinstance(found, str) else ""

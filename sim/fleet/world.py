@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from circulation.sync.rows import Row
 from sim.fleet.acts import Plan
 from sim.fleet.broker import Broker
 from sim.fleet.gate import FleetGate
@@ -20,7 +21,7 @@ from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.library import Book, base_folder, books_of, filled_database
 from sim.fleet.network import Wire
 from sim.fleet.outcome import Alarm, Committed, Event
-from sim.fleet.station import Station, id_of
+from sim.fleet.station import Station, id_of, item_of
 from sim.fleet.timeline import Timeline
 
 MAIN = "main"
@@ -36,6 +37,7 @@ class Fleet:
         self.events: list[Event] = []
         self.commits: list[Committed] = []
         self.acks: set[str] = set()
+        self.announced: dict[str, dict[int, int]] = {}
         self.alarms: list[Alarm] = []
         self.faults: Counter[str] = Counter()
         self.peaks: dict[str, int] = {}
@@ -167,8 +169,9 @@ class Fleet:
         if size > self.peaks.get(name, 0):
             self.peaks[name] = size
 
-    def committed(self, station: str, epoch_n: int, seq: int, body: bytes) -> None:
+    def committed(self, station: str, epoch_n: int, row: Row) -> None:
         """A row is on a disk; a fact counts the first time it is on any."""
+        seq, body = row.seq, row.body
         fact_id = id_of(body)
         self._ids[station, epoch_n, seq] = fact_id
         self._newest[station] = fact_id
@@ -177,7 +180,8 @@ class Fleet:
             return
         self._known[fact_id] = True
         now_ms = self.timeline.now_ms
-        self.commits.append(Committed(fact_id, station, epoch_n, seq, now_ms, body))
+        item, patron = self.name_of(item_of(body)), row.patron or ""
+        self.commits.append(Committed(fact_id, station, epoch_n, seq, now_ms, body, item, patron))
         self.note(station, "committed", fact_id, epoch_n, seq)
 
     def acknowledged(self, station: str, epoch_n: int, after: int, last: int) -> None:
