@@ -10,6 +10,9 @@ KIB = 1_024
 LIMITS = {
     "message_bytes": 64 * KIB,
     "gate_message_bytes": 4 * KIB,
+    "journal": 100_000,
+    "overlay": 2_000,
+    "broker_queue": 1_000,
 }
 """The most there may ever be of each thing; a name is what stands before the colon."""
 

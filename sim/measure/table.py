@@ -145,10 +145,10 @@ def as_json(all_measured: Sequence[Measured], machine: Mapping[str, Any], quick:
     return json.dumps(doc, indent=1, ensure_ascii=False) + "\n"
 
 
-def replace_block(page: str, block: str) -> str:
+def replace_block(page: str, block: str, *, marks: tuple[str, str] = (BEGIN, END)) -> str:
     """Return a page with what stands between its two marks replaced; raises `SimError`."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise SimError(f"the page has no block to write to; it begins with {BEGIN}")
-    return f"{before}{BEGIN}\n\n{block}\n\n{END}{after}"
+        raise SimError(f"the page has no block to write to; it begins with {marks[0]}")
+    return f"{before}{begin}\n\n{block}\n\n{end}{after}"
