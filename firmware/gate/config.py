@@ -32,8 +32,9 @@ BEAMS_MAX = 2
 LANES_MAX = 8
 
 # How much is kept; a microcontroller's board has smaller numbers.
-Limits = namedtuple("Limits", ("tags", "came_in", "overlay", "settled", "reported"))
-LIMITS = Limits(tags=256, came_in=1_024, overlay=4_096, settled=1_024, reported=256)
+# alarms: those that a kiosk may still name, a moment later.
+Limits = namedtuple("Limits", ("tags", "came_in", "overlay", "settled", "reported", "alarms"))
+LIMITS = Limits(tags=256, came_in=1_024, overlay=4_096, settled=1_024, reported=256, alarms=32)
 
 Option = namedtuple("Option", ("name", "default", "minimum", "maximum", "meaning"))
 

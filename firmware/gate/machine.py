@@ -23,7 +23,7 @@ from firmware.gate.judge import ALL_READS_MS, Judge
 from firmware.gate.lanes import IN, LanePassages, Portal
 from firmware.gate.lenders import Lenders
 from firmware.gate.signals import Signals
-from firmware.gate.tags import ASKED, FAILED, TagTable, check_read
+from firmware.gate.tags import ASKED, FAILED, Moments, TagTable, check_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from firmware.gate.config import GateConfig, Limits
     from firmware.gate.judge import Passed
 
-ALARMS_MAX = 32  # that a kiosk may still name
-REPORTS_MAX = LIMITS.reported
 REPORT_AGAIN_MS = 3_600_000  # the same disagreement about the same tag
 TAGS_PER_READ_MAX = 256
 
@@ -66,7 +64,7 @@ class GateMachine:
         self._pass_until_ms: int | None = None
         self._passed_by_staff = 0
         self._alarms: OrderedDict[str, str | None] = OrderedDict()  # id: title, None: unnamed
-        self._reported: OrderedDict[str, int] = OrderedDict()
+        self._reported = Moments(limits.reported)
         self._handlers: dict[Any, Callable[[Any, int], list[Any]]] = {
             events.TagsRead: self._tags_read,
             events.ContentRead: self._content_read,
@@ -269,17 +267,18 @@ class GateMachine:
         fields = self._about(passed, row)
         fields.update({"kind": kinds.ALARM, "uid": passed.tag.uid, "latency_ms": latency_ms})
         record = self._record(fields)
-        self._keep(self._alarms, record.fact, None, ALARMS_MAX)
+        if len(self._alarms) >= self._limits.alarms:
+            del self._alarms[next(iter(self._alarms))]
+        self._alarms[record.fact] = None
         done += (record, commands.PublishAlarm(record.fact, fields))
         return done
 
     def _report(self, passed: "Passed", row: int, now_ms: int) -> "list[Any]":
         about = f"{passed.tag.uid} {row}"
-        before_ms = self._reported.get(about)
+        before_ms = self._reported.of(about)
         if before_ms is not None and now_ms - before_ms < REPORT_AGAIN_MS:
             return []
-        self._reported.pop(about, None)
-        self._keep(self._reported, about, now_ms, self._limits.reported)
+        self._reported.note(about, now_ms)
         fields = self._about(passed, row)
         fields.update({"kind": kinds.TAG_SEEN, "security": passed.tag.security})
         return [self._record(fields)]
@@ -338,11 +337,6 @@ class GateMachine:
 
     def _record(self, fields: "dict[str, Any]") -> commands.Record:
         return commands.Record(self._new_id(), fields)
-
-    def _keep(self, memory: "OrderedDict[str, Any]", key: str, value: "Any", limit: int) -> None:
-        if len(memory) >= limit:
-            del memory[next(iter(memory))]
-        memory[key] = value
 
 
 def _known(fields: "dict[str, Any]") -> "dict[str, Any]":

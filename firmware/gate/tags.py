@@ -4,11 +4,12 @@ Laws:
 - Reads at most 5 s apart are one visit to the field. A visit of 10 s is standing: the tag is
   muted until it has been away for 30 s, whoever walks through the beams meanwhile.
 - A tag that is not seen for 30 s is forgotten, and its id with it. Only the ids of tags that
-  came in unread are kept for the day, here and nowhere else.
+  came in unread are kept for the day, here and nowhere else, and not even they: 8 bytes of a hash.
 - A full table forgets tags that have left; with none of those a new tag is not watched, and
   the health of the gate says so.
 """
 
+import hashlib
 from collections import OrderedDict
 
 from circulation.wire.check import Hex, Text
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 TAGS_MAX = LIMITS.tags  # a trolley holds about 200 books
 CAME_IN_MAX = LIMITS.came_in
+
+_DIGEST_BYTES, _TIME_BYTES = 8, 8
+_MOMENT_BYTES = _DIGEST_BYTES + _TIME_BYTES
 
 # What is known of a tag's data block.
 UNREAD = 0
@@ -89,6 +93,46 @@ class Tag:
         return self.reads.get(lane, 0)
 
 
+class Moments:
+    """When something last was, of the last few things; in one block that never grows.
+
+    No names are kept: 8 bytes of a name's SHA-256 stand for it, and no two names have them in
+    common that anybody could find.
+    """
+
+    def __init__(self, count_max: int) -> None:
+        """Begin empty, with room for so many things."""
+        self._block = bytearray(count_max * _MOMENT_BYTES)
+        self._next = 0
+
+    def of(self, name: str) -> "int | None":
+        """Return when it was, None if it is not known."""
+        at = self._find(_digest_of(name))
+        if at < 0:
+            return None
+        return int.from_bytes(self._block[at + _DIGEST_BYTES : at + _MOMENT_BYTES], "big")
+
+    def note(self, name: str, at_ms: int) -> None:
+        """Keep that it was now, in place of what is longest known."""
+        digest = _digest_of(name)
+        known = self._find(digest)
+        if known >= 0:
+            self._block[known : known + _MOMENT_BYTES] = bytes(_MOMENT_BYTES)
+        at = self._next
+        self._block[at : at + _MOMENT_BYTES] = digest + at_ms.to_bytes(_TIME_BYTES, "big")
+        self._next = (at + _MOMENT_BYTES) % len(self._block)
+
+    def _find(self, digest: bytes) -> int:
+        at = self._block.find(digest)
+        while at >= 0 and at % _MOMENT_BYTES:
+            at = self._block.find(digest, at + 1)
+        return at
+
+
+def _digest_of(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()[:_DIGEST_BYTES]
+
+
 class TagTable:
     """The tags that are in the field or left it less than 30 s ago."""
 
@@ -96,8 +140,7 @@ class TagTable:
         """Begin empty."""
         self._tags: OrderedDict[str, Tag] = OrderedDict()  # so that both Pythons agree
         self._tags_max = tags_max
-        self._came_in_max = came_in_max
-        self._came_in: OrderedDict[str, int] = OrderedDict()
+        self._came_in = Moments(came_in_max)
         self.ignored = 0
 
     def see(self, lane: str, read: "TagRead", now_ms: int) -> None:
@@ -129,14 +172,11 @@ class TagTable:
 
     def remember_coming_in(self, uid: str, now_ms: int) -> None:
         """Keep for today that this unread tag came in here."""
-        self._came_in.pop(uid, None)
-        if len(self._came_in) >= self._came_in_max:
-            del self._came_in[next(iter(self._came_in))]
-        self._came_in[uid] = now_ms
+        self._came_in.note(uid, now_ms)
 
     def came_in_today(self, uid: str, now_ms: int) -> bool:
         """Return whether this tag came in through this gate today."""
-        came_ms = self._came_in.get(uid)
+        came_ms = self._came_in.of(uid)
         return came_ms is not None and now_ms - came_ms <= CAME_IN_MS
 
     def _has_room(self, now_ms: int) -> bool:

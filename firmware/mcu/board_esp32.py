@@ -14,7 +14,7 @@ HEAP_BYTES = 110 * 1024
 
 WATCHDOG_MS = 8_000
 
-LIMITS = Limits(tags=64, came_in=64, overlay=80, settled=32, reported=32)
+LIMITS = Limits(tags=64, came_in=64, overlay=80, settled=32, reported=32, alarms=8)
 
 OUTPUTS = {  # pin, whether high is on
     "siren": (25, True),

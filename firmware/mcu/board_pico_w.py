@@ -15,7 +15,7 @@ WATCHDOG_MS = 8_000
 """The RP2040's longest is 8,388 ms (data sheet, 4.7). Longer than a key exchange, the longest
 that TLS computes at a stretch."""
 
-LIMITS = Limits(tags=96, came_in=128, overlay=160, settled=64, reported=48)
+LIMITS = Limits(tags=96, came_in=128, overlay=160, settled=64, reported=48, alarms=8)
 
 OUTPUTS = {  # pin, whether high is on
     "siren": (16, True),

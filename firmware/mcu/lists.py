@@ -62,8 +62,8 @@ class FlashList:
         self._starts = [self.version]  # the version at which each era began
         self._in_era = 0
         self._era_keys = room_bytes // 10 // ERAS
-        self._asked: dict[str, int] = {}
-        self._before: dict[str, int] = {}
+        self._asked = _reserved(CACHE_KEYS)
+        self._before = _reserved(CACHE_KEYS)
         self._turned_ms = 0
 
     def __len__(self) -> int:
@@ -132,7 +132,8 @@ class FlashList:
         """Use a newer file of the same history; its version may be before or after ours."""
         version = file.header.version
         self._file = file
-        self._asked, self._before = {}, {}
+        self._turn()
+        self._turn()
         if version >= self.version:
             self._changed.clear()
             self.version = version
@@ -145,7 +146,8 @@ class FlashList:
     def withdraw(self) -> None:
         """Have no file any more: until another list is here everything may pass."""
         self._file = None
-        self._asked, self._before = {}, {}
+        self._turn()
+        self._turn()
 
     def forget(self, now_ms: int) -> None:
         """Forget the ids of tags that were not asked for lately."""
@@ -154,7 +156,9 @@ class FlashList:
             self._turn()
 
     def _turn(self) -> None:
-        self._before, self._asked = self._asked, {}
+        self._before, self._asked = self._asked, self._before
+        for key in list(self._asked):
+            del self._asked[key]
 
     def _kept(self, key: str) -> int:
         known = self._asked.get(key)
@@ -211,3 +215,15 @@ class FlashList:
 def _younger(value: int, eras: int) -> int:
     era = (value >> _ERA_SHIFT) - eras
     return NONE if era < 0 else value & _SAID | era << _ERA_SHIFT
+
+
+def _reserved(count: int) -> "dict[str, int]":
+    """Return an empty dictionary with room for so many keys, taken now and kept for good.
+
+    MicroPython's keeps its room when keys go. One that grows while a crowd passes asks for a
+    kilobyte in one piece, and a heap that has been in use for days may have none.
+    """
+    table = {str(number): 0 for number in range(count)}
+    for number in range(count):
+        del table[str(number)]
+    return table

@@ -3,9 +3,9 @@
 import pytest
 
 from firmware.gate import commands, events
-from firmware.gate.config import Limits, gate_config
+from firmware.gate.config import LIMITS, Limits, gate_config
 from firmware.gate.errors import EventInvalid
-from firmware.gate.machine import ALARMS_MAX, REPORTS_MAX, GateMachine
+from firmware.gate.machine import GateMachine
 from firmware.gate.signals import Signals
 from tests.firmware.gate.play import LINEAGE, start, tell
 
@@ -186,24 +186,24 @@ def test_an_answer_that_names_nothing_is_ignored():
 def test_memories_are_bounded():
     """Old alarms can no longer be named, and old reports may be made again."""
     machine = start(NO_BEAMS)
-    for number in range(1, ALARMS_MAX + 3):
+    for number in range(1, LIMITS.alarms + 3):
         tell(machine, ["TagsRead", "lane-1", [tag(number)]], number)
     assert tell(machine, answer(f"{1:016x}"), 100) == []
 
     count = 0
-    for number in range(1, REPORTS_MAX + 2):
+    for number in range(1, LIMITS.reported + 2):
         at_ms = 100_000 + 40_000 * number
         done = tell(machine, ["TagsRead", "lane-1", [tag(number + 1_000, "on_loan")]], at_ms)
         count += kinds(done).count("tag_seen")
     assert count == 0  # without a list nothing disagrees
 
     tell(machine, ["ListLoaded", {"version": 1}], 0)
-    for number in range(1, REPORTS_MAX + 2):
+    for number in range(1, LIMITS.reported + 2):
         at_ms = 100_000_000 + 10_000 * number
         done = tell(machine, ["TagsRead", "lane-1", [tag(number + 2_000, "on_loan")]], at_ms)
         count += kinds(done).count("tag_seen")
     again = tell(machine, ["TagsRead", "lane-1", [tag(2_001, "on_loan")]], at_ms + 31_000)
-    assert (count, kinds(again)) == (REPORTS_MAX + 1, ["tag_seen"])
+    assert (count, kinds(again)) == (LIMITS.reported + 1, ["tag_seen"])
 
 
 def test_a_disagreement_is_told_again_after_an_hour():
@@ -300,7 +300,7 @@ def test_a_draw_between_in_and_out_is_judged():
 
 def test_a_board_brings_smaller_limits():
     """Where memory is short, fewer tags are watched and fewer loans of the site are kept."""
-    limits = Limits(tags=1, came_in=1, overlay=1, settled=1, reported=1)
+    limits = Limits(tags=1, came_in=1, overlay=1, settled=1, reported=1, alarms=1)
     small = GateMachine(gate_config("gate-1", [("lane-1", 2)]), bytes(16), lambda: "", limits)
 
     small.receive(events.TagsRead("lane-1", [tag(1), tag(2)]), 0)

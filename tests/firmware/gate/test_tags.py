@@ -1,10 +1,12 @@
 """Visits to the field, standing tags, and the bounds of what is remembered."""
 
+import hashlib
+
 import pytest
 
 from firmware.gate.errors import EventInvalid
 from firmware.gate.events import TagRead
-from firmware.gate.tags import CAME_IN_MAX, TagTable, check_read
+from firmware.gate.tags import CAME_IN_MAX, Moments, TagTable, check_read
 
 UID = "e004010000000001"
 
@@ -126,3 +128,22 @@ def test_a_security_that_cannot_be_is_refused():
     """A tag says in stock, on loan or nothing."""
     with pytest.raises(EventInvalid, match="security"):
         check_read(TagRead(UID, "maybe", None, None))
+
+
+def test_moments_keep_the_last_few_things():
+    """One that is noted again is the newest; what was longest known makes room."""
+    moments = Moments(3)
+    for number, name in enumerate(("a", "b", "c", "a", "d")):
+        moments.note(name, 1_000 + number)
+
+    assert [moments.of(name) for name in "abcd"] == [1_003, None, 1_002, 1_004]
+
+
+def test_a_moment_is_never_taken_for_a_name():
+    """A time whose bytes are the hash of another name says nothing of that one."""
+    moments = Moments(2)
+    of_b = int.from_bytes(hashlib.sha256(b"b").digest()[:8], "big")
+
+    moments.note("a", of_b)
+
+    assert (moments.of("a"), moments.of("b")) == (of_b, None)
