@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import zstandard
 
 from gateway import schema
 from gateway.errors import BuildAbandoned, SnapshotUnknown
@@ -49,7 +50,9 @@ AGE_MS_MAX = 24 * 3600 * 1000
 QUICK_MS = 1_000  # a list that is built faster than this is built whenever it is due
 QUIET_MS = 5_000  # an import commits more than once a second
 BUILDING_SHARE = 20  # of the time at most a twentieth goes into a list that never comes to rest
-HASH_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 20
+PACKED_BYTES_MIN = 1 << 20
+PACKING_LEVEL = 1  # four times smaller at 470 MB/s; level 9 gains nothing at 30 MB/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +275,7 @@ class Snapshots:
             write.upsert(table, [row])
             oldest, files = keep_only_offered(write, snapshot.kind)
         for file in self.folder.glob(f"{snapshot.kind}-*"):
-            if file not in files:
+            if not files & {file, file.with_suffix("")}:  # the list, or the list packed
                 file.unlink(missing_ok=True)
         return oldest
 
@@ -297,14 +300,27 @@ class Breather:
         self._woke = time.monotonic()
 
 
+def packed_file(file: Path) -> Path:
+    """Return where a list lies packed, if it is worth it; see docs/decisions/0019."""
+    return file.with_name(f"{file.name}.zst")
+
+
 def _seal(building: Path, file: Path) -> tuple[int, str]:
-    """Force the file to disk, hash it and give it its name; return its size and hash."""
+    """Force the file to disk, hash and pack it, give it its name; return its size and hash."""
     digest = hashlib.sha256()
-    with building.open("rb") as source:
+    packing = packed_file(building)
+    packer = zstandard.ZstdCompressor(level=PACKING_LEVEL).compressobj()
+    with building.open("rb") as source, packing.open("wb") as packed:
         os.fsync(source.fileno())
-        while block := source.read(HASH_BYTES):
+        while block := source.read(BLOCK_BYTES):
             digest.update(block)
+            packed.write(packer.compress(block))
+        packed.write(packer.flush())
         size_bytes = source.tell()
+    if size_bytes >= PACKED_BYTES_MIN:
+        packing.rename(packed_file(file))
+    else:
+        packing.unlink()
     building.rename(file)
     return size_bytes, digest.hexdigest()
 
