@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from circulation.errors import ConfigInvalid
+from firmware.mcu import board_esp32, board_pico_w
 from firmware.mcu.config import ConfigInvalid as DeviceConfigInvalid
 from firmware.mcu.ed25519 import public_key_of
 from firmware.mcu.version import VERSION
@@ -22,10 +23,17 @@ from firmware.pi.provisioning import (
     read_values,
     send_update,
 )
-from firmware.pi.signing import new_signing_key, read_public_key, read_signing_key, sign_update
+from firmware.pi.signing import (
+    Release,
+    new_signing_key,
+    read_public_key,
+    read_signing_key,
+    sign_update,
+)
 from hardware.clock import SystemClock
 from hardware.serial_line import SerialLine
 
+BOARDS = (board_pico_w.NAME, board_esp32.NAME)
 A_FILE = click.Path(dir_okay=False, path_type=Path)
 PORT = click.argument("port")
 
@@ -106,6 +114,11 @@ def new_key(key_file: Path) -> None:
     "--minimum", type=click.IntRange(min=0), required=True, help="Nothing older runs again."
 )
 @click.option("--base", type=click.IntRange(min=0), default=0, help="If packages are missing.")
+@click.option(
+    "--board",
+    type=click.Choice(BOARDS),
+    help="For this board alone; the gateway offers nothing that names none.",
+)
 @click.option("--trust", multiple=True, help="A public key that counts from then on; twice.")
 @click.option("--out", type=A_FILE, default=None, help="lendgate-VERSION.lgu if left out.")
 def sign_folder(folder: Path, key_file: Path, out: Path | None, **given: Any) -> None:
@@ -116,10 +129,13 @@ def sign_folder(folder: Path, key_file: Path, out: Path | None, **given: Any) ->
         content = sign_update(
             folder,
             private,
-            version=version,
-            minimum=int(given["minimum"]),
-            base=int(given["base"]),
-            trusted=[read_public_key(text) for text in given["trust"]],
+            Release(
+                version=version,
+                minimum=int(given["minimum"]),
+                base=int(given["base"]),
+                board=given["board"] or "",
+                trusted=[read_public_key(text) for text in given["trust"]],
+            ),
         )
         written.write_bytes(content)
     except SigningFailed as error:

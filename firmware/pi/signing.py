@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from circulation.wire.update import (
@@ -22,10 +23,12 @@ from circulation.wire.update import (
     MANIFEST_BYTES_MAX,
     PACKAGES,
     UpdateRefused,
+    board_format,
     check_manifest,
 )
 from firmware.mcu.ed25519 import KEY_BYTES, is_public_key, public_key_of, sign, verify
 from firmware.mcu.update import key_id
+from firmware.mcu.update_install import BYTECODE
 from firmware.pi.errors import SigningFailed
 
 SOURCES = Path(__file__).parents[2]
@@ -79,26 +82,33 @@ def read_public_key(text: str) -> bytes:
     return key
 
 
-def sign_update(
-    folder: Path,
-    private: bytes,
-    *,
-    version: int,
-    minimum: int,
-    base: int = 0,
-    trusted: Sequence[bytes] = (),
-) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What an update says of its files.
+
+    minimum: the oldest version that may still run afterwards. base: 0 for the whole program, else
+    the flashed version on which these packages and modules build. board: the only one it is for,
+    as `firmware/mcu/boards.py` calls it; empty for all. trusted: the public keys that count from
+    then on.
+    """
+
+    version: int
+    minimum: int
+    base: int = 0
+    board: str = ""
+    trusted: Sequence[bytes] = ()
+
+
+def sign_update(folder: Path, private: bytes, release: Release) -> bytes:
     """Return the update that makes a device run the program in this folder.
 
-    folder: with `firmware/gate` and so on in it, as `make firmware` leaves it. minimum: the oldest
-    version that may still run afterwards. base: 0 for the whole program, else the flashed version
-    on which these packages and modules build. trusted: the public keys that count from then on.
-    Raises SigningFailed for what no device would take.
+    folder: with `firmware/gate` and so on in it, as `make firmware` leaves it. Raises
+    SigningFailed for what no device would take.
     """
     files = _files(folder)
-    if base:
+    if release.base:
         files = {name: files[name] for name in in_order_of_import(files)}
-    text = _manifest(files, [f"version {version}", f"minimum {minimum}"], base, trusted)
+    text = _manifest(files, release)
     try:
         check_manifest(io.BytesIO(text).readline)
     except UpdateRefused as error:
@@ -157,15 +167,22 @@ def _imports(path: Path, sources: Path) -> list[str]:
     return [stem for stem in stems if (sources / f"{stem}.py").is_file()]
 
 
-def _manifest(
-    files: dict[str, bytes], numbers: list[str], base: int, trusted: Sequence[bytes]
-) -> bytes:
-    lines = ["lendgate-update 1", *numbers]
-    lines += [f"base {base}"] if base else []
-    lines += [f"trust {key.hex()}" for key in trusted]
+def _manifest(files: dict[str, bytes], release: Release) -> bytes:
+    lines = ["lendgate-update 1", f"version {release.version}", f"minimum {release.minimum}"]
+    lines += [f"base {release.base}"] if release.base else []
+    lines += [f"board {board_format(release.board, _bytecode(files))}"] if release.board else []
+    lines += [f"trust {key.hex()}" for key in release.trusted]
     for name, content in files.items():
         lines.append(f"file {name} {len(content)} {hashlib.sha256(content).hexdigest()}")
     return ("\n".join(lines) + "\n").encode()
+
+
+def _bytecode(files: dict[str, bytes]) -> int:
+    """Return the version of the compiled files, the same for all; raise SigningFailed."""
+    found = {content[1] for name, content in files.items() if name.endswith("mpy") and content[1:]}
+    if len(found) > 1:
+        raise SigningFailed(f"compiled by several compilers, of versions {sorted(found)}")
+    return found.pop() if found else BYTECODE
 
 
 def _files(folder: Path) -> dict[str, bytes]:

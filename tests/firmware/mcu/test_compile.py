@@ -11,7 +11,7 @@ from firmware.compile import BUDGETS, Budget, compile_all, find_compiler, manife
 from firmware.mcu.ed25519 import public_key_of
 from firmware.mcu.update import choose, trust
 from firmware.mcu.update_install import Install
-from firmware.pi.signing import sign_update
+from firmware.pi.signing import Release, sign_update
 from tests.firmware.mcu.both.test_update import DEVICE, Flash
 
 ROOT = Path(__file__).parents[3]
@@ -143,7 +143,7 @@ def test_what_was_compiled_can_be_signed_and_installed(compiled):
     private, flash, at = bytes(32), Flash(), 0
     trust(flash, [public_key_of(private)])
 
-    content = sign_update(target / "part", private, version=2, minimum=1, base=1)
+    content = sign_update(target / "part", private, Release(version=2, minimum=1, base=1))
     incoming = Install(flash, choose(flash), DEVICE)
     while at < len(content):
         at += incoming.feed(content[at : at + 512])

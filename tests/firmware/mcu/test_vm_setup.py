@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from firmware.mcu.ed25519 import public_key_of
 from firmware.mcu.update import choose, trusted
 from firmware.pi.__main__ import main
-from firmware.pi.signing import sign_update
+from firmware.pi.signing import Release, sign_update
 from sim.mcu import vm
 from tests.firmware.mcu.both.test_update import whole_program
 
@@ -83,7 +83,7 @@ def test_a_device_is_set_up_and_updated_over_its_console(device, tmp_path):
         (tmp_path / "program" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "program" / name).write_bytes(content)
     update, file = tmp_path / "5.lgu", tmp_path / "gate-2.toml"
-    update.write_bytes(sign_update(tmp_path / "program", private, version=5, minimum=1))
+    update.write_bytes(sign_update(tmp_path / "program", private, Release(version=5, minimum=1)))
     file.write_text(FILE, encoding="utf-8")
     key = public_key_of(private).hex()
 

@@ -13,7 +13,7 @@ from firmware.mcu.provision import Setup
 from firmware.mcu.setup_store import Store
 from firmware.mcu.update import trust
 from firmware.pi.__main__ import main
-from firmware.pi.signing import sign_update
+from firmware.pi.signing import Release, sign_update
 from tests.firmware.mcu.both.test_update import Flash, whole_program
 
 SITE_KEY = "00112233445566778899aabbccddeeff"
@@ -249,8 +249,8 @@ def test_an_update_reaches_a_device_over_usb(device, tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     update, other = tmp_path / "5.lgu", tmp_path / "other.lgu"
-    update.write_bytes(sign_update(tmp_path, private, version=5, minimum=1))
-    other.write_bytes(sign_update(tmp_path, bytes([1] * 32), version=6, minimum=1))
+    update.write_bytes(sign_update(tmp_path, private, Release(version=5, minimum=1)))
+    other.write_bytes(sign_update(tmp_path, bytes([1] * 32), Release(version=6, minimum=1)))
 
     refused = lendgate("update", device.port, other)
     result = lendgate("update", device.port, update)

@@ -13,6 +13,7 @@ from firmware.mcu.update_state import A
 from firmware.pi.__main__ import main
 from firmware.pi.errors import SigningFailed
 from firmware.pi.signing import (
+    Release,
     in_order_of_import,
     new_signing_key,
     read_public_key,
@@ -31,7 +32,7 @@ def folder(tmp_path):
         made = tmp_path / "program" / package
         made.mkdir(parents=True)
         (made / "__init__.mpy").write_bytes(b"M\x06")
-        (made / "judge.mpy").write_bytes(package.encode() * 40)
+        (made / "judge.mpy").write_bytes(b"M\x06" + package.encode() * 40)
     (tmp_path / "program/boot.py").write_text("print()")
     (tmp_path / "program/firmware/gate/notes.txt").write_text("not for devices")
     return tmp_path / "program"
@@ -55,7 +56,7 @@ def test_what_is_signed_here_is_taken_by_a_device(folder):
     trust(flash, [public_key_of(PRIVATE)])
     new = [public_key_of(PRIVATE), public_key_of(OTHER)]
 
-    content = sign_update(folder, PRIVATE, version=7, minimum=3, trusted=new)
+    content = sign_update(folder, PRIVATE, Release(version=7, minimum=3, trusted=new))
 
     assert taken(flash, content) == (A, 7, False, "")
     assert trusted(flash) == new
@@ -73,10 +74,24 @@ def test_a_part_is_taken_on_its_base_alone(folder):
     trust(flash, [public_key_of(PRIVATE)])
 
     with pytest.raises(SigningFailed, match="nor the name of its base"):
-        sign_update(folder, PRIVATE, version=7, minimum=3)
+        sign_update(folder, PRIVATE, Release(version=7, minimum=3))
     with pytest.raises(UpdateRefused, match="builds on version 2"):
-        taken(flash, sign_update(folder, PRIVATE, version=7, minimum=3, base=2))
-    assert taken(flash, sign_update(folder, PRIVATE, version=7, minimum=3, base=1)).version == 7
+        taken(flash, sign_update(folder, PRIVATE, Release(version=7, minimum=3, base=2)))
+    assert (
+        taken(flash, sign_update(folder, PRIVATE, Release(version=7, minimum=3, base=1))).version
+        == 7
+    )
+
+
+def test_an_update_names_its_board_and_the_bytecode_of_its_files(folder):
+    """Without a board it is for every one; files of two compilers are none's."""
+    named = sign_update(folder, PRIVATE, Release(version=7, minimum=3, board="pico_w"))
+    assert b"\nboard pico-w-6\n" in named
+    assert b"\nboard " not in sign_update(folder, PRIVATE, Release(version=7, minimum=3))
+
+    (folder / "firmware/gate/__init__.mpy").write_bytes(b"M\x07")
+    with pytest.raises(SigningFailed, match="several compilers"):
+        sign_update(folder, PRIVATE, Release(version=7, minimum=3, board="pico_w"))
 
 
 def test_modules_stand_behind_what_they_import():
@@ -105,13 +120,13 @@ def test_modules_stand_behind_what_they_import():
 def test_what_no_device_would_take_is_not_signed(folder, numbers, said):
     """The signer asks the device's own rules first."""
     with pytest.raises(SigningFailed, match=said):
-        sign_update(folder, PRIVATE, **numbers)
+        sign_update(folder, PRIVATE, Release(**numbers))
 
 
 def test_a_folder_without_a_program_is_refused(tmp_path):
     """Nothing to sign says so, instead of signing nothing."""
     with pytest.raises(SigningFailed, match="see make firmware"):
-        sign_update(tmp_path, PRIVATE, version=2, minimum=1)
+        sign_update(tmp_path, PRIVATE, Release(version=2, minimum=1))
 
 
 def test_a_file_too_large_for_a_device_is_refused(folder):
@@ -119,7 +134,7 @@ def test_a_file_too_large_for_a_device_is_refused(folder):
     (folder / "firmware/gate/judge.mpy").write_bytes(bytes(32_769))
 
     with pytest.raises(SigningFailed, match="32769 is not a number from 0 to 32768"):
-        sign_update(folder, PRIVATE, version=2, minimum=1)
+        sign_update(folder, PRIVATE, Release(version=2, minimum=1))
 
 
 def test_a_key_belongs_to_its_owner_alone(tmp_path):
@@ -200,7 +215,7 @@ def test_the_commands_say_what_is_wrong(folder, tmp_path):
 
 def test_a_device_without_keys_takes_nothing(folder):
     """Until it was provisioned with a key, no update is anybody's."""
-    content = sign_update(folder, PRIVATE, version=2, minimum=1)
+    content = sign_update(folder, PRIVATE, Release(version=2, minimum=1))
 
     with pytest.raises(UpdateRefused, match="does not trust"):
         taken(Flash(), content)
