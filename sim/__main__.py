@@ -16,7 +16,7 @@ from sim.fleet.command import soak
 from sim.mutants.command import mutants
 from sim.recording.command import record, replay, show
 from sim.scenario.command import play
-from sim.torture.command import torture
+from sim.torture.command import honest, torture
 
 LIBRARY_DEFAULT = Path(__file__).parent.parent / "examples" / "demo"
 FOLDER_DEFAULT = Path("build/demo")
@@ -56,7 +56,7 @@ def _ports(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-for _command in (play, show, replay, record, soak, mutants, torture):
+for _command in (play, show, replay, record, soak, mutants, torture, honest):
     main.add_command(_command)
 
 

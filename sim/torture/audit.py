@@ -59,8 +59,8 @@ class Books:
     parked: int
 
 
-def kept_by(station: str, journal: Path, witness: Path) -> Kept:
-    """Read a station's journal and its witness's file; a line torn by a kill is left out."""
+def kept_by(station: str, journal: Path, witness: Path | None) -> Kept:
+    """Read a station's journal and its witness's file, if it has one; torn lines are left out."""
     with closing(sqlite3.connect(journal)) as connection:
         rows = connection.execute(
             "SELECT e.id, e.n, j.seq, j.id, j.hash, j.body FROM journal j"
@@ -69,7 +69,7 @@ def kept_by(station: str, journal: Path, witness: Path) -> Kept:
         epochs, acked = connection.execute(
             "SELECT count(*), (SELECT acked FROM epoch ORDER BY n DESC LIMIT 1) FROM epoch"
         ).fetchone()
-    text = witness.read_text() if witness.exists() else ""
+    text = witness.read_text() if witness is not None else ""
     seen = tuple(line.strip() for line in text.splitlines(keepends=True) if line.endswith("\n"))
     return Kept(station, tuple(OwnRow(*row) for row in rows), acked, epochs, seen)
 
@@ -153,7 +153,7 @@ def items_differ(all_kept: Iterable[Kept], database: Path) -> list[str]:
     for row in (row for kept in all_kept for row in kept.rows):
         with contextlib.suppress(FactInvalid):  # the chain says so already
             body = decode_body(row.body)
-            if "item" in body:
+            if body["kind"] in ("checkout", "checkin"):
                 loans[str(body["item"])] = row.fact if body["kind"] == "checkout" else None
     with closing(sqlite3.connect(database)) as connection:
         known = dict(connection.execute("SELECT item_id, loan FROM holding").fetchall())

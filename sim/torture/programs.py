@@ -51,6 +51,10 @@ class Programs:
         if not child.wait_stopped(time.monotonic() + STOP_S_MAX):
             raise SimError(f"{name} did not stop within {STOP_S_MAX:.0f} s:\n{child.tail()}")
 
+    def runs(self, name: str) -> bool:
+        """Return whether a program was started and neither killed nor stopped since."""
+        return name in self._running
+
     def check(self) -> None:
         """Raise `SimError` with its last words if a program has ended by itself."""
         for child in self._running.values():

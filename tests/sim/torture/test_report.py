@@ -7,7 +7,18 @@ from click.testing import CliRunner
 
 from sim.errors import SimError
 from sim.torture.command import torture
-from sim.torture.report import BEGIN, END, findings, markdown, sentence, write_docs, write_json
+from sim.torture.report import (
+    BEGIN,
+    DAYS,
+    END,
+    STORMS,
+    day_sentence,
+    findings,
+    keep,
+    markdown,
+    sentence,
+    write_docs,
+)
 
 DOC = {
     "broker": "amqtt", "seed": 1, "stations": 8, "facts": 12_000, "applied_once": 12_000,
@@ -26,14 +37,48 @@ def test_a_storm_is_told_in_a_sentence():
     )
 
 
-def test_the_page_has_each_broker_their_sum_and_every_kind_of_fault():
-    """A kind that never came shows as 0."""
-    page = markdown([DOC, DOC | {"broker": "mosquitto"}], "on a machine")
+DAY = {
+    "broker": "mosquitto", "loans": 1_000, "books_seen": 900, "false_alarms": 0,
+    "thieves_heard": 19, "kills": {"broker": 30, "gate-1": 41}, "told_ms_p99": 61.4,
+    "findings": [],
+}  # fmt: skip
 
+
+def test_a_day_is_told_in_a_sentence():
+    """Loans, alarms, thieves, and how soon the gate knew."""
+    assert day_sentence(DAY) == (
+        "mosquitto: 1,000 loans, 900 books past a living gate, 0 alarms, 19 thieves heard; "
+        "71 kills; told to the gate within 61 ms (p99)"
+    )
+
+
+def test_the_page_has_each_broker_their_sum_and_every_kind_of_fault(tmp_path):
+    """A kind that never came shows as 0."""
+    keep(tmp_path / STORMS, [DOC, DOC | {"broker": "mosquitto"}], "on a machine")
+    page = markdown(tmp_path)
+
+    assert page.startswith("on a machine\n\n| broker |")
     assert "| amqtt | 12,000 | 12,000 | 900 | 40 | 1,000 | 5 | 2 | 0 |" in page
     assert "| together | 24,000 | 24,000 | 1,800 | 80 | 2,000 | 10 | 4 | 0 |" in page
     assert "| `cut` | connections are reset, and new ones refused | 6 |" in page
     assert "| `stall` | nothing passes, and nothing says so | 0 |" in page
+
+
+def test_the_page_has_the_day_below_the_storms(tmp_path):
+    """One block holds what both commands found, each beside its machine."""
+    keep(tmp_path / STORMS, [DOC], "on one machine")
+    keep(tmp_path / DAYS, [DAY], "on another")
+    page = markdown(tmp_path)
+
+    assert page.index("on one machine") < page.index("on another")
+    assert "| **alarms for an honest reader** | 0 |" in page
+    assert "| kill -9 of broker, gateway and gate | 71 |" in page
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    """An empty block would say nothing, and look like all is well."""
+    with pytest.raises(SimError, match="no results of a storm or a day"):
+        markdown(tmp_path)
 
 
 def test_findings_are_shown_up_to_a_limit():
@@ -63,10 +108,10 @@ def test_a_page_without_the_marks_is_refused(tmp_path):
 
 def test_a_program_finds_every_number(tmp_path):
     """The JSON has each storm as it came out."""
-    write_json(tmp_path / "torture.json", [DOC], {"cores": 2})
+    keep(tmp_path / STORMS, [DOC], "two cores")
 
-    kept = json.loads((tmp_path / "torture.json").read_text())
-    assert kept == {"format": 1, "machine": {"cores": 2}, "storms": [DOC]}
+    kept = json.loads((tmp_path / STORMS).read_text())
+    assert kept == {"format": 1, "machine": "two cores", "results": [DOC]}
 
 
 def test_an_unknown_broker_is_refused():
