@@ -9,6 +9,7 @@ from sim.mfrc522.breakout import SimBreakout
 from sim.pi.paper import SimPaperPrinter
 from sim.pins import SimInput, SimOutput
 from sim.serial.pad_3m import SimPad3M
+from sim.serial.pad_feig import SimPadFeig
 from sim.serial.scanner import SimSerialScanner
 from sim.tags import SimTag
 
@@ -16,7 +17,8 @@ SIREN_ON_MS_MAX = 30_000
 LAMP_ON_MS_MAX = 600_000
 SIGNAL_ON_MS_MAX = 10_000
 
-WiredDevice = SimPad3M | SimSerialScanner | SimPaperPrinter | SimBreakout
+WiredAntenna = SimPad3M | SimPadFeig | SimBreakout
+WiredDevice = WiredAntenna | SimSerialScanner | SimPaperPrinter
 """Devices that end in a cable: whoever asks them needs a driver."""
 
 Device = SimReader | SimScanner | SimPrinter | SimInput | SimOutput | WiredDevice
@@ -143,7 +145,7 @@ class WiredKiosk:
 class SimLane:
     """One way through a gate: an antenna between two light beams."""
 
-    antenna: SimReader | SimPad3M
+    antenna: SimReader | WiredAntenna
     beam_inner: SimInput
     beam_outer: SimInput
     walking: str | None = None
@@ -154,7 +156,8 @@ class SimLane:
 class SimGate:
     """A gate's devices: its lanes, a siren, two lamps and the guard's button.
 
-    wired: its antennas are 3M 810 pads that end in cables, for the drivers of real ones.
+    wired: its antennas end in cables, for the drivers of real ones; driver says of which kind:
+    `pad_3m`, `pad_feig`, or `rc522` on SPI.
     """
 
     station: str
@@ -162,6 +165,7 @@ class SimGate:
     lane_names: tuple[str, ...]
     circuit: Circuit
     wired: bool = False
+    driver: str = "pad_3m"
     lanes: dict[str, SimLane] = field(init=False)
     siren: SimOutput = field(init=False)
     lamp_red: SimOutput = field(init=False)
@@ -183,16 +187,17 @@ class SimGate:
         return {device.name: device for device in parts}
 
     def _lane(self, name: str) -> SimLane:
-        circuit = self.circuit
-        make = SimPad3M if self.wired else SimReader
-        antenna = make(
-            circuit.clock,
-            name=f"{self.station}/{name}/antenna",
-            settle=circuit.settle,
-            lock=circuit.lock,
-        )
+        antenna = self._antenna(f"{self.station}/{name}/antenna")
         inner, outer = self._input(f"{name}/beam_inner"), self._input(f"{name}/beam_outer")
         return SimLane(antenna, inner, outer)
+
+    def _antenna(self, name: str) -> SimReader | WiredAntenna:
+        circuit = self.circuit
+        if self.wired and self.driver == "rc522":
+            return SimBreakout(circuit.clock, name=name)
+        pad = SimPadFeig if self.driver == "pad_feig" else SimPad3M
+        make = pad if self.wired else SimReader
+        return make(circuit.clock, name=name, settle=circuit.settle, lock=circuit.lock)
 
     def _input(self, name: str) -> SimInput:
         return SimInput(

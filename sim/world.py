@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from hardware.chips.tag_data import new_content
-from hardware.ports import NTAG, Clock, Security
+from hardware.ports import ISO15693, NTAG, Clock, Security
 from sim.bus import BusLog, FrameTeller
 from sim.devices import SimPrinter, SimReader
 from sim.errors import WorldError
@@ -111,9 +111,10 @@ class World:
         *,
         lanes: Iterable[str] = ("lane-1",),
         wired: bool = False,
+        driver: str = "pad_3m",
     ) -> SimGate:
-        """Build a gate and return its devices; wired: its antennas end in cables."""
-        gate = SimGate(station, label or station, tuple(lanes), self._circuit, wired)
+        """Build a gate and return its devices; wired, driver: see `SimGate`."""
+        gate = SimGate(station, label or station, tuple(lanes), self._circuit, wired, driver)
         self.gates[station] = gate
         self._add_devices(station, gate.devices())
         return gate
@@ -127,16 +128,18 @@ class World:
         owner: str = "DE-715",
         uid: str | None = None,
         shelf_mark: str = "",
+        technology: str = ISO15693,
     ) -> SimThing:
         """Put a new book on the shelf: tagged, in stock, its barcode on the tag.
 
         Without a `uid` the tag gets one from the world's seed; an empty `uid` makes a book without
-        a tag.
+        a tag. technology: NTAG for a sticker as RC522 boards read them.
         """
         tag = None
         if uid != "":
             tag = SimTag(
                 uid or self._new_uid("e00401", 5),
+                technology=technology,
                 content=new_content(barcode, owner),
                 security=Security.IN_STOCK,
             )

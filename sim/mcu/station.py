@@ -11,15 +11,19 @@ from types import ModuleType
 from typing import Any
 
 from firmware.mcu import board_pico_w
+from firmware.mcu.config import RC522
 from hardware.ports import Clock, Input, Output
+from sim.devices import SimReader
 from sim.errors import VmFailed
 from sim.mcu import vm
-from sim.mcu.board import SerialEnd, Wires
+from sim.mcu.board import SerialEnd, SpiChip, Wires
 from sim.mcu.process import McuProcess, lay_out_device
+from sim.remote import BenchLink
 from sim.rooms import SimGate
-from sim.serial.device import SimSerialDevice
 from sim.stations import Bench
+from sim.wires import RemoteChip
 
+HOST = "127.0.0.1"
 BUTTON_DOWN = 0
 """A button pulls its pin to ground."""
 LOOK_S = 0.005
@@ -29,9 +33,9 @@ ENDED = "the program on the board has ended and nothing starts it anew"
 
 @dataclass(frozen=True)
 class LaneWires:
-    """What a lane has: the far end of its antenna's cable, and two beams."""
+    """What a lane has: the far end of its antenna's cable or bus, and two beams."""
 
-    antenna: SerialEnd
+    antenna: SerialEnd | SpiChip
     beam_inner: Input
     beam_outer: Input
 
@@ -97,42 +101,54 @@ def gate_wires(
     """Return which pin and port goes where, as a gate's configuration and its board's file say."""
     inputs = {str(board.INPUTS["button"]): gate.button}
     active = {str(board.INPUTS["button"]): BUTTON_DOWN}
-    ports: dict[str, SerialEnd] = {}
+    ports: dict[str, Any] = {}
+    buses: dict[str, Any] = {}
     for lane in config["lanes"]:
         wires = gate.lanes[lane["name"]]
         beams = (wires.beam_inner, wires.beam_outer)
         for name, beam in zip(lane.get("beams", ()), beams, strict=False):
             inputs[str(board.INPUTS[name])] = beam
             active[str(board.INPUTS[name])] = lane.get("broken_level", 1)
-        ports[str(board.UARTS[lane["port"]][0])] = wires.antenna
+        if lane["driver"] == RC522:
+            buses[str(board.SPIS[lane["port"]][0])] = wires.antenna
+        else:
+            ports[str(board.UARTS[lane["port"]][0])] = wires.antenna
     outputs = {}
     for name in ("siren", "lamp_red", "lamp_amber"):
         pin, is_on_high = board.OUTPUTS[name]
         outputs[str(pin)] = getattr(gate, name)
         active[str(pin)] = int(is_on_high)
-    return Wires(inputs, outputs, ports, {}, active)
+    return Wires(inputs, outputs, ports, buses, active)
 
 
 def world_gate(gate: SimGate) -> GateWires:
     """Return the wires of a gate in a world of this process; it was added with `wired=True`."""
     lanes = {}
     for name, lane in gate.lanes.items():
-        assert isinstance(lane.antenna, SimSerialDevice), f"{gate.station}: add it wired"
+        assert not isinstance(lane.antenna, SimReader), f"{gate.station}: add it wired"
         lanes[name] = LaneWires(lane.antenna, lane.beam_inner, lane.beam_outer)
     return GateWires(lanes, gate.siren, gate.lamp_red, gate.lamp_amber, gate.button)
 
 
-def bench_gate(station: str, cables: Mapping[str, str], port: int, clock: Clock) -> GateWires:
-    """Return the wires of a gate at the bench; cables: where each lane's antenna is plugged in."""
+def bench_gate(
+    station: str, lanes: Iterable[str], cables: Mapping[str, str], port: int, clock: Clock
+) -> GateWires:
+    """Return the wires of a gate at the bench.
+
+    cables: where the antennas of lanes end that have one; the others' are chips on the bus.
+    """
     bench = Bench(station, port, clock)
-    lanes = {
-        lane: LaneWires(
-            Cable(url), bench.input(f"{lane}/beam_inner"), bench.input(f"{lane}/beam_outer")
-        )
-        for lane, url in cables.items()
-    }
+    wires = {}
+    for lane in lanes:
+        beams = [bench.input(f"{lane}/{beam}") for beam in ("beam_inner", "beam_outer")]
+        antenna: SerialEnd | SpiChip
+        if lane in cables:
+            antenna = Cable(cables[lane])
+        else:
+            antenna = RemoteChip(BenchLink(HOST, port, clock=clock), f"{station}/{lane}/antenna")
+        wires[lane] = LaneWires(antenna, *beams)
     siren, red, amber = (bench.output(name) for name in ("siren", "lamp_red", "lamp_amber"))
-    return GateWires(lanes, siren, red, amber, bench.input("button"))
+    return GateWires(wires, siren, red, amber, bench.input("button"))
 
 
 def run_firmware(
@@ -146,14 +162,15 @@ def run_firmware(
 ) -> None:
     """Run the firmware with this configuration on a board at the bench until `stop`.
 
-    cables: `LANE=socket://HOST:PORT` of each lane's antenna. Its flash is a folder beside the
-    configuration, and is as the last run left it.
+    cables: `LANE=socket://HOST:PORT` of each antenna that ends in a serial one. Its flash is a
+    folder beside the configuration, and is as the last run left it.
     """
     try:
         values = json.loads(config.read_text())
         station = str(values["station"])
         plugged = dict(cable.split("=", 1) for cable in cables)
-        wires = gate_wires(values, bench_gate(station, plugged, port, clock))
+        lanes = [lane["name"] for lane in values["lanes"]]
+        wires = gate_wires(values, bench_gate(station, lanes, plugged, port, clock))
     except (OSError, ValueError, KeyError) as error:
         raise VmFailed(f"{config}: no configuration of a gate's board ({error!r})") from error
     found = vm.find_vm()

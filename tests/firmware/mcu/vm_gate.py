@@ -9,6 +9,7 @@ import paho.mqtt.client as paho
 from circulation.wire.messages import SiteLoan, encode, sealed
 from circulation.wire.topics import Topics
 from hardware.clock import SystemClock
+from hardware.ports import ISO15693, NTAG
 from sim.mcu import vm
 from sim.mcu.process import McuProcess
 from sim.mcu.station import gate_wires, world_gate
@@ -20,11 +21,15 @@ SITE_KEY = bytes(range(16))
 TOPICS = Topics("school")
 MOMO, KRABAT = "30001", "30002"
 UIDS = {MOMO: "e004010000000001", KRABAT: "e004010000000002"}
-LANE = {"name": "lane-1", "driver": "pad_3m", "port": "uart_1", "beams": ["beam_1", "beam_2"]}
+STICKERS = {MOMO: "04a1b2c3d4e501", KRABAT: "04a1b2c3d4e502"}
+PAD_3M, PAD_FEIG, CHIP = "pad_3m", "pad_feig", "rc522"
+PORTS = {PAD_3M: "uart_1", PAD_FEIG: "uart_2", CHIP: "spi_1"}
 
 
-def config(broker_port):
+def config(broker_port, driver=PAD_3M):
     """Return what a provisioning would have written."""
+    lane = {"name": "lane-1", "driver": driver, "port": PORTS[driver]}
+    lane["beams"] = ["beam_1", "beam_2"]
     return {
         "library": "school",
         "site": "main",
@@ -33,7 +38,7 @@ def config(broker_port):
         "members": ["DE-1"],
         "wifi": {"ssid": "school"},
         "broker": {"host": "127.0.0.1", "port": broker_port},
-        "lanes": [LANE],
+        "lanes": [lane],
     }
 
 
@@ -71,13 +76,17 @@ class Listener:
         """Return the tags of the alarms the kiosks were told of."""
         return [alarm["uid"] for alarm in self.of("alarm")]
 
-    def journalled(self):
-        """Return the kinds of the facts that were offered to the gateway, each once."""
+    def facts(self):
+        """Return the facts that were offered to the gateway, each once, in their order."""
         rows = {}
         for batch in self.of("journal"):
             for number, event in enumerate(batch["events"]):
-                rows[batch["seq0"] + number] = json.loads(event)["kind"]
+                rows[batch["seq0"] + number] = json.loads(event)
         return [rows[seq] for seq in sorted(rows)]
+
+    def journalled(self):
+        """Return their kinds."""
+        return [fact["kind"] for fact in self.facts()]
 
     def say(self, topic, payload):
         """Publish something."""
@@ -92,15 +101,19 @@ class Listener:
 class VmGate:
     """One gate: hands move `world`, eyes look at `hardware`, `process` is its program."""
 
-    def __init__(self, code, folder, broker_port, *, heap_bytes=vm.PICO_W_HEAP_BYTES):
+    def __init__(
+        self, code, folder, broker_port, *, heap_bytes=vm.PICO_W_HEAP_BYTES, driver=PAD_3M
+    ):
         clock = SystemClock()
         self.world = World(clock)
-        self.hardware = self.world.add_gate(STATION, wired=True)
-        for key, uid in UIDS.items():
-            self.world.add_book(key, key, owner="DE-1", uid=uid)
+        self.hardware = self.world.add_gate(STATION, wired=True, driver=driver)
+        technology = NTAG if driver == CHIP else ISO15693
+        self.uids = STICKERS if driver == CHIP else UIDS
+        for key, uid in self.uids.items():
+            self.world.add_book(key, key, owner="DE-1", uid=uid, technology=technology)
         flash = folder / "flash"
         flash.mkdir(exist_ok=True)
-        values = config(broker_port)
+        values = config(broker_port, driver)
         (flash / "config.json").write_text(json.dumps(values))
         self.process = McuProcess(
             flash,
