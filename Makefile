@@ -59,6 +59,11 @@ demo-check: $(READY)  ## the demo played by a script: offline loan, link back, a
 bench: $(READY)  ## measure what is promised, each number beside its floor; four minutes
 	@exec $(BIN)/python -m sim measure
 
+SEEDS ?= 200
+.PHONY: sim-soak
+sim-soak: $(READY)  ## SEEDS=2000 simulated libraries through every fault; what it proves: docs/reliability.md
+	@exec $(BIN)/python -m sim soak --seeds $(SEEDS)
+
 .PHONY: firmware
 firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each board's budget
 	@exec $(BIN)/python -m firmware.compile

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import SimError
-from sim.fleet.faults import FAULTS
+from sim.fleet.faults import FAULTS, FLEET
 from sim.fleet.soak import DOUBTED_SHARE_MAX, SPEED_WANTED, Totals
 from sim.measure.table import replace_block
 
@@ -117,7 +117,12 @@ def faults_table() -> str:
         ("fault", "befalls", "in an hour", "what happens"),
         ("---", "---", "---:", "---"),
         *(
-            (f"`{one.kind}`", f"each {one.befalls}", f"{one.per_hour:.0%}", one.says)
+            (
+                f"`{one.kind}`",
+                "the fleet" if one.befalls == FLEET else f"each {one.befalls}",
+                f"{one.per_hour:.0%}",
+                one.says,
+            )
             for one in FAULTS
         ),
     ]

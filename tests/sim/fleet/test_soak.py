@@ -1,0 +1,148 @@
+"""The soak itself: seeds that keep every promise, and a command that says which did not."""
+
+import json
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+
+from sim.__main__ import main
+from sim.fleet import soak_page
+from sim.fleet.acts import Act, to_json
+from sim.fleet.plan import make_plan
+from sim.fleet.soak import Job, Ran, Totals, jobs_of, run_seed, shape_of
+from sim.fleet.soak_page import MARKS, PAGE, faults_table, keep, recorded
+from sim.fleet.verdict import Violation
+
+SEEDS = range(10)
+"""Fixed, so that what passes here passes again; `make sim-soak` plays others."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_promise_is_kept(seed):
+    """An hour of three kiosks and two gates, all kinds of faults, then all is as it should be."""
+    ran = run_seed(Job(seed, shape_of(seed, None)))
+
+    assert ran.violations == ()
+
+
+def a_run(seed=1, **more):
+    return Ran(Job(seed, "soak"), 200, 18_000_000, 10_800_000, 50, 1, Counter(loss=3), **more)
+
+
+BROKEN = (Violation("order", "kiosk-1", 5, "row 2 was written after row 1"),)
+
+
+def totals_of(*runs):
+    totals = Totals()
+    for ran in runs:
+        totals.add(ran)
+    return totals
+
+
+def test_totals_add_up():
+    """Seeds, facts, time, doubt and faults."""
+    totals = totals_of(a_run(1, play_seconds=0.5), a_run(2, play_seconds=0.4))
+
+    assert (totals.seeds, totals.facts, totals.faults["loss"]) == (2, 400, 6)
+    assert totals.doubted_share == 0.02
+    assert totals.speed == pytest.approx(24_000)
+    assert totals.device_years == pytest.approx(0.00114, rel=0.01)
+
+
+def test_a_failure_says_how_to_replay_it():
+    """Whoever reads the end of a soak can begin there."""
+    said = soak_page.in_words(totals_of(a_run(41, violations=BROKEN)), 65)
+
+    assert "1 seeds FAILED" in said
+    assert "seed 41, order: row 2 was written after row 1" in said
+    assert "replay with: lendgate-sim soak --replay 41" in said
+
+
+def test_a_seed_of_another_shape_is_replayed_in_that_shape():
+    """The same number gives another plan in another library."""
+    assert Job(3, "day").replay == "lendgate-sim soak --replay 3 --shape day"
+    assert Job(19, "files").replay == "lendgate-sim soak --replay 19"
+
+
+def test_one_seed_in_twenty_runs_on_files():
+    """Real SQLite under the journals, beside memory under most."""
+    shapes = Counter(job.shape for job in jobs_of(range(200), None))
+
+    assert shapes == {"soak": 190, "files": 10}
+
+
+def test_too_much_doubt_is_a_failure_of_the_whole():
+    """At most one item in twenty, over enough items to say so."""
+    doubtful = totals_of(*(Ran(Job(n, "soak"), items=100, doubted=6) for n in range(20)))
+
+    assert doubtful.too_doubtful
+    assert not totals_of(Ran(Job(1, "soak"), items=100, doubted=90)).too_doubtful
+
+
+def test_runs_that_are_kept_add_up(tmp_path):
+    """What was soaked last month counts; what is no such file does not."""
+    keep(tmp_path, totals_of(a_run(1)), {"cores": 2}, 1.0)
+    keep(tmp_path, totals_of(a_run(2), a_run(3, violations=BROKEN)), {"cores": 2}, 1.0)
+    (tmp_path / "run-broken.json").write_text("{")
+    (tmp_path / "run-other.json").write_text(json.dumps({"format": 1, "totals": {"x": 1}}))
+
+    total = recorded(tmp_path)
+    assert (total.seeds, total.facts, total.failed_seeds) == (3, 600, 1)
+    assert total.shapes == {"soak": 3}
+
+
+def run(*arguments):
+    """Return the exit code and everything that was said."""
+    result = CliRunner().invoke(main, ["soak", *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_the_command_plays_keeps_and_tells(tmp_path):
+    """Seeds, facts, faults by kind, doubt, speed; and the file of all numbers."""
+    code, said = run("--seeds", 2, "--jobs", 1, "--folder", tmp_path, "--shape", "calm")
+
+    assert code == 0, said
+    assert "2 seeds in" in said
+    assert "0 failures" in said
+    [file] = tmp_path.glob("run-*.json")
+    assert str(file) in said
+    assert json.loads(file.read_text())["totals"]["seeds"] == 2
+
+
+def test_a_kept_plan_is_played_again(tmp_path):
+    """A plan is a file; the same one has the same digest every time."""
+    file = tmp_path / "plan.json"
+    plan = make_plan(1).with_rates(())
+    file.write_text(to_json(plan.with_acts([Act(0, "kiosk-1", "return", ("book-001",))])))
+
+    first, second = run("--plan", file), run("--plan", file)
+    assert first == second
+    assert first[0] == 0
+    assert "every promise was kept; digest" in first[1]
+
+
+def test_a_file_that_is_no_plan_is_named(tmp_path):
+    """Exit code 2, and a sentence instead of a traceback."""
+    file = tmp_path / "plan.json"
+    file.write_text("[]")
+
+    code, said = run("--plan", file)
+    assert code == 2
+    assert "holds no plan" in said
+
+
+def test_the_page_has_a_place_for_the_numbers_and_the_table_of_faults():
+    """docs/reliability.md and the table in the code say the same."""
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert page.count(MARKS[0]) == page.count(MARKS[1]) == 1
+    assert faults_table() in page
+
+
+def test_every_promise_is_on_the_page():
+    """Whoever reads docs/reliability.md reads the rules as they are checked."""
+    from sim.fleet.check import RULES
+
+    page = PAGE.read_text(encoding="utf-8")
+    assert [rule.name for rule in RULES if f"| `{rule.name}` | {rule.promise} |" not in page] == []
