@@ -31,7 +31,7 @@ from kiosk.recovery import Recovery
 from kiosk.salvage import refill
 from kiosk.session import Session
 from kiosk.site import SiteVoice
-from kiosk.snapshot import OpenConnection, Shelf, connect
+from kiosk.snapshot import SPARE_BYTES, OpenConnection, Shelf, connect
 from kiosk.store import Store
 from kiosk.switching import Switcher
 from kiosk.table import Table
@@ -101,7 +101,9 @@ def build_engine(
     writer = FactWriter(config.place, boot, time, chance.random_bytes)
     beliefs = Beliefs(store.reader)
     inbox = Inbox()
-    fetcher = Fetcher(Shelf(config.snapshots, config.gateway_url, open_connection), inbox.deliver)
+    spare_bytes = SPARE_BYTES + config.disk_free_bytes_min  # below that, lending would stop
+    shelf = Shelf(config.snapshots, config.gateway_url, open_connection, spare_bytes)
+    fetcher = Fetcher(shelf, inbox.deliver)
     lists = Lists(store, beliefs, fetcher, chance.random_below)
     topics = Topics(config.place.library)
     site = SiteVoice(config.place, topics, config.site_key, store, beliefs)

@@ -5,6 +5,8 @@
     ├── StoreUnsafe               the database would not promise a durable commit
     └── SnapshotError             lending goes on from the old snapshot
         ├── SnapshotUnreachable   worth trying again
+        │   └── SnapshotBusy      the gateway named the time for that
+        ├── NoRoomForSnapshot     the card is too full for a second list beside the one in use
         └── SnapshotInvalid       wrong bytes, wrong schema: fetched anew (also ValueError)
 
 A full or damaged disk is told by `circulation.errors.JournalError`, a refusal by the rules is a
@@ -26,6 +28,18 @@ class SnapshotError(KioskError):
 
 class SnapshotUnreachable(SnapshotError):
     """The gateway did not hand out the bytes; try again later."""
+
+
+class SnapshotBusy(SnapshotUnreachable):
+    """The gateway serves other stations first; `again_ms` is how long to wait."""
+
+    def __init__(self, message: str, *, again_ms: int) -> None:
+        super().__init__(message)
+        self.again_ms = again_ms
+
+
+class NoRoomForSnapshot(SnapshotError):
+    """A new list would leave the journal no room; staff must make some on the card."""
 
 
 class SnapshotInvalid(SnapshotError, ValueError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from circulation.wire.messages import Pointer
-from kiosk.errors import SnapshotError
+from kiosk.errors import SnapshotBusy, SnapshotError
 from kiosk.snapshot import Shelf
 
 _log = logging.getLogger(__name__)
@@ -27,10 +27,14 @@ class SnapshotReady:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFailed:
-    """A list could not be fetched; lending goes on from the old one."""
+    """A list could not be fetched; lending goes on from the old one.
+
+    again_ms: when the gateway said to come again, because others are served first.
+    """
 
     kind: str
     why: str
+    again_ms: int | None = None
 
 
 Deliver = Callable[[SnapshotReady | SnapshotFailed], bool]
@@ -75,6 +79,9 @@ class Fetcher:
         """Fetch one snapshot and deliver how it went."""
         try:
             file = self.shelf.fetch(pointer)
+        except SnapshotBusy as busy:
+            self._deliver(SnapshotFailed(pointer.kind, str(busy), busy.again_ms))
+            return
         except (SnapshotError, OSError) as error:
             _log.warning("snapshot %s: %s", pointer.kind, error)
             self._deliver(SnapshotFailed(pointer.kind, str(error)))

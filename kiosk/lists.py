@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from circulation.policy import Policy, PolicyInvalid
+from circulation.sync.backoff import Backoff
 from circulation.sync.changes import ChangeFollower
 from circulation.sync.effects import ApplyChanges, FetchSnapshot
 from circulation.wire.messages import Change, Head, Pointer
@@ -44,11 +45,17 @@ class Lists:
     _pointers: dict[str, Pointer] = field(default_factory=dict)
     _wanted: set[str] = field(default_factory=set)
     _under_way: set[str] = field(default_factory=set)
-    _retry: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _again_at: dict[str, int] = field(default_factory=dict)
+    _backoffs: dict[str, Backoff] = field(default_factory=dict)
+    _history: str | None = None  # the lineage that the newest head named
 
     def __post_init__(self) -> None:
         self._followers = {
             kind: ChangeFollower(kind, random_below=self.random_below) for kind in KINDS
+        }
+        self._backoffs = {
+            kind: Backoff(RETRY_FIRST_MS, RETRY_MS_MAX, self.random_below, RETRY_FIRST_MS // 2)
+            for kind in KINDS
         }
 
     def open_kept(self) -> None:
@@ -83,6 +90,7 @@ class Lists:
 
     def on_head(self, head: Head, now_ms: int) -> list[Any]:
         """Compare with what the gateway has; return requests to send."""
+        self._history = head.lineage
         self._distrust_damaged()
         return self._carry_out(
             [effect for f in self._followers.values() for effect in f.on_head(head, now_ms)],
@@ -143,23 +151,27 @@ class Lists:
         if changed:
             self.store.uncover()
         follower.on_loaded(pointer.lineage, pointer.version)
-        self._retry.pop(kind, None)
+        self._again_at.pop(kind, None)
+        self._backoffs[kind].reset()
         self.fetcher.shelf.forget_others(kind, ready.file)
 
     def on_failed(self, failed: SnapshotFailed, now_ms: int) -> None:
-        """A snapshot could not be fetched: try again, later each time."""
+        """A snapshot could not be fetched: try again when told to, else later each time."""
         self._under_way.discard(failed.kind)
+        if failed.again_ms is not None:
+            # Nothing is wrong. Appointments are given in whole seconds: come in the course of it.
+            self._again_at[failed.kind] = now_ms + failed.again_ms + self.random_below(1_000)
+            return
         self._note(failed.kind, failed.why)
-        _, wait_ms = self._retry.get(failed.kind, (0, RETRY_FIRST_MS))
-        self._retry[failed.kind] = (now_ms + wait_ms, min(2 * wait_ms, RETRY_MS_MAX))
+        self._again_at[failed.kind] = now_ms + self._backoffs[failed.kind].next_ms()
 
     def tick(self, now_ms: int) -> list[Any]:
         """Ask what is to be asked again."""
         effects = [effect for f in self._followers.values() for effect in f.tick(now_ms)]
-        for kind, (due_ms, wait_ms) in list(self._retry.items()):
-            if now_ms >= due_ms and kind not in self._under_way:
-                self._retry[kind] = (now_ms + wait_ms, wait_ms)
-                effects.append(FetchSnapshot(kind))
+        due = [kind for kind, at_ms in self._again_at.items() if now_ms >= at_ms]
+        for kind in due:
+            del self._again_at[kind]
+            effects.append(FetchSnapshot(kind))
         return self._carry_out(effects, now_ms)
 
     def _carry_out(self, effects: list[Any], now_ms: int) -> list[Any]:
@@ -169,7 +181,7 @@ class Lists:
             if isinstance(effect, ApplyChanges):
                 self._apply(effect)
             elif isinstance(effect, FetchSnapshot):
-                self._fetch(effect.kind)
+                self._fetch(effect.kind, now_ms)
             else:
                 requests.append(effect)
         return requests
@@ -180,14 +192,19 @@ class Lists:
         moved = ListState(kind, state.lineage, effect.version, state.file)
         self.store.apply_changes(moved, effect.changes)
 
-    def _fetch(self, kind: str) -> None:
+    def _fetch(self, kind: str, now_ms: int) -> None:
+        """Have the newest snapshot fetched, once one of the gateway's present history is known."""
         pointer = self._pointers.get(kind)
-        if pointer is None or kind in self._under_way:
+        is_past = pointer is not None and self._history not in (None, pointer.lineage)
+        if pointer is None or is_past or kind in self._under_way:
             self._wanted.add(kind)
-            return
-        self._wanted.discard(kind)
-        if self.fetcher.fetch(pointer):
-            self._under_way.add(kind)
+        elif now_ms >= self._again_at.get(kind, now_ms):
+            self._wanted.discard(kind)
+            self._again_at.pop(kind, None)
+            if self.fetcher.fetch(pointer):
+                self._under_way.add(kind)
+            else:
+                self._again_at[kind] = now_ms + RETRY_FIRST_MS
 
     def _open(self, kind: str, file: Path) -> None:
         if kind == "policy":

@@ -3,7 +3,7 @@
 Laws of this file:
 
 1. A file gets its name only after its size and SHA-256 were the promised ones and its bytes were
-   forced to disk. A broken transfer goes on where it stopped; a wrong one starts anew.
+   forced to disk (`kiosk/download.py`).
 2. Lending goes on from the old file until the new one is open; a new one that does not open is
    an error, never an empty catalogue.
 3. Nothing is ever written to an opened snapshot: it is opened `immutable`.
@@ -11,7 +11,6 @@ Laws of this file:
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
@@ -25,11 +24,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from circulation.wire.messages import Pointer
+from kiosk.download import PARTS, Download
 from kiosk.errors import SnapshotInvalid, SnapshotUnreachable
 
-BLOCK_BYTES = 256 * 1024
 SNAPSHOT_BYTES_MAX = 4 << 30
-"""1.5 million items are about 250 MB; ten times that still fits, a hostile number does not."""
+"""1.5 million items are about 470 MB; nine times that still fits, a hostile number does not."""
 TIMEOUT_S = 20
 SPARE_BYTES = 64 << 20
 """Room that a snapshot must leave on the disk: facts go before lists."""
@@ -54,13 +53,23 @@ def connect(gateway_url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "", port, timeout=TIMEOUT_S)
 
 
+def free_on_disk(folder: Path) -> int:
+    """Return the room on the disk that holds a folder."""
+    return shutil.disk_usage(folder).free
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The folder that holds this station's snapshots."""
+    """The folder that holds this station's snapshots.
+
+    spare_bytes: the room that must stay beside them. free_bytes: how much there is.
+    """
 
     folder: Path
     gateway_url: str
     open_connection: OpenConnection = connect
+    spare_bytes: int = SPARE_BYTES
+    free_bytes: Callable[[Path], int] = free_on_disk
 
     def file_of(self, kind: str, lineage: str, version: int) -> Path:
         """Where the snapshot of that version stands, once it is whole."""
@@ -70,56 +79,41 @@ class Shelf:
     def fetch(self, pointer: Pointer) -> Path:
         """Bring the snapshot here and return its file.
 
-        Raises SnapshotUnreachable when trying again may help, SnapshotInvalid when the pointer or
-        the bytes are wrong.
+        Raises SnapshotBusy or SnapshotUnreachable when trying again may help, NoRoomForSnapshot
+        when somebody must make room, SnapshotInvalid when the pointer or the bytes are wrong.
         """
         check_pointer(pointer)
         target = self.file_of(pointer.kind, pointer.lineage, pointer.version)
         if target.exists():
             return target
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._check_room(pointer)
-        part = self.folder / f"{pointer.kind}-{pointer.sha256[:16]}.part"
+        stem = self.folder / f"{pointer.kind}-{pointer.sha256[:16]}"
+        self._forget_parts(pointer.kind, keep=stem)
+        download = Download(pointer, stem, lambda: self.free_bytes(self.folder), self.spare_bytes)
+        connection = self.open_connection(self.gateway_url)
         try:
-            self._download(pointer, part)
+            whole = download.fetch(connection)
         except (OSError, http.client.HTTPException) as error:
             raise SnapshotUnreachable(
                 f"{pointer.kind}: {error or type(error).__name__}"
             ) from error
-        _verify(pointer, part)
-        part.rename(target)
+        finally:
+            connection.close()
+        whole.rename(target)
         _sync_folder(self.folder)
         return target
 
     def forget_others(self, kind: str, keep: Path) -> None:
         """Delete the files of this list but one; another list may be on its way just now."""
         for file in self.folder.glob(f"{kind}-*"):
-            if file.suffix in (".db", ".json", ".part") and file != keep:
+            if file.suffix in (".db", ".json", *PARTS) and file != keep:
                 file.unlink(missing_ok=True)
 
-    def _check_room(self, pointer: Pointer) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < pointer.bytes + SPARE_BYTES:
-            raise SnapshotUnreachable(
-                f"{pointer.kind}: {pointer.bytes} bytes do not fit beside the journal "
-                f"({free} free); make room on the card"
-            )
-
-    def _download(self, pointer: Pointer, part: Path) -> None:
-        have = part.stat().st_size if part.exists() else 0
-        if have > pointer.bytes:
-            part.unlink()
-            have = 0
-        if have == pointer.bytes:
-            return
-        connection = self.open_connection(self.gateway_url)
-        try:
-            headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"} if have else {}
-            connection.request("GET", pointer.path, headers=headers)
-            response = connection.getresponse()
-            _store(response, part, have=have, size=pointer.bytes)
-        finally:
-            connection.close()
+    def _forget_parts(self, kind: str, keep: Path) -> None:
+        """Delete what came of other lists of this kind: nobody will ask for the rest."""
+        for file in self.folder.glob(f"{kind}-*"):
+            if file.suffix in PARTS and file.with_suffix("") != keep:
+                file.unlink(missing_ok=True)
 
 
 def check_pointer(pointer: Pointer) -> None:
@@ -130,42 +124,6 @@ def check_pointer(pointer: Pointer) -> None:
         raise SnapshotInvalid(f"{pointer.kind}: the path {pointer.path!r} is not a snapshot's")
     if not 0 < pointer.bytes <= SNAPSHOT_BYTES_MAX:
         raise SnapshotInvalid(f"{pointer.kind}: {pointer.bytes} bytes cannot be right")
-
-
-def _store(response: http.client.HTTPResponse, part: Path, *, have: int, size: int) -> None:
-    """Write the answer behind what is there, or anew when the server sent all of it."""
-    if response.status == 206 and have:
-        expected = f"bytes {have}-"
-        if not (response.headers.get("Content-Range") or "").startswith(expected):
-            part.unlink()
-            raise SnapshotUnreachable("the gateway answered another range than was asked for")
-        start = have
-    elif response.status == 200:
-        start = 0
-    else:
-        raise SnapshotUnreachable(f"the gateway answered {response.status} {response.reason}")
-    with part.open("r+b" if start else "wb") as file:
-        file.seek(start)
-        while block := response.read(BLOCK_BYTES):
-            if file.tell() + len(block) > size:
-                file.truncate(0)
-                raise SnapshotInvalid("the gateway sent more bytes than it promised")
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _verify(pointer: Pointer, part: Path) -> None:
-    digest = hashlib.sha256()
-    with part.open("rb") as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-        size = file.tell()
-    if size < pointer.bytes:
-        raise SnapshotUnreachable(f"{pointer.kind}: {size} of {pointer.bytes} bytes came")
-    if digest.hexdigest() != pointer.sha256:
-        part.unlink()
-        raise SnapshotInvalid(f"{pointer.kind}: the bytes do not have the promised SHA-256")
 
 
 def _sync_folder(folder: Path) -> None:

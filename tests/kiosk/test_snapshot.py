@@ -158,12 +158,12 @@ def test_the_fetcher_delivers_what_became_of_a_list(shelf, gateway):
     heard = []
     fetcher = Fetcher(shelf, lambda event: heard.append(event) or True)
     fetcher.work(body_pointer())
-    gateway.plan["status"] = 503
+    gateway.plan["status"] = 500
     fetcher.work(body_pointer(version=4))
 
     assert isinstance(heard[0], SnapshotReady)
     assert isinstance(heard[1], SnapshotFailed)
-    assert "503" in heard[1].why
+    assert "500" in heard[1].why
 
 
 @pytest.mark.parametrize(
