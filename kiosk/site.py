@@ -22,7 +22,8 @@ from kiosk.store import Draft, News, Store
 
 REPUBLISH_MAX = 500
 """As many news a gate's overlay holds; older ones are on the list or the gateway was away long."""
-ANSWER_EVERY_MS = 5_000
+ANSWER_EVERY_MS = 1_000
+"""So often one station is answered; a reader who has just lent walks out two seconds later."""
 ALARM_SHOWN_MS = 60_000
 
 Publish = Callable[[str, bytes], bool]
@@ -58,6 +59,7 @@ class SiteVoice:
     refused: int = 0
     alarm: AlarmShown | None = None
     _answered_ms: dict[str, int] = field(default_factory=dict)
+    _asked: dict[str, SiteAsk] = field(default_factory=dict)
 
     def announce(self, draft: Draft, news: News, seq: int) -> None:
         """Tell the gates of the site what a fact just committed means for its tags."""
@@ -96,18 +98,15 @@ class SiteVoice:
         self.store.hear(message)
 
     def on_ask(self, message: SiteAsk, now_ms: int) -> None:
-        """A gate or kiosk that connected asks for what its list does not have yet."""
+        """A gate or kiosk that connected asks for what its list does not have yet.
+
+        Who asks again too soon is answered a little later and never left without: between the
+        two it may have lost what it was told, by a power blip or with its connection.
+        """
         if not self._is_genuine(message) or message.station == self.place.station:
             return
-        last_ms = self._answered_ms.get(message.station)
-        if last_ms is not None and now_ms - last_ms < ANSWER_EVERY_MS:
-            return
-        self._answered_ms[message.station] = now_ms
-        states = self.store.list_states()
-        ours = next((state.lineage for state in states.values()), None)
-        has = message.version if message.lineage == ours else 0
-        for row in self.store.own_news_after(has, REPUBLISH_MAX):
-            self._send_row(row)
+        self._asked[message.station] = message
+        self._answer_asks(now_ms)
 
     def on_alarm(self, message: SiteAlarm, now_ms: int) -> None:
         """A gate sounds: show the guard which book, and tell the gate if it does not know."""
@@ -126,9 +125,25 @@ class SiteVoice:
             self._answer(message, known)
 
     def tick(self, now_ms: int) -> None:
-        """Let an alarm that was read go from the screen."""
+        """Answer who had to wait, and let an alarm that was read go from the screen."""
+        self._answer_asks(now_ms)
         if self.alarm is not None and now_ms >= self.alarm.until_ms:
             self.alarm = None
+
+    def _answer_asks(self, now_ms: int) -> None:
+        for station in list(self._asked):
+            last_ms = self._answered_ms.get(station)
+            if last_ms is None or now_ms - last_ms >= ANSWER_EVERY_MS:
+                self._answered_ms[station] = now_ms
+                self._tell_missing(self._asked.pop(station))
+
+    def _tell_missing(self, message: SiteAsk) -> None:
+        """Tell what a list does not have yet; of another lineage it has nothing."""
+        states = self.store.list_states()
+        ours = next((state.lineage for state in states.values()), None)
+        has = message.version if message.lineage == ours else 0
+        for row in self.store.own_news_after(has, REPUBLISH_MAX):
+            self._send_row(row)
 
     def _answer(self, message: SiteAlarm, known: Known) -> None:
         answer = message._replace(

@@ -255,6 +255,23 @@ def test_a_gate_that_asks_is_told_what_its_list_lacks(kiosk):
     assert answers("gate-2", 8) == []
 
 
+def test_a_gate_that_asks_again_at_once_is_answered_a_second_later(kiosk):
+    """Story 19: its power blinked twice, and what it was told after the first is gone."""
+    kiosk.connect()
+    lend(kiosk)
+    kiosk.link.sent.clear()
+
+    def ask():
+        said = sealed(SiteAsk("gate-1", "may_leave", LINEAGE, 7, ""), KEY)
+        kiosk.hear(kiosk.topics.site_ask("main"), said)
+        return [told.item for told in kiosk.site_loans()]
+
+    assert ask() == [GOOSE]
+    assert ask() == [GOOSE]
+    kiosk.run(1_000)
+    assert [told.item for told in kiosk.site_loans()] == [GOOSE, GOOSE]
+
+
 def test_an_alarm_is_answered_with_title_and_shelf_mark(kiosk):
     """Story 21: the guard at night reads the title on the kiosk and at the gate."""
     kiosk.connect()
