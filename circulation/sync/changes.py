@@ -5,9 +5,12 @@ Laws:
    have a version 500, with different content; then nothing but a snapshot helps.
 2. The last delta may be the one that was lost: a head that names a newer version is noticed.
 3. Every question is asked again a few times, and then answered by a snapshot.
+4. What all stations may notice at once, a delta that nobody got or a gateway's new history, is
+   asked for at times of their own, over 30 ms for each station there is.
 """
 
 from circulation.sync.backoff import Backoff
+from circulation.sync.births import SPREAD_MS_MAX, SPREAD_MS_PER_STATION
 from circulation.sync.effects import ApplyChanges, FetchSnapshot, SendRequest
 from circulation.wire.messages import Request
 
@@ -48,6 +51,8 @@ class ChangeFollower:
         self._newest = 0  # what a head of our lineage has named
         self._gap_ms = PATIENCE_MS
         self._fetched_ms: int | None = None
+        self._fetch_ms: int | None = None
+        self._spread_ms = 0
 
     def on_loaded(self, lineage: str, version: int) -> None:
         """The list now in use has this lineage and version."""
@@ -66,7 +71,7 @@ class ChangeFollower:
         if change.to_version <= self.version:
             return []
         if change.from_version != self.version:
-            return self._ask(now_ms) if self._asked == 0 else []
+            return self._ask_later(now_ms)
         self.version = change.to_version
         self._settle()
         if self._newest > change.to_version:
@@ -91,6 +96,7 @@ class ChangeFollower:
 
     def on_head(self, head: "Any", now_ms: int) -> "list[Any]":
         """Compare what the gateway has with what we have."""
+        self._spread_ms = min(SPREAD_MS_PER_STATION * head.stations_known, SPREAD_MS_MAX)
         newest = head.versions.get(self._kind)
         if newest is None:
             return []
@@ -98,14 +104,31 @@ class ChangeFollower:
             return self._fetch(now_ms)
         self._newest = newest
         if newest > self.version and self._ask_ms is None:
-            self._ask_ms = now_ms + PATIENCE_MS
+            self._ask_ms = now_ms + PATIENCE_MS + self._own_turn_ms()
         return []
 
     def tick(self, now_ms: int) -> "list[Any]":
-        """Ask, or ask again, or give up asking."""
+        """Ask, or ask again, or give up asking; fetch when it is our turn."""
+        if self._fetch_ms is not None and now_ms >= self._fetch_ms:
+            self._fetch_ms = None
+            return [FetchSnapshot(self._kind)]
         if self._ask_ms is None or now_ms < self._ask_ms:
             return []
         return self._ask(now_ms) if self._asked < ASKED_MAX else self._fetch(now_ms)
+
+    def _own_turn_ms(self) -> int:
+        """Return how long to wait so that not all stations ask at once."""
+        return self._random_below(self._spread_ms + 1) if self._spread_ms else 0
+
+    def _ask_later(self, now_ms: int) -> "list[Any]":
+        """Ask for what lies between my version and a delta's, once, when it is our turn."""
+        if self._asked or self._ask_ms is not None:
+            return []
+        turn_ms = self._own_turn_ms()
+        if turn_ms == 0:
+            return self._ask(now_ms)
+        self._ask_ms = now_ms + turn_ms
+        return []
 
     def _ask(self, now_ms: int) -> "list[Any]":
         self._asked += 1
@@ -122,9 +145,15 @@ class ChangeFollower:
             return []
         self._settle()
         self._fetched_ms = now_ms
-        return [FetchSnapshot(self._kind)]
+        # Without any list nothing can be lent or judged: then at once.
+        turn_ms = 0 if self.version is None else self._own_turn_ms()
+        if turn_ms == 0:
+            return [FetchSnapshot(self._kind)]
+        self._fetch_ms = now_ms + turn_ms
+        return []
 
     def _settle(self) -> None:
         self._asked = 0
         self._ask_ms = None
+        self._fetch_ms = None
         self._backoff.reset()

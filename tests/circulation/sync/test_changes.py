@@ -162,3 +162,74 @@ def test_a_list_that_was_fetched_is_followed_from_its_version(follower):
     assert (follower.lineage, follower.version) == (OTHER, 3)
     assert follower.tick(100_000) == []
     assert follower.on_change(change(3, 4, lineage=OTHER), 0)[0].version == 4
+
+
+def of_many(*, draws):
+    """Return a follower at version 10 that knows of 1,000 stations and draws these numbers."""
+    limits = []
+
+    def random_below(limit):
+        limits.append(limit)
+        return draws.pop(0) if draws else 0
+
+    follower = ChangeFollower("policy", random_below=random_below)
+    follower.on_loaded(LINEAGE, 10)
+    follower.on_head(head(10)._replace(stations_known=1_000), 0)
+    return follower, limits
+
+
+def test_a_delta_that_nobody_got_is_not_asked_for_by_all_at_once():
+    """A broker that lost a message lost it for a thousand stations; each asks in its turn."""
+    follower, limits = of_many(draws=[20_000])
+
+    assert follower.on_change(change(11, 12), 0) == []
+    assert follower.on_change(change(12, 13), 5_000) == []
+    assert follower.tick(19_999) == []
+    assert asks_since(follower.tick(20_000), 10)
+    assert limits[0] == 30_001
+
+
+def test_the_last_delta_is_asked_for_in_turn_too():
+    """All hear the same head; patience first, then each its own wait."""
+    follower, _ = of_many(draws=[7_000])
+    follower.on_head(head(11)._replace(stations_known=1_000), 0)
+
+    assert follower.tick(9_999) == []
+    assert asks_since(follower.tick(10_000), 10)
+
+
+def test_a_new_history_is_fetched_in_turn():
+    """A restored gateway is not asked for a thousand lists in the same second."""
+    follower, _ = of_many(draws=[12_000])
+
+    assert follower.on_head(head(1, lineage=OTHER)._replace(stations_known=1_000), 0) == []
+    assert follower.on_pointer(pointer(1, lineage=OTHER), 5_000) == []
+    assert follower.tick(11_999) == []
+    assert follower.tick(12_000) == FETCH
+    assert follower.tick(12_100) == []
+
+
+def test_a_delta_that_comes_after_all_ends_the_waiting():
+    """What was to be asked or fetched is not, once the list is up to date."""
+    follower, _ = of_many(draws=[20_000])
+    follower.on_change(change(11, 12), 0)
+
+    follower.on_change(change(10, 12), 1_000)
+
+    assert follower.tick(60_000) == []
+
+
+def test_a_station_without_a_list_does_not_wait_its_turn():
+    """It can neither lend nor judge: it asks at once, and the gateway says when it is served."""
+    follower = ChangeFollower("policy", random_below=lambda limit: limit - 1)
+
+    assert follower.on_head(head(10)._replace(stations_known=1_000), 0) == FETCH
+
+
+def test_a_library_of_few_stations_hardly_waits():
+    """Three stations spread over 90 ms."""
+    follower, limits = of_many(draws=[])
+    follower.on_head(head(10)._replace(stations_known=3), 0)
+    follower.on_change(change(11, 12), 0)
+
+    assert limits[0] == 91
