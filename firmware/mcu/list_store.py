@@ -7,6 +7,8 @@ Laws:
 - A piece is written if its length, and the SHA-256 said with it, are right; a list is used if
   the SHA-256 at its end and the one announced are. Whatever else comes leaves what is in use in
   use, and `trouble` says what it was.
+- A piece that does not come is asked for in smaller ones: a message needs memory in one block
+  several times over, and a heap in use for weeks may have none so long.
 - A new list is asked for before the room for changes is full (`ASK_PERCENT`), and once a day.
 - Nothing here waits: each call does one small step. `firmware/mcu/following.py` calls it.
 """
@@ -41,6 +43,8 @@ REFRESH_MS = 86_400_000
 ANSWER_FIRST_MS, ANSWER_MS_MAX = 5_000, 60_000
 ASK_FIRST_MS, ASK_MS_MAX = 30_000, 600_000
 TRIES_MAX = 8
+TRIES_PER_SIZE = 2
+PIECE_BYTES_MIN = 256
 BLOCKS_PER_STEP = 4  # of a KiB, read and hashed in a few milliseconds
 
 IDLE, WANTED, FETCHING, VERIFYING = 0, 1, 2, 3
@@ -74,6 +78,7 @@ class ListStore:
         self._verifying: Verifying | None = None
         self._piece = ("", 0)  # the id of the request under way, "" without one; its length
         self._tries = 0
+        self._piece_bytes = CHUNK_BYTES_MAX
         self._arrived: FlashList | None = None
         self._refreshed_ms: int | None = None
         self._why = ""
@@ -229,6 +234,7 @@ class ListStore:
             return
         self._slot, self._pointer, self._tries = slot, pointer, 0
         self._state, self._due_ms, self._piece = FETCHING, now_ms, ("", 0)
+        self._piece_bytes = min(CHUNK_BYTES_MAX, 2 * self._piece_bytes)
         self._waiting.reset()
         if _is_part_of(slot, pointer):
             if slot.size == pointer.bytes:
@@ -268,9 +274,11 @@ class ListStore:
         if self._tries >= TRIES_MAX:
             self._fail(f"list: no answer to {TRIES_MAX} requests", now_ms, is_kept=True)
             return []
+        if self._tries and self._tries % TRIES_PER_SIZE == 0:
+            self._piece_bytes = max(PIECE_BYTES_MIN, self._piece_bytes // 2)
         self._tries += 1
         self._due_ms = now_ms + self._waiting.next_ms()
-        count = min(CHUNK_BYTES_MAX, pointer.bytes - slot.size)
+        count = min(self._piece_bytes, pointer.bytes - slot.size)
         self._piece = (f"s{self._random_below(1 << 30):08x}", count)
         request = Request(
             self._piece[0],
