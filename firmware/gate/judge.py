@@ -57,7 +57,8 @@ class Judge:
             if match is not None and self._is_ready(tag, now_ms):
                 tag.judged_ms = now_ms
                 tag.waiting_ms = None
-                tag.came_in = match.direction == IN
+                if match.direction == IN:
+                    tag.come_in()
                 since_ms = max(match.start_ms, tag.first_ms)
                 found.append(Passed(tag, match.direction, match.lane, since_ms))
         return found

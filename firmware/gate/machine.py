@@ -134,13 +134,12 @@ class GateMachine:
 
     def _tags_read(self, event: events.TagsRead, now_ms: int) -> "list[Any]":
         self._check_lane(event.lane)
-        reads = [events.TagRead(*read) for read in event.tags]
-        if len(reads) > TAGS_PER_READ_MAX:
+        if len(event.tags) > TAGS_PER_READ_MAX:
             raise EventInvalid(f"lane {event.lane}: more than {TAGS_PER_READ_MAX} tags at once")
-        for read in reads:
-            check_read(read)
-        for read in reads:
-            self._tags.see(event.lane, read, now_ms)
+        for read in event.tags:
+            check_read(events.TagRead(*read))
+        for read in event.tags:
+            self._tags.see(event.lane, events.TagRead(*read), now_ms)
         return []
 
     def _content_read(self, event: events.ContentRead, now_ms: int) -> "list[Any]":

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 TAGS_MAX = LIMITS.tags  # a trolley holds about 200 books
 CAME_IN_MAX = LIMITS.came_in
 
+_NOTHING = (None, None)
+_STANDING, _CAME_IN = 1, 2
+
 _DIGEST_BYTES, _TIME_BYTES = 8, 8
 _MOMENT_BYTES = _DIGEST_BYTES + _TIME_BYTES
 
@@ -40,29 +43,55 @@ _SECURITIES = (IN_STOCK, ON_LOAN, NO_SECURITY)
 
 
 class Tag:
-    """One tag; times in the shell's monotonic milliseconds."""
+    """One tag; times in the shell's monotonic milliseconds.
+
+    With a thirteenth attribute each would take half as much again of a microcontroller's memory,
+    so two answers share one and two flags another.
+    """
 
     def __init__(self, uid: str, now_ms: int) -> None:
         """Begin its first visit to the field."""
         self.uid = uid
         self.security = NO_SECURITY
-        self.pii: str | None = None
-        self.owner: str | None = None
         self.content = UNREAD
         self.tries = 0
         self.asked_ms = 0
         self.waiting_ms: int | None = None
         self.judged_ms: int | None = None
         self.last_ms = now_ms
+        self._said: tuple[str | None, str | None] = _NOTHING
         self.begin(now_ms)
+
+    @property
+    def pii(self) -> "str | None":
+        """Return the item's identifier that its data block names."""
+        return self._said[0]
+
+    @property
+    def owner(self) -> "str | None":
+        """Return the library that its data block names."""
+        return self._said[1]
+
+    @property
+    def standing(self) -> bool:
+        """Return whether it lies in the field instead of passing."""
+        return bool(self._visit & _STANDING)
+
+    @property
+    def came_in(self) -> bool:
+        """Return whether it was carried in during this visit."""
+        return bool(self._visit & _CAME_IN)
 
     def begin(self, now_ms: int) -> None:
         """Begin another visit to the field."""
         self.first_ms = now_ms
-        self.standing = False
-        self.came_in = False
         self.tries = 0
         self.reads: dict[str, int] = {}
+        self._visit = 0
+
+    def come_in(self) -> None:
+        """Note that it was carried in."""
+        self._visit |= _CAME_IN
 
     def seen(self, lane: str, security: str, now_ms: int) -> None:
         """Take one read by one lane's antenna."""
@@ -72,13 +101,14 @@ class Tag:
         self.security = security
         self.reads[lane] = self.reads.get(lane, 0) + 1
         if self.last_ms - self.first_ms >= STANDING_MS:
-            self.standing = True
+            self._visit |= _STANDING
 
     def learn(self, pii: "str | None", owner: "str | None") -> None:
         """Take what its data block says; a text that no database could hold says nothing."""
         self.content = READ
-        self.pii = pii if _PII(pii) is None else None
-        self.owner = owner if _OWNER(owner) is None else None
+        pii = pii if _PII(pii) is None else None
+        owner = owner if _OWNER(owner) is None else None
+        self._said = _NOTHING if pii is None and owner is None else (pii, owner)
 
     def list_keys(self) -> "tuple[str, ...]":
         """Return the keys a list may know it by, the surest first."""
