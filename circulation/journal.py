@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from circulation.errors import JournalDamaged, JournalError, JournalFull, JournalMisused
 from circulation.sync.batch import carried_body
@@ -107,11 +107,23 @@ def move_aside(path: Path | str) -> Path:
     return aside
 
 
+class _Standing(NamedTuple):
+    """How the journal stands: its newest epoch, how far it is acked, where it begins and ends."""
+
+    epoch: Epoch
+    acked: int
+    base: tuple[int, bytes]
+    tip: tuple[int, bytes]
+    lineage: str | None
+
+
 class SqliteJournal:
     """The journal port on a station's database.
 
     Methods that write join the caller's transaction when one is open; else each is one of its
-    own. Nothing is cached: what the caller rolls back was never there.
+    own. Within a transaction nothing is cached: what the caller rolls back was never there.
+    Outside, how the journal stands is read once after each change of its one writing connection:
+    it is asked for several times by every message that comes.
     """
 
     def __init__(
@@ -122,6 +134,8 @@ class SqliteJournal:
         first: that epoch itself, for a journal that takes the place of a lost one.
         """
         self._connection = connection
+        self._known: _Standing | None = None
+        self._known_changes = -1
         with self._writing():
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
@@ -131,31 +145,22 @@ class SqliteJournal:
     @property
     def epoch(self) -> Epoch:
         """Return the newest epoch."""
-        n, name, *parent = self._one(
-            "SELECT n, id, parent_n, parent_epoch, parent_seq, parent_hash"
-            " FROM epoch ORDER BY n DESC LIMIT 1"
-        )
-        return Epoch(n, name, None if parent[0] is None else Parent(*parent))
+        return self._standing().epoch
 
     @property
     def last_seq(self) -> int:
         """Return the seq of the newest row, 0 before the first."""
-        seq, _ = self._tip()
-        return seq
+        return self._standing().tip[0]
 
     @property
     def acked(self) -> int:
         """Return up to where the gateway has applied this epoch."""
-        acked: int = self._one("SELECT acked FROM epoch ORDER BY n DESC LIMIT 1")[0]
-        return acked
+        return self._standing().acked
 
     @property
     def lineage(self) -> str | None:
         """Return the gateway's history that `acked` belongs to."""
-        found = self._connection.execute(
-            "SELECT value FROM sync_state WHERE key = 'lineage'"
-        ).fetchone()
-        return None if found is None else str(found[0])
+        return self._standing().lineage
 
     @property
     def has_older(self) -> bool:
@@ -167,11 +172,12 @@ class SqliteJournal:
         """Add a row at the end and return it, on disk once the transaction is."""
         check_size(body)
         with self._writing():
-            seq, prev_hash = self._tip()
+            standing = self._standing()
+            seq, prev_hash = standing.tip
             row = Row(seq + 1, prev_hash, chain_hash(prev_hash, seq + 1, body), body, salt, patron)
             self._connection.execute(
                 "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (self._n, row.seq, _id_of(body), prev_hash, row.hash, body, salt, patron),
+                (standing.epoch.n, row.seq, _id_of(body), prev_hash, row.hash, body, salt, patron),
             )
         return row
 
@@ -192,15 +198,15 @@ class SqliteJournal:
 
     def hash_at(self, seq: int) -> bytes | None:
         """Return the row's hash, or None if it was never there or is gone."""
-        n, name, base_seq, base_hash = self._one(
-            "SELECT n, id, base_seq, base_hash FROM epoch ORDER BY n DESC LIMIT 1"
-        )
+        epoch, _, (base_seq, base_hash), (last_seq, last_hash), _ = self._standing()
         if seq == base_seq:
-            return bytes(base_hash)
+            return base_hash
+        if seq == last_seq:
+            return last_hash
         if seq == 0:
-            return chain_start(name)
+            return chain_start(epoch.id)
         found = self._connection.execute(
-            "SELECT hash FROM journal WHERE epoch_n = ? AND seq = ?", (n, seq)
+            "SELECT hash FROM journal WHERE epoch_n = ? AND seq = ?", (epoch.n, seq)
         ).fetchone()
         return None if found is None else bytes(found[0])
 
@@ -235,7 +241,7 @@ class SqliteJournal:
         with self._writing():
             known = self.hash_at(common_seq)
             if known is None:
-                common_seq, known = self._base()
+                common_seq, known = self._standing().base
             parent = Parent(self._n, self.epoch.id, common_seq, known)
             moved = self._take("epoch_n = ? AND seq > ?", (self._n, common_seq))
             return self._start(Epoch(n, epoch_id, parent), moved)
@@ -256,18 +262,39 @@ class SqliteJournal:
 
     @property
     def _n(self) -> int:
-        n: int = self._one("SELECT max(n) FROM epoch")[0]
+        n: int = self._standing().epoch.n
         return n
 
-    def _base(self) -> tuple[int, bytes]:
-        seq, known = self._one("SELECT base_seq, base_hash FROM epoch ORDER BY n DESC LIMIT 1")
-        return seq, bytes(known)
+    def _standing(self) -> _Standing:
+        """Return how the journal stands, from memory if nothing was written since."""
+        connection = self._connection
+        if connection.in_transaction:
+            return self._read_standing()
+        # A transaction that was rolled back has counted its changes as well.
+        changes = connection.total_changes
+        if self._known is None or changes != self._known_changes:
+            self._known, self._known_changes = self._read_standing(), changes
+        return self._known
 
-    def _tip(self) -> tuple[int, bytes]:
-        found = self._connection.execute(
-            "SELECT seq, hash FROM journal WHERE epoch_n = ? ORDER BY seq DESC LIMIT 1", (self._n,)
+    def _read_standing(self) -> _Standing:
+        n, name, base_seq, base_hash, acked, *parent = self._one(
+            "SELECT n, id, base_seq, base_hash, acked, parent_n, parent_epoch, parent_seq,"
+            " parent_hash FROM epoch ORDER BY n DESC LIMIT 1"
+        )
+        base = (base_seq, bytes(base_hash))
+        tip = self._connection.execute(
+            "SELECT seq, hash FROM journal WHERE epoch_n = ? ORDER BY seq DESC LIMIT 1", (n,)
         ).fetchone()
-        return self._base() if found is None else (found[0], bytes(found[1]))
+        lineage = self._connection.execute(
+            "SELECT value FROM sync_state WHERE key = 'lineage'"
+        ).fetchone()
+        return _Standing(
+            Epoch(n, name, None if parent[0] is None else Parent(*parent)),
+            acked,
+            base,
+            base if tip is None else (tip[0], bytes(tip[1])),
+            None if lineage is None else str(lineage[0]),
+        )
 
     def _take(self, where: str, values: tuple[int, ...]) -> list[Row]:
         # Moved, not copied: the same facts twice in one file would be gathered twice later.
