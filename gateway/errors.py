@@ -3,6 +3,7 @@
 GatewayError
 ├── CatalogueInvalid   a row from outside that cannot be stored as it is (also ValueError)
 ├── LibraryUnknown     no such library in this database (also LookupError)
+├── Fenced             another worker writes for the library now; this one must stop
 ├── StoreUnusable      the database cannot be opened or is of another version
 ├── SnapshotUnknown    no such list, format or version is offered (also LookupError)
 ├── BuildAbandoned     a list was not built to its end because the program stops
@@ -26,6 +27,10 @@ class CatalogueInvalid(GatewayError, ValueError):
 
 class LibraryUnknown(GatewayError, LookupError):
     """The library is not in this database; `lendgate-gateway init` makes one."""
+
+
+class Fenced(GatewayError):
+    """Another worker has taken the library; nothing was written and nothing may be published."""
 
 
 class StoreUnusable(GatewayError):

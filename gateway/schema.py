@@ -12,42 +12,16 @@ Laws of this file:
    ``patron_id``), so that retention can blank it without touching a hash.
 """
 
-from typing import Any
-
 import sqlalchemy as sa
 
-METADATA = sa.MetaData()
+from gateway.columns import DOC, ID, METADATA, MS, STATION, VERSION
+from gateway.columns import count as _count
+from gateway.columns import flag as _flag
+from gateway.columns import key as _key
+from gateway.columns import table as _table
+from gateway.columns import text as _text
 
-ID = sa.String(32)
-STATION = sa.String(32)
-MS = sa.BigInteger
-VERSION = sa.BigInteger
-DOC = sa.JSON(none_as_null=True)
-
-
-def _table(name: str, *parts: Any, rowid: bool = True) -> sa.Table:
-    """Return a table whose first key column is the library."""
-    library = sa.Column("library_id", ID, primary_key=True)
-    return sa.Table(name, METADATA, library, *parts, sqlite_with_rowid=rowid)
-
-
-def _key(name: str, kind: Any = ID) -> sa.Column[Any]:
-    return sa.Column(name, kind, primary_key=True, autoincrement=False)
-
-
-def _flag(name: str) -> sa.Column[Any]:
-    return sa.Column(name, sa.SmallInteger, nullable=False, server_default="0")
-
-
-def _count(name: str, kind: Any = sa.Integer) -> sa.Column[Any]:
-    return sa.Column(name, kind, nullable=False, server_default="0")
-
-
-def _text(name: str, *, required: bool = False) -> sa.Column[Any]:
-    if required:
-        return sa.Column(name, sa.Text, nullable=False, server_default="")
-    return sa.Column(name, sa.Text)
-
+__all__ = ["METADATA"]
 
 # ---------------------------------------------------------------- the library and its stations
 
@@ -59,6 +33,13 @@ LIBRARY = _table(
     _count("published", VERSION),  # every change row up to here has been sent
     _count("head_n", VERSION),  # rises with every head, also over restarts
     _flag("recovered"),  # 0 while stations of an older lineage may still hold what we lost
+)
+
+OWNER = _table(  # which worker writes for the library, if several share a server
+    "owner",
+    sa.Column("worker", sa.String(64), nullable=False),
+    sa.Column("term", sa.BigInteger, nullable=False),  # rises with every change of owner
+    sa.Column("until", MS, nullable=False),  # after which another may take it
 )
 
 FEED = _table(  # one row per kind of list
@@ -153,8 +134,10 @@ sa.Index(
     "fact_clock",
     FACT.c.library_id,
     FACT.c.station,
-    FACT.c.boot,
+    FACT.c.epoch_n,
+    FACT.c.seq,
     sqlite_where=FACT.c.kind == "clock",
+    postgresql_where=FACT.c.kind == "clock",
 )
 
 POSITION = _table(  # every row of every journal, with what became of it

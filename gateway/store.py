@@ -27,6 +27,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from gateway import schema
 from gateway.changes import Changes
 from gateway.errors import LibraryUnknown, StoreUnusable
+from gateway.ownership import Term
 from gateway.shelf import Shelf
 from gateway.sqlite_plans import write_statistics
 from gateway.statements import LIBRARY, SQLITE, Statement, insert_into
@@ -117,6 +118,7 @@ class Store:
         self.url = url
         self.clock = clock
         self.new_id = new_id
+        self.terms: dict[str, Term] = {}  # of the libraries we share with other workers
         self._writer = _engine(url, writing=True)
         self._reader = _engine(url, writing=False)
 
@@ -192,9 +194,16 @@ class Store:
             yield connection
 
     @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection that may write, for what is no library's own."""
+        with self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
     def write(self, library_id: str, *, bulk: bool = False) -> Iterator[Write]:
         """Give the library's write transaction; all of it is committed, or nothing.
 
+        Raises `Fenced` if the library is shared and another worker has taken it.
         ``bulk`` writes no change rows: followers fetch the next snapshot instead, which is
         cheaper than thousands of changes.
         """
@@ -205,16 +214,30 @@ class Store:
                 raise LibraryUnknown(
                     f"library {library_id!r}: not in {self.url}; run `lendgate-gateway init` first"
                 )
+            term = self.terms.get(library_id)
+            if term is not None:
+                term.check(connection)
             write = Write(connection, library_id, library.lineage, now_ms)
             write.version = library.version + 1
             yield write
             write.changes.flush(write, bulk=bulk)
 
 
+def _server_engine(url: str, *, writing: bool) -> sa.Engine:
+    """Return an engine of a server, whose readers see one moment and cannot write.
+
+    A writer sees what was committed before it got the lock, so it need not see one moment.
+    """
+    if writing:
+        return sa.create_engine(url, pool_pre_ping=True)
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return sa.create_engine(url, pool_pre_ping=True, execution_options=options)
+
+
 def _engine(url: str, *, writing: bool) -> sa.Engine:
     """Return an engine whose transactions begin as law 1 says."""
-    if not url.startswith("sqlite"):
-        return sa.create_engine(url)
+    if not url.startswith(SQLITE):
+        return _server_engine(url, writing=writing)
     engine = sa.create_engine(url)
 
     def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:
