@@ -47,6 +47,7 @@ from gateway.ages import Ages
 from gateway.alarms import Alarms
 from gateway.announced import Announced, tell_loss
 from gateway.contacts import Contacts, Rows
+from gateway.credit import Credits
 from gateway.ingest import Answer, Batch, Ingest
 from gateway.marks import Marks
 from gateway.offering import Offering
@@ -58,7 +59,6 @@ from gateway.snapshots import Snapshots
 from gateway.store import Store
 from gateway.updates import Updates
 
-CREDIT = 4  # batches a station may have under way: the next is here when this one is committed
 SETTLED_MS = 5_000  # after an ack in a new lineage a depth of 0 means that all is here
 _log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Hub:
         self.snapshots = snapshots
         self.seals = Seals(self.contacts, key=key)
         self.boot = boot
+        self.credits = Credits()
         self._beat = HeadBeat()
         self._nacks = NackLimiter()
         self._announced = Announced()
@@ -140,13 +141,20 @@ class Hub:
         self.contacts.save(now_ms)
         return sends
 
-    def tick(self, now_ms: int) -> list[Send]:
-        """Return what is due by time: the head, and how far each site is applied."""
+    def tick(self, now_ms: int, *, is_behind: bool = False) -> list[Send]:
+        """Return what is due by time: the head, how far each site is applied, a late credit.
+
+        Answers of many messages too, unless the link is behind already.
+        """
         self.contacts.save(now_ms)
         sends = self.offering.tick(now_ms)
         if self._beat.tick(now_ms):
             sends.append(self.outbox.head(now_ms))
             self._moved_sites |= set(self._sites())
+        for station in self.credits.fed():
+            sends += self._tell_mark(station, now_ms)
+        for station, reply in () if is_behind else self.requests.answers(now_ms):
+            sends.append(Send(self.topics.reply(station), reply))
         return sends
 
     def applied(self) -> list[Send]:
@@ -238,7 +246,9 @@ class Hub:
             elif isinstance(verdict, ForkFound):
                 sends.append(self._fork(station, status.epoch, n, verdict))
             elif isinstance(verdict, Hello):
-                sends.append(self._ack(station, status.epoch, verdict.hw, verdict.hash, now_ms))
+                told = (status.epoch, verdict.hw, verdict.hash)
+                with self.store.read() as connection:
+                    sends.append(self._ack(connection, station, told, now_ms))
         return sends
 
     def _journal(self, address: Address, heard: Heard, now_ms: int) -> Batch:
@@ -261,22 +271,24 @@ class Hub:
                 self._reply(one.station, Nack(one.message.epoch, one.message.seq0 - 1, "busy"))
                 for one in batches
             ]
-        sends: dict[tuple[str, str], Send] = {}
+        told: dict[tuple[str, str], Answer] = {}
         for answer in answers:
             if answer.rows:
                 self.contacts.applied(answer.station, answer.hw, now_ms)
                 self._moved_sites.update(filter(None, [self.contacts.sites.get(answer.station)]))
-            send = self._answer(answer, now_ms)
-            if send is not None:  # of several acks to one station only the last says anything
-                kind = type(answer.verdict).__name__
-                sends.pop((answer.station, kind), None)
-                sends[answer.station, kind] = send
-        return list(sends.values())
+            # Of several acks to one station only the last says anything.
+            kind = type(answer.verdict).__name__
+            told.pop((answer.station, kind), None)
+            told[answer.station, kind] = answer
+        with self.store.read() as connection:
+            sends = [self._answer(connection, answer, now_ms) for answer in told.values()]
+        return [send for send in sends if send is not None]
 
-    def _answer(self, answer: Answer, now_ms: int) -> Send | None:
+    def _answer(self, connection: sa.Connection, answer: Answer, now_ms: int) -> Send | None:
         verdict, station = answer.verdict, answer.station
         if isinstance(verdict, Accept | Duplicate):
-            return self._ack(station, answer.epoch, answer.hw, answer.tip, now_ms)
+            mark = (answer.epoch, answer.hw, answer.tip)
+            return self._ack(connection, station, mark, now_ms)
         if isinstance(verdict, ForkFound):
             return self._fork(station, answer.epoch, answer.n, verdict)
         if not self._nacks.allows(station, answer.epoch, answer.hw, now_ms):
@@ -284,14 +296,17 @@ class Hub:
         why = "gap" if isinstance(verdict, Gap) else "invalid"
         return self._reply(station, Nack(answer.epoch, answer.hw, why))
 
-    def _ack(self, station: str, epoch: str, hw: int, tip: bytes, now_ms: int) -> Send:
-        with self.store.read() as connection:
-            lineage = history.current(connection, self.library_id)
-            keep = keep_from(connection, self.library_id, station, epoch, hw)
+    def _ack(
+        self, connection: sa.Connection, station: str, mark: tuple[str, int, bytes], now_ms: int
+    ) -> Send:
+        """Return how far a station is applied. mark: epoch, the last row compared, its hash."""
+        epoch, hw, tip = mark
+        lineage = history.current(connection, self.library_id)
+        keep = keep_from(connection, self.library_id, station, epoch, hw)
         if self._told.get(station, ("", 0))[0] != lineage:
             self._told[station] = (lineage, now_ms)
-        ack = Ack(epoch, hw, tip.hex(), lineage, CREDIT, keep, now_ms)
-        return self._reply(station, ack)
+        credit = self.credits.grant(station, now_ms)
+        return self._reply(station, Ack(epoch, hw, tip.hex(), lineage, credit, keep, now_ms))
 
     def _fork(self, station: str, epoch: str, n: int, fork: ForkFound) -> Send:
         self.contacts.note("forked", station, common=fork.common)
@@ -306,6 +321,9 @@ class Hub:
         topic = self.topics.reply(address.station)
         if request.kind == names.FIRMWARE:
             return [Send(topic, reply) for reply in self.offering.answer(request)]
+        if request.op == "since":
+            self.requests.ask(address.station, request)
+            return []
         return [Send(topic, reply) for reply in self.requests.answer(request, now_ms)]
 
     def _tell_mark(self, station: str, now_ms: int) -> list[Send]:
@@ -320,8 +338,8 @@ class Hub:
             if said is None:
                 return []
             mark = marks.mark(station, *said)
-            tip = mark.hash_at(mark.hw)
-        return [self._ack(station, said[0], mark.hw, tip or history.start_of(said[0]), now_ms)]
+            tip = mark.hash_at(mark.hw) or history.start_of(said[0])
+            return [self._ack(connection, station, (said[0], mark.hw, tip), now_ms)]
 
     def _on_telemetry(self, address: Address, heard: Heard, now_ms: int) -> list[Send]:
         telemetry = decode(Telemetry, heard.payload)

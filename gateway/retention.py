@@ -16,24 +16,26 @@ from gateway import schema
 from gateway.docs import chunks
 from gateway.policies import newest_policy
 from gateway.review import is_open
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store, Write
 from gateway.views import LAST_INSTANT, instant
 
 DAY_MS = 24 * 3600 * 1000
 KEEP_DAYS = 30  # a station keeps what it sent for as long as our oldest useful backup
 LOANS_PER_PAGE = 500
+_STATION = schema.STATION_TABLE
+_KEPT = Statement(
+    sa.select(_STATION.c.epoch_id, _STATION.c.keep_from).where(
+        _STATION.c.library_id == LIBRARY, _STATION.c.station == sa.bindparam("name")
+    )
+)
 
 
 def keep_from(
     connection: sa.Connection, library_id: str, station: str, epoch: str, hw: int
 ) -> int:
     """Return the first row a station must keep: those of the last days, for an old backup."""
-    row = connection.execute(
-        sa.select(schema.STATION_TABLE).where(
-            schema.STATION_TABLE.c.library_id == library_id,
-            schema.STATION_TABLE.c.station == station,
-        )
-    ).first()
+    row = _KEPT.first(connection, library_id=library_id, name=station)
     if row is None or row.epoch_id != epoch:
         return 1
     return int(min(row.keep_from, hw + 1))

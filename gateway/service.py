@@ -64,6 +64,7 @@ class Service:
         self.dropped = 0
         self._beat = beat
         self._inbox: queue.Queue[LinkEvent | Future[None]] = queue.Queue(INBOX_MAX)
+        hub.credits.waiting = self._inbox.qsize
         self._unsent: deque[Send] = deque(maxlen=UNSENT_MAX)
         self._stopping = threading.Event()
         self._link: Publishes | None = None
@@ -181,7 +182,7 @@ class Service:
             offered = self.hub.snapshots.all_offered()
             self._publish(self.hub.outbox.pointer(snapshot) for snapshot in offered)
         sent = self.hub.outbox.send_changes(self._hand_over)
-        self._publish(self.hub.tick(now_ms))
+        self._publish(self.hub.tick(now_ms, is_behind=bool(self._unsent)))
         self._publish(self.hub.applied())
         self._flush()
         if heard or sent or asked:

@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from circulation.wire.messages import Ack, GatewayStatus, decode, decode_reply, encode
 from circulation.wire.topics import Topics
-from gateway.hub import CREDIT
+from gateway.credit import CREDIT_MAX
 from sim.errors import SimError
 from sim.http import HttpFailed, get_json
 from sim.measure.broker import HOST, mosquitto
@@ -168,7 +168,7 @@ def _send_all(port: int, uploads: dict[str, Upload]) -> Stopwatch:
 def _bare(port: int, uploads: dict[str, Upload]) -> Stopwatch:
     """Send the same messages to a client that only counts them."""
     payloads = [(one.topic, payload) for one in uploads.values() for _, payload in one.messages]
-    under_way = threading.Semaphore(CREDIT * len(uploads))
+    under_way = threading.Semaphore(CREDIT_MAX * len(uploads))
     arrived = threading.Semaphore(0)
 
     def on_message(*_: object) -> None:
