@@ -23,7 +23,8 @@ REST := tests $(addprefix --ignore=,$(UNIT) $(SITES) $(BROWSER))
 SYSTEM_PROGRAMS := mosquitto chromium openssl
 # What drives the browser is a Node that needs libatomic, which neither wheel nor Chromium brings.
 # Slips in Chinese are drawn with a font.
-SYSTEM_PACKAGES := $(SYSTEM_PROGRAMS) libatomic1 fonts-wqy-microhei
+# Debian keeps the programs of PostgreSQL out of the path; the tests start one of their own.
+SYSTEM_PACKAGES := $(SYSTEM_PROGRAMS) postgresql libatomic1 fonts-wqy-microhei
 APT := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 .PHONY: help
@@ -95,7 +96,7 @@ format: $(READY)  ## put every file in the one format
 	$(BIN)/ruff check --fix .
 
 .PHONY: system
-system:  ## install Mosquitto, Chromium, openssl and a font, which some tests need
+system:  ## install Mosquitto, Chromium, PostgreSQL and what else some tests need
 	@$(APT) update
 	vm=$$(test -x $(BIN)/micropython || apt-cache pkgnames micropython | grep -x micropython || true)
 	$(APT) install --yes --no-install-recommends $(SYSTEM_PACKAGES) $$vm
@@ -110,6 +111,7 @@ system-for-tests:
 	done
 	# Where pip has no wheel of it, Debian 13 and later have a package.
 	test -x $(BIN)/micropython || command -v micropython >/dev/null || missing="$$missing micropython"
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"
 	ldconfig -p | grep libatomic.so.1 >/dev/null || missing="$$missing libatomic1"
 	test -e /usr/share/fonts/truetype/wqy/wqy-microhei.ttc || missing="$$missing fonts-wqy-microhei"
 	if [ -z "$$missing" ]; then exit 0; fi

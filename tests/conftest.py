@@ -3,6 +3,7 @@
 In continuous integration nothing may be skipped: there a skipped test is a failure.
 """
 
+import glob
 import os
 import random
 import shutil
@@ -14,10 +15,11 @@ LEFT_OUT = pytest.StashKey[list[str]]()
 
 
 def program_path(program: str) -> str | None:
-    """Return where the program is: daemons lie outside the path of an ordinary user, and what pip
-    installed lies beside Python."""
+    """Return where the program is: daemons lie outside the path of an ordinary user, Debian's
+    PostgreSQL in a folder of its version, and what pip installed beside Python."""
     beside = os.path.dirname(sys.executable)
-    places = [os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", beside]
+    servers = glob.glob("/usr/lib/postgresql/*/bin")
+    places = [os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", *servers, beside]
     return shutil.which(program, path=":".join(places))
 
 

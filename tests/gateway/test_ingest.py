@@ -234,18 +234,36 @@ def test_a_patron_that_does_not_make_the_hash_is_parked(ingest, kiosk, desk, boo
     assert desk.item("1001")["state"] == "available"
 
 
-def test_a_set_whose_sql_fails_parks_only_the_offender(store, ingest, desk, books):
+@pytest.fixture
+def brittle(store):
+    """A way to make the database refuse one fact, until the test is over."""
+    words = {
+        "sqlite": (
+            "CREATE TRIGGER brittle BEFORE INSERT ON fact "
+            "WHEN NEW.id = '{}' BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "DROP TRIGGER brittle",
+        ),
+        "postgresql": (
+            "ALTER TABLE fact ADD CONSTRAINT brittle CHECK (id <> '{}')",
+            "ALTER TABLE fact DROP CONSTRAINT brittle",
+        ),
+    }
+
+    def run(nth, fact_id=""):
+        with store.transaction() as connection:
+            statement = words[connection.dialect.name][nth].format(fact_id)
+            connection.exec_driver_sql(statement)
+
+    yield lambda fact_id: run(0, fact_id)
+    run(1)
+
+
+def test_a_set_whose_sql_fails_parks_only_the_offender(store, brittle, ingest, desk, books):
     """A failing set is halved until the offender stands alone; everybody else is applied."""
     kiosk, other = Station("kiosk-1"), Station("kiosk-2")
     ids = [kiosk.write("seen", item=books["1001"]) for _ in range(9)]
     other.write("seen", item=books["1002"])
-    with store.write(LIBRARY) as write:
-        write.execute(
-            sa.text(
-                "CREATE TRIGGER brittle BEFORE INSERT ON fact "
-                f"WHEN NEW.id = '{ids[5]}' BEGIN SELECT RAISE(ABORT, 'no'); END"
-            )
-        )
+    brittle(ids[5])
 
     answers = ingest.take([other.batch(), kiosk.batch()])
 

@@ -21,6 +21,7 @@ def statements():
                 yield pytest.param(found, id=f"{part}.{name}")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("statement", list(statements()))
 def test_a_statement_looks_up_what_it_names(store, statement):
     """A library of a million items costs a fact no more than one of a hundred."""
