@@ -315,6 +315,11 @@ class FlashFile:
         buffer[: len(found)] = found
         return len(found)
 
+    def readline(self, count: int) -> bytes:
+        """Return the bytes up to the next line feed and with it, at most so many."""
+        end = bytes(self._bytes).find(b"\n", self._place) + 1
+        return self.read(count if not end else min(count, end - self._place))
+
     def write(self, content: "Any") -> int:
         """Write there; return the number of bytes. Raise OSError if the disk is full."""
         self._check(self._may_write)
