@@ -119,6 +119,11 @@ class FleetGate(Station):
             self.courier.hand_over(face, now_ms)
         self.courier.step(0)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether facts wait to be sent."""
+        return self._journal.last_seq != self._journal.acked
+
     def has_lists(self, versions: dict[str, int]) -> bool:
         """Whether the machine's list is of this version."""
         held = self.machine.holdings.list

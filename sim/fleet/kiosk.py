@@ -158,7 +158,7 @@ class FleetKiosk(Station):
             return
         self._doing: tuple[str, Book, str] = (act, book, "")
         if self.run(lambda: self._guarded(act, book, do)):
-            self._tick_at(0)
+            self.tick_now()
         else:
             self._interrupted(act, book)
 
@@ -302,7 +302,7 @@ class FleetKiosk(Station):
     def _fetch(self, pointer: Any, run: int) -> None:
         if run == self._run and self.powered:
             self.run(lambda: self._take_list(pointer))
-            self._tick_at(0)
+            self.tick_now()
 
     def _take_list(self, pointer: Any) -> None:
         engine = self._engine
@@ -327,6 +327,11 @@ class FleetKiosk(Station):
             health={"disk": "full"} if self.card.is_full else {},
             overlay=None,
         )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether facts wait to be sent."""
+        return self._engine.uplink.waiting > 0
 
     def has_lists(self, versions: dict[str, int]) -> bool:
         """Whether its lists are of these versions."""

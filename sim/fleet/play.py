@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from functools import partial
 
@@ -23,11 +24,15 @@ def play(plan: Plan) -> Outcome:
     """Play a plan and return what it left behind."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # every fault is said in the log; the events tell it all
+    collects = gc.isenabled()
+    gc.disable()  # a run makes few cycles, and looking for them takes a tenth of its time
     try:
         with Fleet(plan) as fleet:
             return _play(fleet)
     finally:
         logging.disable(level)
+        if collects:
+            gc.enable()
 
 
 def _play(fleet: Fleet) -> Outcome:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sim.fleet.world import Fleet
 
 BUSY_MS = 1_000
-QUIET_MS = 5_000
+QUIET_MS = 7_500
 AFTER_PUBLISH, NOW = "after_publish", "now"
 
 
@@ -82,6 +82,11 @@ class Station:
         """The journal of the running program."""
         raise NotImplementedError
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has something to send, so that its time must pass in small steps."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------------- power and card
 
     def power_on(self) -> None:
@@ -101,7 +106,7 @@ class Station:
         self.fleet.note(self.label, "started", "power")
         assert self.link is not None
         self.link.start()
-        self._tick_at(BUSY_MS)
+        self._tick_within(BUSY_MS)
 
     def power_off(self, why: str) -> None:
         """Let nothing of the program survive but its files."""
@@ -195,22 +200,32 @@ class Station:
 
     def deliver(self, event: LinkEvent) -> None:
         """Take an event of the link."""
-        if self.powered and self.run(lambda: self.handle(event)):
-            self._tick_at(BUSY_MS)
+        if self.powered and self.run(lambda: self.handle(event)) and self.is_busy:
+            self._tick_within(BUSY_MS)
 
-    def _tick_at(self, delay_ms: int) -> None:
+    def tick_now(self) -> None:
+        """Let the program's time pass at once: somebody has just done something."""
+        self._tick_within(0)
+
+    def _tick_within(self, period_ms: int) -> None:
+        """Tick at the next instant of a grid, unless that is planned.
+
+        All stations tick on one grid, as the gateway's turns are coarse too: what they say then
+        is taken together, which costs a run half of its time and hides no order of events.
+        """
         now_ms = self.fleet.timeline.now_ms
-        if now_ms < self._tick_ms <= now_ms + delay_ms:
+        due_ms = now_ms if period_ms == 0 else (now_ms // period_ms + 1) * period_ms
+        if now_ms < self._tick_ms <= due_ms:
             return
-        self._tick_ms = now_ms + delay_ms
-        run, due_ms = self._run, self._tick_ms
+        self._tick_ms = due_ms
+        run = self._run
         self.fleet.timeline.at(due_ms, lambda: self._tick(run, due_ms))
 
     def _tick(self, run: int, due_ms: int) -> None:
         if run != self._run or due_ms != self._tick_ms or not self.powered:
             return
         if self.run(self.work):
-            self._tick_at(QUIET_MS)
+            self._tick_within(BUSY_MS if self.is_busy else QUIET_MS)
 
     # -------------------------------------------------------------------- its journal
 
@@ -243,7 +258,7 @@ class Station:
         if self.powered:
             body = poison(what, self.new_id(), self.clock.now_ms())
             if self.run(lambda: self._append(body)):
-                self._tick_at(0)
+                self.tick_now()
 
     def write_as_old_version(self) -> None:
         """Write a fact of a kind, and with fields, that this version does not know."""
