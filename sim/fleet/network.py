@@ -194,6 +194,7 @@ class FleetLink:
         self._is_running = False
         self.session: Session | None = None
         wire.on_cut.append(self._watch)
+        wire.on_mended.append(self._find_reset)
 
     @property
     def up(self) -> bool:
@@ -219,6 +220,7 @@ class FleetLink:
         self._is_running = False
         self._run += 1
         self.wire.on_cut.remove(self._watch)
+        self.wire.on_mended.remove(self._find_reset)
         session, self.session = self.session, None
         if session is not None:
             session.abandoned()
@@ -305,3 +307,8 @@ class FleetLink:
     def _miss(self, session: Session) -> None:
         if self.session is session and self.wire.is_cut:
             self.end("keepalive timeout")
+
+    def _find_reset(self) -> None:
+        """The wire is whole again: a broker that gave up meanwhile refuses the old connection."""
+        if self.session is not None and not self.session.is_alive:
+            self.end("the broker knows nothing of this connection")
