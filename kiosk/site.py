@@ -2,6 +2,9 @@
 
 Every message carries a mac made with the site's key; one without a right mac is counted and
 dropped. Nothing here names a reader.
+
+A link has room for some messages only and says so. A gate that asks is told of hundreds of loans,
+and the newest, which it needs first, come last: what finds no room waits here and goes next.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ class SiteVoice:
     alarm: AlarmShown | None = None
     _answered_ms: dict[str, int] = field(default_factory=dict)
     _asked: dict[str, SiteAsk] = field(default_factory=dict)
+    _untold: dict[str, SiteLoan] = field(default_factory=dict)
 
     def announce(self, draft: Draft, news: News, seq: int) -> None:
         """Tell the gates of the site what a fact just committed means for its tags."""
@@ -125,7 +129,8 @@ class SiteVoice:
             self._answer(message, known)
 
     def tick(self, now_ms: int) -> None:
-        """Answer who had to wait, and let an alarm that was read go from the screen."""
+        """Go on telling, answer who had to wait, and let an alarm that was read go."""
+        self._tell_untold()
         self._answer_asks(now_ms)
         if self.alarm is not None and now_ms >= self.alarm.until_ms:
             self.alarm = None
@@ -195,15 +200,30 @@ class SiteVoice:
         )  # fmt: skip
 
     def _send_loan(self, message: SiteLoan) -> None:
-        self._send(self.topics.site_loan(self.place.site), message)
+        """Tell it behind what waits already; a later word on the same fact takes its place."""
+        self._untold.pop(message.fact, None)
+        self._untold[message.fact] = message
+        if len(self._untold) > REPUBLISH_MAX:
+            del self._untold[next(iter(self._untold))]
+        self._tell_untold()
 
-    def _send(self, topic: str, message: SiteLoan | SiteAsk | SiteAlarm) -> None:
+    def _tell_untold(self) -> None:
+        """Tell what waits, the oldest first, for as long as the link takes it."""
+        topic = self.topics.site_loan(self.place.site)
+        while self._untold:
+            fact = next(iter(self._untold))
+            if not self._send(topic, self._untold[fact]):
+                return
+            del self._untold[fact]
+
+    def _send(self, topic: str, message: SiteLoan | SiteAsk | SiteAlarm) -> bool:
+        """Publish it; return False if the link has no room for it now."""
         try:
             payload = encode(sealed(message, self.key))
         except WireError:
             _log.exception("site: a message of ours is not sendable")
-            return
-        self.publish(topic, payload)
+            return True
+        return self.publish(topic, payload)
 
 
 _EVERYTHING_COVERED = 1 << 62

@@ -171,17 +171,20 @@ def pointer(kind, version, *, lineage=LINEAGE, size=1, sha256="0" * 64):
 
 
 class FakeLink:
-    """A link that keeps what was published; `up` False takes nothing."""
+    """A link that keeps what was published; `up` False takes nothing, and `room` so much more."""
 
     def __init__(self):
         self.up = False
+        self.room = 1_000_000
         self.sent = []
         self.reconnects = []
 
     def publish(self, topic, payload, *, qos=1, retained=False):
-        if self.up:
-            self.sent.append((topic, payload))
-        return self.up
+        if not self.up or not self.room:
+            return False
+        self.room -= 1
+        self.sent.append((topic, payload))
+        return True
 
     def reconnect(self, why=""):
         self.reconnects.append(why)

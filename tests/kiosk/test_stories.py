@@ -272,6 +272,23 @@ def test_a_gate_that_asks_again_at_once_is_answered_a_second_later(kiosk):
     assert [told.item for told in kiosk.site_loans()] == [GOOSE, GOOSE]
 
 
+def test_loans_that_find_no_room_on_the_link_are_told_as_soon_as_there_is(kiosk):
+    """A gate asked for much: the newest loans come last, and its next reader has one of them."""
+    kiosk.connect()
+    for item in (GOOSE, MOMO):
+        lend(kiosk, item).run(3_000)
+    kiosk.link.sent.clear()
+    kiosk.link.room = 1
+    ask = sealed(SiteAsk("gate-1", "may_leave", LINEAGE, 7, ""), KEY)
+    kiosk.hear(kiosk.topics.site_ask("main"), ask)
+    assert [told.item for told in kiosk.site_loans()] == [GOOSE]
+
+    kiosk.link.room = 10
+    kiosk.run(100)
+
+    assert [told.item for told in kiosk.site_loans()] == [GOOSE, MOMO]
+
+
 def test_an_alarm_is_answered_with_title_and_shelf_mark(kiosk):
     """Story 21: the guard at night reads the title on the kiosk and at the gate."""
     kiosk.connect()
