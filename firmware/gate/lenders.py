@@ -17,6 +17,7 @@ class Lenders:
         self._heard_ms: dict[str, int | None] = {}
         self._missed_ms: dict[str, int] = {}  # never heard, and looked for since
         self._too_many = False
+        self._spoke: set[str] | None = None  # since the link came up; None: it never did
         for station in stations:
             self.know(station)
 
@@ -29,11 +30,23 @@ class Lenders:
             return
         self._heard_ms[station] = None
 
-    def hear(self, station: str, now_ms: int) -> None:
-        """Take that this station spoke just now."""
+    def hear(self, station: str, now_ms: int) -> bool:
+        """Take that this station spoke just now; return whether it is its first word.
+
+        The first since the link came up: what we said before, it may not have been there to hear.
+        """
         self.know(station)
-        if station in self._heard_ms:
-            self._heard_ms[station] = now_ms
+        if station not in self._heard_ms:
+            return False
+        self._heard_ms[station] = now_ms
+        if self._spoke is None or station in self._spoke:
+            return False
+        self._spoke.add(station)
+        return True
+
+    def link_up(self) -> None:
+        """From now on each station's first word counts again."""
+        self._spoke = set()
 
     def all_heard(self, now_ms: int) -> bool:
         """Return whether none may have lent something unheard."""

@@ -213,10 +213,12 @@ class GateMachine:
         return []
 
     def _lender_heard(self, event: events.LenderHeard, now_ms: int) -> "list[Any]":
-        self._lenders.hear(event.station, now_ms)
-        return []
+        # A kiosk that came to the broker after us did not hear us ask, and tells by itself only
+        # what no list has; ours may be an old one.
+        return self._ask() if self._lenders.hear(event.station, now_ms) else []
 
     def _link_up(self, event: events.LinkUp, now_ms: int) -> "list[Any]":
+        self._lenders.link_up()
         return self._ask()
 
     def _link_down(self, event: events.LinkDown, now_ms: int) -> "list[Any]":

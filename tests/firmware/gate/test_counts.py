@@ -62,6 +62,21 @@ def test_a_gate_that_has_just_started_misses_nobody_yet():
     assert lenders.overdue(120_001) == ["kiosk-1", "kiosk-2"]
 
 
+def test_a_lenders_first_word_counts_anew_whenever_the_link_comes_up():
+    """Before the link was up there was nobody to ask; beyond the limit nobody is remembered."""
+    lenders = Lenders(["kiosk-1"])
+    assert not lenders.hear("kiosk-1", 1)
+
+    lenders.link_up()
+    assert [lenders.hear("kiosk-1", at_ms) for at_ms in (2, 3)] == [True, False]
+    lenders.link_up()
+    assert lenders.hear("kiosk-1", 4)
+
+    for number in range(LENDERS_MAX):
+        lenders.know(f"kiosk-{number}")
+    assert not lenders.hear("one-more", 5)
+
+
 def test_more_lenders_than_can_be_watched_are_never_sure():
     """Beyond the limit a station cannot be watched, so nothing is sure any more."""
     lenders = Lenders([f"kiosk-{number}" for number in range(LENDERS_MAX)])
