@@ -16,6 +16,7 @@ from circulation.config import read_config
 from circulation.errors import CirculationError
 from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
+from gateway.recovery_commands import COMMANDS as RECOVERY
 from gateway.update_commands import COMMANDS as UPDATE_COMMANDS
 
 CONFIG_OPTION = click.option(
@@ -112,10 +113,11 @@ def broker(host: str, port: int) -> None:
 @main.command()
 @CONFIG_OPTION
 def restored(config_path: Path) -> None:
-    """Say that the database comes from a backup.
+    """Say that the database comes from a backup; `restore` has done so itself.
 
-    Run this once after putting a backup in place and before `run`: the gateway then takes a
-    new lineage, and every station sends again what the backup lacks.
+    Run this once after putting a backup in place by other means (PostgreSQL's pg_restore, a
+    copied file) and before `run`: the gateway then takes a new lineage, and every station sends
+    again what the backup lacks.
     """
     from gateway import lineage
     from gateway.app import prepare, read_settings
@@ -152,7 +154,7 @@ def status(config_path: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-for command in (*COMMANDS, *UPDATE_COMMANDS):
+for command in (*COMMANDS, *RECOVERY, *UPDATE_COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -75,6 +75,16 @@ class Settings:
         """Where the desk's own journal lies."""
         return self.database.parent / f"{self.database.stem}-desk.db"
 
+    @property
+    def edits(self) -> Path:
+        """Where edits that are no facts are noted, for the day a backup is restored."""
+        return self.database.parent / f"{self.database.stem}-edits.jsonl"
+
+    @property
+    def koc(self) -> Path:
+        """Where is noted what was handed to Koha already."""
+        return self.database.parent / f"{self.database.stem}-koc.jsonl"
+
 
 def read_settings(config: Section, folder: Path) -> Settings:
     """Read and check every option; raise `ConfigInvalid`.

@@ -10,15 +10,20 @@ import sqlalchemy as sa
 
 from circulation.wire.chain import chain_start
 from gateway import diary, schema
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store
 
+BEGUN = "lineage"  # the diary's code, whose entries are never let go of
 REMEMBERED_MS = 7 * 24 * 3600 * 1000  # a station silent for longer is not waited for
+
+_LINEAGE = Statement(
+    sa.select(schema.LIBRARY.c.lineage).where(schema.LIBRARY.c.library_id == LIBRARY)
+)
 
 
 def current(connection: sa.Connection, library_id: str) -> str:
     """Return the lineage of a library."""
-    query = sa.select(schema.LIBRARY.c.lineage).where(schema.LIBRARY.c.library_id == library_id)
-    return str(connection.execute(query).scalar_one())
+    return str(_LINEAGE.value(connection, library_id=library_id))
 
 
 def rotate(store: Store, library_id: str, why: str) -> str:
@@ -26,7 +31,13 @@ def rotate(store: Store, library_id: str, why: str) -> str:
     lineage = store.new_id()
     with store.write(library_id) as write:
         write.execute(write.update(schema.LIBRARY).values(lineage=lineage, recovered=0))
-        diary.note(write, "lineage", why=why)
+        table = schema.STATION_TABLE
+        newest = write.execute(
+            sa.select(sa.func.max(table.c.last_contact_at)).where(table.c.library_id == library_id)
+        ).scalar()
+        # A backup may be a month old: who was heard shortly before it was made is waited for.
+        heard_after = (newest or write.now_ms) - REMEMBERED_MS
+        diary.note(write, BEGUN, why=why, heard_after=heard_after)
     return lineage
 
 
@@ -40,13 +51,14 @@ def settle(store: Store, library_id: str) -> bool:
         if library.recovered:
             return False
         table = schema.STATION_TABLE
+        heard_after = _waited_for(connection, library_id, now_ms)
         behind = (
             sa.select(sa.func.count())
             .select_from(table)
             .where(
                 table.c.library_id == library_id,
                 table.c.role != "desk",
-                table.c.last_contact_at > now_ms - REMEMBERED_MS,
+                table.c.last_contact_at > heard_after,
                 sa.or_(
                     table.c.lineage.is_(None),
                     table.c.lineage != library.lineage,
@@ -60,6 +72,22 @@ def settle(store: Store, library_id: str) -> bool:
         write.execute(write.update(schema.LIBRARY).values(recovered=1))
         diary.note(write, "recovered")
     return True
+
+
+def _waited_for(connection: sa.Connection, library_id: str, now_ms: int) -> int:
+    """Return since when a station must have been heard to be waited for."""
+    table = schema.EVENT
+    query = (
+        sa.select(table.c.at_ms, table.c.detail)
+        .where(table.c.library_id == library_id, table.c.code == BEGUN)
+        .order_by(table.c.n.desc())
+        .limit(1)
+    )
+    begun = connection.execute(query).first()
+    usual = now_ms - REMEMBERED_MS
+    if begun is None or begun.at_ms < usual:
+        return usual
+    return min(usual, int((begun.detail or {}).get("heard_after", usual)))
 
 
 def start_of(epoch: str) -> bytes:

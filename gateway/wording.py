@@ -99,6 +99,7 @@ RULES = {
     "unsecured_full": "So many books have a tag that opens the gates that the gates forget the"
     " oldest of them. Look at the pads: returned books' tags are not being switched.",
     "facts_lost": "A station lost facts that nobody else has.",
+    "edit_missing": "A backup was restored that does not have this edit. Do it again.",
 }
 
 EVENTS = {
@@ -113,6 +114,8 @@ EVENTS = {
     "alarm": "alarm at {station}: {what}",
     "unsealed": "{station} sends messages without the library's key; nobody acts on them",
     "lineage": "the gateway starts a new history; stations send again",
+    "restored": "a backup was restored; {edits} edits since it was made are to be done again",
+    "imported": "{station}: {applied} facts came on a stick ({file})",
     "recovered": "every station has sent again what an older history may have lacked",
     "snapshot": "a new list of {kind} is ready (version {version})",
     "update_offered": "version {version} is offered to gates on {board}",
@@ -156,6 +159,25 @@ def rule(code: str) -> str:
     if reason is not None:
         return f"Lent although the rules say: “{say(reason, 'en').what}”"
     return code.replace("_", " ")
+
+
+def entry(row: Doc) -> str:
+    """Return why an entry waits for staff, with what it counts or names.
+
+    >>> entry({"rule": "facts_lost", "detail": {"first": 101, "last": 115}})
+    'A station lost facts that nobody else has: 15 of them, numbers 101 to 115.'
+    >>> entry({"rule": "edit_missing", "detail": {"what": "import-items new.csv", "at": 0}})
+    'A backup was restored that does not have this edit. Do it again: import-items new.csv.'
+    """
+    text, detail = rule(row["rule"]), row.get("detail")
+    if not isinstance(detail, dict):
+        return text
+    first, last = detail.get("first"), detail.get("last")
+    if row["rule"] == "facts_lost" and isinstance(first, int) and isinstance(last, int):
+        return f"{text.rstrip('.')}: {last - first + 1} of them, numbers {first} to {last}."
+    if row["rule"] == "edit_missing" and detail.get("what"):
+        return f"{text.rstrip('.')}: {detail['what']}."
+    return text
 
 
 def ending(entry: Doc, now_ms: int) -> str:

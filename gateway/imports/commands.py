@@ -12,6 +12,7 @@ import click
 from circulation.barcodes import Barcodes
 from circulation.config import read_config
 from circulation.patrons import card_key
+from gateway.edits import note_edit, told
 from gateway.imports.apply import Importer
 from gateway.imports.items_csv import read_items
 from gateway.imports.labels import LabelMaker
@@ -182,6 +183,7 @@ def import_policy(file: Path, config_path: Path) -> None:
     try:
         with store.write(library) as write:
             policy = save_policy(write, document)
+        note_edit(_edits(config_path), store, library, f"import-policy {file.name}")
     finally:
         store.close()
     click.echo(f"{library}: {len(policy.versions)} version(s) of the rules are set")
@@ -195,6 +197,12 @@ def _opened(config_path: Path) -> tuple[Store, str]:
 
     settings = read_settings(read_config(config_path), config_path.parent)
     return prepare(settings), settings.library
+
+
+def _edits(config_path: Path) -> Path:
+    from gateway.app import read_settings
+
+    return read_settings(read_config(config_path), config_path.parent).edits
 
 
 def _barcodes(store: Store, library: str, site: str) -> Barcodes:
@@ -215,6 +223,10 @@ def _run(
         with click.progressbar(length=rows, label=file.name, show_pos=True) as bar:
             report = do(store, library, bar.update)
             bar.update(max(0, rows - bar.pos))
+        done = told({"created": report.created, "updated": report.updated})
+        if done and not report.dry_run:
+            what = f"{click.get_current_context().info_name} {file.name}: {done}"
+            note_edit(_edits(config_path), store, library, what)
     except TableInvalid as error:
         raise click.ClickException(str(error)) from error
     finally:

@@ -62,11 +62,24 @@ class HouseGateway:
         """Start the program on what the disk has, not connected yet."""
         self.snapshots = Snapshots(self.store, self.library, self.folder / "snapshots")
         self.hub = Hub(self.store, self.library, self.snapshots, key=self.site_key, boot=boot)
-        self.desk = DeskJournal(self.store, self.library, self.folder / "desk.db")
+        self.desk = DeskJournal(self.store, self.library, self.folder / "gateway-desk.db")
         self.board = Desk(self.store, self.library)
         self.service = Service(self.hub, self.desk, beat=lambda: None)
         self.link = link or BusLink(self.broker, self.deliver)
         self.service.join(self.link)
+
+    def shut_down(self) -> None:
+        """End the program in good order; `start_again` begins a new one on the same disk."""
+        self.link.stop()
+        self.store.close()
+
+    def start_again(self, boot: str) -> None:
+        """Start the program as `gateway.app` does, on what the disk has now, and connect."""
+        self.store = Store.at(self.folder / "gateway.db", clock=self.clock.wall_ms)
+        self.begin(boot, self.link)
+        self.desk.hand_over(self.hub.ingest)
+        self.hub.ingest.retry_parked()
+        self.link.start()
 
     def deliver(self, event: object) -> None:
         """Take what the link brings."""

@@ -1,0 +1,235 @@
+"""The commands of `lendgate-gateway` for bad days; docs/recovery.md has the procedures."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from circulation.config import read_config
+from circulation.errors import CirculationError, JournalFileInvalid
+from circulation.export import read_exported
+from gateway import wording
+from gateway.backup import DATABASE, Sources, write_backup
+from gateway.errors import BackupRefused
+from gateway.journal_import import Brought, JournalImport
+from gateway.koc import KocInvalid, export_koc
+from gateway.restore import begin_anew, put_in_place, take_configuration
+
+if TYPE_CHECKING:
+    from gateway.app import Settings
+
+ANSWER_S = 1.0
+STEPS = 1_000
+EDITS_SHOWN_MAX = 40
+_config = click.option(
+    "--config",
+    "-c",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("gateway.toml"),
+    show_default=True,
+    help="The gateway's configuration file.",
+)
+_DESKS = {
+    "kept": "kept; decisions since the backup are applied again",
+    "taken": "taken from the backup",
+    "none": "none yet",
+}
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@_config
+@click.argument("file", type=_FILE)
+def backup(file: Path, config_path: Path) -> None:
+    """Make a backup while the gateway runs.
+
+    FILE becomes a tar file with the database, the desk's journal, the notes of edits and the
+    configuration, as of one moment. It is never written over an older one. It holds readers'
+    names and the keys: keep it like them.
+
+    \b
+    Each night:  lendgate-gateway backup /mnt/backup/library-$(date +%F).tar
+    """
+    settings = _settings(config_path)
+    with click.progressbar(length=STEPS, label="copying", show_eta=False) as bar:
+        manifest = write_backup(
+            file, _sources(settings, config_path), settings.library,
+            now_ms=time.time_ns() // 1_000_000,
+            progress=lambda done, of: bar.update(STEPS * done // max(of, 1) - bar.pos),
+        )  # fmt: skip
+    size = manifest.files[DATABASE][0]
+    click.echo(
+        f"{file}: library {manifest.library!r} up to version {manifest.version},"
+        f" {len(manifest.files)} files, the database has {size >> 10} kB"
+    )
+
+
+@click.command()
+@_config
+@click.argument("file", type=_FILE)
+def restore(file: Path, config_path: Path) -> None:
+    """Put a backup in place; the gateway must not run.
+
+    What it replaces is renamed, never deleted. The gateway takes a new lineage: every station
+    sends again what the backup lacks, and gates let pass what either history lets pass until
+    all have. The desk's own journal stays where it can be read, so decisions since the backup
+    are not lost. Imports and rules since then are named: do those again.
+
+    \b
+    1.  systemctl stop lendgate-gateway
+    2.  lendgate-gateway restore /mnt/backup/library-2026-01-07.tar
+    3.  systemctl start lendgate-gateway
+    """
+    from gateway.app import prepare
+
+    if not config_path.exists():
+        take_configuration(file, config_path)
+        click.echo(f"wrote {config_path} from the backup")
+    settings = _settings(config_path)
+    _refuse_running(settings)
+    sources = _sources(settings, config_path)
+    restored = put_in_place(file, sources, settings.library)
+    store = prepare(settings)
+    try:
+        missing = begin_anew(store, settings.library, restored, sources.edits)
+    finally:
+        store.close()
+    made = wording.clock(restored.manifest.made_at)
+    click.echo(f"{settings.database}: as of {made}, version {restored.manifest.version}")
+    for aside in restored.aside:
+        click.echo(f"  kept: {aside}")
+    click.echo(f"  the desk's own journal: {_DESKS[restored.desk]}")
+    _tell_missing([(edit.at_ms, edit.what) for edit in missing])
+    click.echo("now run the gateway; the stations send again by themselves")
+
+
+@click.command("import-journal")
+@_config
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+def import_journal(files: tuple[Path, ...], config_path: Path) -> None:
+    """Bring in journals that stations without a network wrote onto a stick.
+
+    FILES are what `lendgate-kiosk export-journal` wrote; the gateway may run meanwhile. Several
+    may come in any order, and one twice changes nothing. A file that is not whole, or not of
+    this library, is refused before anything is taken from any of them. Then delete them.
+
+    \b
+    Example:  lendgate-gateway import-journal /media/stick/*.lendgate-journal.jsonl
+    """
+    from gateway.app import prepare
+
+    settings = _settings(config_path)
+    read = [(file, read_exported(file, key=settings.site_key)) for file in files]
+    store = prepare(settings)
+    try:
+        importer = JournalImport(store, settings.library)
+        for file, journal in read:
+            with _named(file):
+                importer.check(journal)
+        for file, journal in read:
+            with _named(file), click.progressbar(length=journal.rows, label=file.name) as bar:
+                brought = importer.bring(journal, file.name, progress=bar.update)
+            for line in _told(brought):
+                click.echo(line)
+    finally:
+        store.close()
+
+
+@click.command("export-koc")
+@_config
+@click.option("--station", help="Of this station alone.")
+@click.option(
+    "--again", is_flag=True, help="Also what an earlier file had; Koha would do it twice."
+)
+@click.argument("file", type=_FILE)
+def export_koc_command(file: Path, config_path: Path, station: str | None, again: bool) -> None:
+    """Write loans and returns as a .koc file, Koha's format for offline circulation.
+
+    Koha knows checkouts and checkins by card number and barcode there, and nothing else: what
+    does not fit is left out and counted. A fact goes into one file only, since Koha does twice
+    what it is given twice.
+
+    \b
+    In Koha: Circulation, "Upload offline circulation file (.koc)", FILE.
+    """
+    from gateway.app import prepare
+
+    settings = _settings(config_path)
+    store = prepare(settings)
+    try:
+        koc = export_koc(
+            store, settings.library, file, handed=_sources(settings, config_path).koc,
+            station=station, again=again,
+        )  # fmt: skip
+    except KocInvalid as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        store.close()
+    counts = ", ".join(f"{count} {action}" for action, count in sorted(koc.actions.items()))
+    click.echo(f"{file}: {counts or 'nothing'}")
+    for why, count in sorted(koc.left_out.items()):
+        click.echo(f"  left out: {count} {why}")
+
+
+COMMANDS = (backup, restore, import_journal, export_koc_command)
+
+
+def _settings(config_path: Path) -> Settings:
+    from gateway.app import read_settings
+
+    return read_settings(read_config(config_path), config_path.parent)
+
+
+def _sources(settings: Settings, config_path: Path) -> Sources:
+    return Sources(settings.database, settings.desk, settings.edits, settings.koc, config_path)
+
+
+def _refuse_running(settings: Settings) -> None:
+    """Raise BackupRefused while somebody serves the gateway's pages."""
+    try:
+        socket.create_connection((settings.web_host, settings.web_port), ANSWER_S).close()
+    except OSError:
+        return
+    raise BackupRefused(
+        f"something answers at {settings.web_host}:{settings.web_port}: stop the gateway first"
+    )
+
+
+def _tell_missing(edits: list[tuple[int, str]]) -> None:
+    if not edits:
+        click.echo("  no edit is known that the backup does not have")
+        return
+    click.echo("  not in the backup, to be done again:")
+    for at_ms, what in edits[-EDITS_SHOWN_MAX:]:
+        click.echo(f"    {wording.clock(at_ms)}  {what}")
+    if len(edits) > EDITS_SHOWN_MAX:
+        click.echo(f"    … and {len(edits) - EDITS_SHOWN_MAX} before these")
+
+
+def _told(brought: Brought) -> list[str]:
+    lines = [
+        f"{brought.station}: {brought.rows} facts; {brought.applied} new,"
+        f" {brought.known} known already"
+    ]
+    if brought.set_aside:
+        lines.append(f"  {brought.set_aside} set aside: see the station's page")
+    if brought.forks:
+        lines.append("  its card was rolled back or replaced; its facts stand in a new epoch")
+    lines += [f"  facts {first} to {last} are lost" for first, last in brought.holes]
+    return lines
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Put a file's name before what is wrong with it."""
+    try:
+        yield
+    except JournalFileInvalid as error:
+        raise CirculationError(f"{file.name}: {error}") from error

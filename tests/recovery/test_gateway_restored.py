@@ -1,0 +1,341 @@
+"""The gateway is restored from a backup: the stations bring the rest, and staff are told."""
+
+import io
+import json
+import socket
+import sqlite3
+import tarfile
+import threading
+
+import pytest
+
+from gateway import lineage, wording
+from gateway.backup import copy_database
+from gateway.store import Store
+from tests.recovery.conftest import DUNE, EMIL, HOBBIT, KIOSK, MOMO, gateway_program, spoken
+
+READERS = "number,name,cards\n900,Nova New,20715000000900\n"
+
+
+def restore(day, backup):
+    """Do as the page says: stop, restore, start. Return what the command says."""
+    day.gateway.shut_down()
+    said = day.say("restore", str(backup))
+    day.gateway.start_again("0000000c")
+    return said
+
+
+def test_last_nights_backup_and_a_day_of_loans(gate_day, tmp_path):
+    """Loans come back from the kiosk, decisions from the desk, and what is missing has a name."""
+    day, backup = gate_day, tmp_path / "night.tar"
+    day.lend(MOMO)
+    day.run()
+    day.say("backup", str(backup))
+    readers = tmp_path / "new-readers.csv"
+    readers.write_text(READERS)
+    day.say("import-patrons", str(readers))
+    item = day.gateway.board.item(HOBBIT)["item_id"]
+    day.gateway.desk.write({"kind": "declared", "item": item, "state": "missing"})
+    day.gateway.desk.hand_over(day.gateway.hub.ingest)
+    day.lend(DUNE, EMIL)
+    day.take_back(MOMO)
+    day.run()
+    before = day.states(MOMO, DUNE, HOBBIT)
+
+    said = restore(day, backup)
+    at_once = day.states(MOMO, DUNE)
+    day.bring_all_back()
+
+    assert before == ["to_be_shelved", "on_loan", "missing"]
+    assert at_once == ["on_loan", "available"]
+    assert day.states(MOMO, DUNE, HOBBIT) == before
+    assert "not in the backup, to be done again:" in said
+    assert "import-patrons new-readers.csv: created 1 patrons" in said
+    assert "decisions since the backup are applied again" in said
+    (entry,) = day.entries("edit_missing")
+    assert "Do it again: import-patrons new-readers.csv" in wording.entry(entry)
+    assert [wording.event(one) for one in day.diary("restored")] == [
+        "a backup was restored; 1 edits since it was made are to be done again"
+    ]
+    assert day.waiting() == 0
+
+
+def test_gates_are_neither_disarmed_nor_crying_wolf_meanwhile(gate_day, tmp_path):
+    """Until the kiosk is back, what was lent since the backup passes, and a thief does not."""
+    day, backup = gate_day, tmp_path / "night.tar"
+    day.say("backup", str(backup))
+    day.lend(DUNE, EMIL)
+    day.run(2_000)
+    day.house.cut_power(KIOSK)
+
+    restore(day, backup)
+    day.run(5_000)
+    between = day.gateway.board.board().recovered
+    honest, thief = day.walk_out(DUNE), day.walk_out(HOBBIT)
+    day.bring_all_back()
+
+    assert between is False
+    assert (honest, thief) == (False, True)
+    assert day.state(DUNE) == "on_loan"
+    assert day.walk_out(DUNE) is False
+
+
+def test_a_backup_of_last_month_waits_for_its_stations_too(day, tmp_path):
+    """Who was heard shortly before the backup was made is waited for, however old it is."""
+    backup = tmp_path / "old.tar"
+    day.lend(MOMO)
+    day.run()
+    day.say("backup", str(backup))
+    day.house.cut_power(KIOSK)
+    day.house.clock.advance(30 * 24 * 3_600_000)
+
+    restore(day, backup)
+    day.run(2_000)
+    early = day.gateway.board.board().recovered
+    day.bring_all_back()
+
+    assert early is False
+
+
+def test_without_a_database_everything_comes_from_the_backup(day, tmp_path):
+    """A new disk: configuration, keys, catalogue and decisions are in the one file."""
+    backup = tmp_path / "night.tar"
+    day.gateway.desk.compare_clock()
+    config = day.config.read_text()
+    (day.folder / "stations").mkdir()
+    (day.folder / "stations" / "kiosk-1.toml").write_text('station = "kiosk-1"\n')
+    day.say("backup", str(backup))
+    day.gateway.shut_down()
+    for file in day.folder.glob("gateway*"):
+        file.unlink()
+    (day.folder / "stations" / "kiosk-1.toml").unlink()
+
+    said = day.say("restore", str(backup))
+    day.gateway.start_again("0000000c")
+    day.run(3_000)
+
+    assert f"wrote {day.config} from the backup" in said
+    assert "the desk's own journal: taken from the backup" in said
+    assert day.config.read_text() == config
+    assert (day.folder / "stations" / "kiosk-1.toml").read_text() == 'station = "kiosk-1"\n'
+    assert day.state(MOMO) == "available"
+    assert day.house.kiosks[KIOSK].view["online"]
+
+
+@pytest.fixture
+def library(tmp_path):
+    """A gateway that is not running, with a few items and a backup of it."""
+    return Closed(tmp_path)
+
+
+class Closed:
+    """A gateway's folder, and the commands typed in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.config = folder / "gateway.toml"
+        items = folder / "items.csv"
+        items.write_text("barcode,title\n30715000009999,Heidi\n")
+        self.say("init")
+        text = self.config.read_text().replace("port = 18080", "port = 1")
+        self.config.write_text(text)
+        self.say("import-items", items)
+        self.backup = folder / "night.tar"
+        self.say("backup", self.backup)
+
+    def say(self, *arguments, code=0):
+        return spoken(gateway_program, *arguments, "-c", self.config, code=code)
+
+    def files(self):
+        """Return what lies there, with its bytes."""
+        return {file.name: file.read_bytes() for file in self.folder.iterdir() if file.is_file()}
+
+
+def test_a_backup_is_never_written_over(library):
+    """The second one of a night needs a name of its own."""
+    before = library.backup.read_bytes()
+
+    said = library.say("backup", library.backup, code=1)
+
+    assert "is there already; a backup never replaces one" in said
+    assert library.backup.read_bytes() == before
+
+
+def test_a_backup_says_what_it_holds(library):
+    """A plain tar file, its first member readable by people, each file with its hash."""
+    with tarfile.open(library.backup) as archive:
+        names = archive.getnames()
+        manifest = json.load(archive.extractfile("manifest.json"))
+        modes = {member.mode for member in archive}
+
+    assert names == ["manifest.json", "database.db", "edits.jsonl", "gateway.toml"]
+    assert sorted(manifest["files"]) == names[1:]
+    assert (manifest["library"], manifest["version"]) == ("main", 2)
+    assert modes == {0o600}
+
+
+def test_what_is_replaced_is_kept(library):
+    """A restore by mistake can be undone by renaming."""
+    before = (library.folder / "gateway.db").read_bytes()
+
+    said = library.say("restore", library.backup)
+
+    assert "kept: " in said
+    assert (library.folder / "gateway.db.replaced-1").read_bytes() == before
+    assert "no edit is known that the backup does not have" in said
+
+
+def test_a_running_gateway_is_not_restored_under_its_feet(library):
+    """The command looks whether somebody serves the pages, and touches nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        library.config.write_text(
+            library.config.read_text().replace("port = 1\n", f"port = {port}\n")
+        )
+        before = library.files()
+
+        said = library.say("restore", library.backup, code=1)
+
+    assert f"something answers at 127.0.0.1:{port}: stop the gateway first" in said
+    assert library.files() == before
+
+
+def altered(backup, name, change):
+    """Return a copy of a backup in which one member is another."""
+    target = backup.with_name("altered.tar")
+    with tarfile.open(backup) as source, tarfile.open(target, "w") as archive:
+        for member in source:
+            content = source.extractfile(member).read()
+            if member.name == name:
+                _, content = change(member, content)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return target
+
+
+def renamed(name):
+    """Return a change of a member's name."""
+
+    def change(member, content):
+        member.name = name
+        return member, content
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("database.db", lambda m, c: (m, c[:-1] + b"x"), "database.db has changed since"),
+        ("database.db", lambda m, c: (m, c[:4096]), "database.db is missing or has another size"),
+        ("gateway.toml", renamed("../../gateway.toml"), "is missing or has another size"),
+        ("manifest.json", lambda m, c: (m, b"{"), "its manifest cannot be read"),
+        ("manifest.json", lambda m, c: (m, b"[]"), "its manifest cannot be read"),
+        ("manifest.json", lambda m, c: (m, c.replace(b'"v": 1', b'"v": 2')), "newer program"),
+        ("manifest.json", lambda m, c: (m, c.replace(b'"main"', b'"other"')), "is of library"),
+        ("manifest.json", lambda m, c: (m, c.replace(b"edits.jsonl", b"/etc/passwd")), "that no"),
+        ("manifest.json", lambda m, c: (m, c.replace(b'"backup"', b'"other"')), "is no backup"),
+        ("manifest.json", renamed("read-me.txt"), "is no backup of a gateway"),
+    ],
+)
+def test_a_hostile_backup_is_named_and_changes_nothing(library, name, change, words):
+    """Whatever is wrong with the file, the gateway's own files stay as they are."""
+    wrong = altered(library.backup, name, change)
+    before = library.files()
+
+    said = library.say("restore", wrong, code=1)
+
+    assert words in said
+    assert library.files() == before
+
+
+@pytest.mark.parametrize("size", [0, 100, 3_000, 40_000])
+def test_a_torn_backup_is_refused(library, size):
+    """A copy that did not finish is no backup."""
+    torn = library.folder / "torn.tar"
+    torn.write_bytes(library.backup.read_bytes()[:size])
+    before = library.files()
+
+    library.say("restore", torn, code=1)
+
+    assert library.files() == before
+
+
+def test_a_damaged_database_makes_no_backup(library):
+    """Nobody finds out on the bad day that the backups were copies of a wreck."""
+    database = library.folder / "gateway.db"
+    content = bytearray(database.read_bytes())
+    for place in range(8_192, 20_000):
+        content[place] ^= 0xFF
+    database.write_bytes(bytes(content))
+
+    said = library.say("backup", library.folder / "next.tar", code=1)
+
+    assert str(database) in said
+    assert not (library.folder / "next.tar").exists()
+    assert list(library.folder.glob(".next*")) == []
+
+
+def test_a_backup_is_one_moment_while_the_gateway_writes(tmp_path):
+    """Two rows that always change together are together in every copy."""
+    source, ending = tmp_path / "busy.db", threading.Event()
+    connection = sqlite3.connect(source, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("CREATE TABLE pair (name TEXT PRIMARY KEY, n INTEGER)")
+    connection.execute("CREATE TABLE filler (content BLOB)")
+    connection.executemany("INSERT INTO filler VALUES (?)", [(bytes(4_000),)] * 3_000)
+    connection.execute("INSERT INTO pair VALUES ('a', 0), ('b', 0)")
+
+    def write():
+        while not ending.is_set():
+            connection.execute("UPDATE pair SET n = n + 1")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    steps = []
+    try:
+        copy_database(source, tmp_path / "copy.db", lambda done, of: steps.append((done, of)))
+    finally:
+        ending.set()
+        writer.join()
+        connection.close()
+
+    copied = sqlite3.connect(tmp_path / "copy.db")
+    found = [row[0] for row in copied.execute("SELECT n FROM pair")]
+    copied.close()
+    assert found[0] == found[1]
+    assert len(steps) >= 3
+    assert steps[-1][0] == steps[-1][1]
+    assert not (tmp_path / "copy.db-wal").exists()
+
+
+def test_notes_of_edits_survive_a_torn_line(library):
+    """A power cut in the middle of a note hides no other note."""
+    notes = library.folder / "gateway-edits.jsonl"
+    with notes.open("a") as file:
+        file.write('{"at_ms": 99999999999999, "lin')
+    readers = library.folder / "readers.csv"
+    readers.write_text(READERS)
+
+    said = library.say("restore", library.backup)
+    library.say("import-patrons", readers)
+
+    assert "no edit is known" in said
+    assert notes.read_text().count("import-") == 2
+
+
+def test_a_restored_library_has_its_new_lineage_in_the_database(library):
+    """Versions of the old history mean nothing any more, and everybody is told."""
+    store = Store.at(library.folder / "gateway.db", clock=lambda: 0)
+    with store.read() as connection:
+        before = lineage.current(connection, "main")
+    store.close()
+
+    library.say("restore", library.backup)
+
+    store = Store.at(library.folder / "gateway.db", clock=lambda: 0)
+    with store.read() as connection:
+        after = lineage.current(connection, "main")
+    store.close()
+    assert after != before
