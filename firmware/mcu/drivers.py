@@ -39,7 +39,7 @@ CODES = {
     BLIND_LIST: "no list of what may leave: ask at the gateway",
     DEVICE_FAILS: "an antenna or a beam does not work",
     NO_CONFIG: "no configuration: provision this device",
-    UPDATING: "flickering: a new program is being checked; leave the power on",
+    UPDATING: "flickering: a new program is coming in; leave the power on",
 }
 FLASH_MS = 150
 PERIOD_MS = 3_000

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from firmware.mcu.ed25519 import public_key_of
-from firmware.mcu.update_state import BASE, load
+from firmware.mcu.update import confirm
+from firmware.mcu.update_state import BASE, B, load
 from sim.mcu import vm
 from tests.firmware.mcu.both.test_update import manifest, package
 
@@ -94,7 +95,7 @@ def test_a_refused_update_leaves_the_base_running(device):
     lines = started(device, package(text, contents, PRIVATE))
 
     assert lines[:2] == ["refused update: version 1 is old; 2 or higher is taken", "runs False 1 "]
-    assert [line.rpartition(" ")[2] for line in lines[2:]] == ["base", "base", "base"]
+    assert [line.rpartition(" ")[2] for line in lines[2:5]] == ["base", "base", "base"]
 
 
 def test_single_modules_run_among_those_of_the_base(device):
@@ -115,7 +116,7 @@ def test_single_modules_run_among_those_of_the_base(device):
 
     assert lines[:2] == ["installed 2", "runs True 2 "]
     assert lines[2].endswith("the update")
-    assert [line.rpartition(" ")[2] for line in lines[3:]] == ["base", "base"]
+    assert [line.rpartition(" ")[2] for line in lines[3:5]] == ["base", "base"]
 
 
 @pytest.mark.parametrize("fault", ["raise ValueError(7)", "import no_such_module", "x = ("])
@@ -140,5 +141,23 @@ def test_a_version_that_cannot_be_imported_is_rolled_back_at_once(device, fault)
     assert lines[0] == "installed 2"
     assert lines[1].startswith("runs False 1 ")
     assert "Error" in lines[1]
-    assert [line.rpartition(" ")[2] for line in lines[2:]] == ["base", "base", "base"]
+    assert [line.rpartition(" ")[2] for line in lines[2:5]] == ["base", "base", "base"]
     assert (state.trial, state.good, state.failed, state.failures) == (BASE, BASE, 2, 1)
+
+
+def test_a_version_that_brings_its_number_is_not_taken_for_the_base(device):
+    """What was flashed is version 1 whatever comes later: the next part builds on 1 as well, and
+    goes to the other slot."""
+    source = (Path(__file__).parents[3] / "firmware/mcu/version.py").read_text()
+    lines = {}
+    for version in (9, 10):
+        mine = source.replace("VERSION = 1", f"VERSION = {version}")
+        contents = {"firmware/mcu/version.py": mine.encode()}
+        text = manifest(version, more=["base 1"], contents=contents)
+        lines[version] = started(device, package(text, contents, PRIVATE))
+        on_trial = load(OnHost(device / "flash")).trial
+        confirm(OnHost(device / "flash"))
+
+    assert [lines[9][0], lines[9][-1]] == ["installed 9", "told 9 on base 1"]
+    assert [lines[10][0], lines[10][-1]] == ["installed 10", "told 10 on base 1"]
+    assert (on_trial, load(OnHost(device / "flash")).versions) == (B, [9, 10])

@@ -51,6 +51,9 @@ def main():
     print("runs", choice.slot != update_state.BASE, choice.version, choice.problem)  # noqa: T201
     for module in (firmware.gate.judge, hardware.chips.crc, firmware.mcu.version):
         print(module.__name__, module.__file__, getattr(module, "SAYS", "base"))  # noqa: T201
+    from firmware.mcu.version import running
+
+    print("told", running()[0].version, "on base", running()[1])  # noqa: T201
 
 
 if __name__ == "__main__":
