@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any
 
 import sqlalchemy as sa
 
 from circulation.wire.errors import MessageInvalid
 from circulation.wire.messages import Applied, Change, Head, Pointer, encode, sealed
-from circulation.wire.topics import Topics
+from circulation.wire.topics import MAY_LEAVE, Topics
 from gateway import schema
-from gateway.changes import WHOLE_KINDS
+from gateway.changes import GATE_STEP_BYTES_MAX, KIOSK_STEP_BYTES_MAX, WHOLE_KINDS
 from gateway.snapshots import Snapshot
 from gateway.store import Store
 
 STEPS_PER_READ = 50
+SINCE_STEPS_MAX, SINCE_ROWS_MAX = 2_000, 4_000
+SINCE_MESSAGES_MAX = 25
 STATIONS_PER_MESSAGE = 60  # [epoch, hw] of 60 stations are below 4 KiB
 HEADS_RESERVED = 10_000  # numbers taken at once, so that a head needs no write
 
@@ -133,17 +136,21 @@ class Outbox:
         return build
 
     def since(self, kind: str, version: int, lineage: str | None) -> list[bytes] | None:
-        """Return the changes after a version, each as a reply; None if only a snapshot helps."""
+        """Return the changes after a version, each as a reply; None if only a snapshot helps.
+
+        Bounded: at most so many messages, and rows read, as one answer may cost. Small steps are
+        told together, so that who was away for a day of single loans is soon there.
+        """
         step = schema.STEP
         query = (
-            sa.select(step)
+            sa.select(step.c.previous, step.c.version)
             .where(
                 step.c.library_id == self.library_id,
                 step.c.kind == kind,
                 step.c.version > version,
             )
             .order_by(step.c.version)
-            .limit(STEPS_PER_READ // 2)
+            .limit(SINCE_STEPS_MAX)
         )
         with self.store.read() as connection:
             library = self._library(connection)
@@ -155,10 +162,30 @@ class Outbox:
             steps = list(connection.execute(query))
             if not steps or steps[0].previous != version:
                 return None
-            changes = [
-                change_message(connection, self.library_id, library.lineage, row) for row in steps
+            rows = self._changed(connection, kind, version, steps[-1].version)
+        merged = islice(_merged(kind, version, steps, rows), SINCE_MESSAGES_MAX)
+        try:
+            return [
+                encode(sealed(Change(kind, library.lineage, *change, ""), self._key))
+                for change in merged
             ]
-        return [encode(sealed(change, self._key)) for change in changes]
+        except (MessageInvalid, UnicodeEncodeError):
+            return None  # a change that nobody could read is left to the snapshot
+
+    def _changed(self, connection: sa.Connection, kind: str, after: int, upto: int) -> list[Any]:
+        change = schema.CHANGE
+        query = (
+            sa.select(change.c.version, change.c.key, change.c.body)
+            .where(
+                change.c.library_id == self.library_id,
+                change.c.kind == kind,
+                change.c.version > after,
+                change.c.version <= upto,
+            )
+            .order_by(change.c.version, change.c.key)
+            .limit(SINCE_ROWS_MAX)
+        )
+        return list(connection.execute(query))
 
     def applied(self, site: str) -> list[Send]:
         """Return how far each station of a site is applied, and in which version of the list."""
@@ -224,6 +251,38 @@ def change_message(connection: sa.Connection, library_id: str, lineage: str, ste
     return Change(step.kind, lineage, step.previous, step.version, rows, "")
 
 
+def _merged(
+    kind: str, version: int, steps: list[Any], rows: list[Any]
+) -> Iterator[tuple[int, int, list[Any]]]:
+    """Yield from, to and changes of a message each; of a key changed twice the later says all.
+
+    A row says what is, not what is different, so changes told together lead to the same list.
+    """
+    bytes_max = GATE_STEP_BYTES_MAX if kind == MAY_LEAVE else KIOSK_STEP_BYTES_MAX
+    whole_to = steps[-1].version
+    if len(rows) == SINCE_ROWS_MAX:  # the rest of the last step was not read
+        whole_to = rows[-1].version - 1
+    by_version = {
+        number: list(group) for number, group in groupby(rows, key=lambda row: row.version)
+    }
+    begin = end = version
+    bodies: dict[str, str] = {}
+    size = 0
+    for step in steps:
+        if step.version > whole_to:
+            break
+        found = by_version.get(step.version, [])
+        cost = sum(len(row.body) + 1 for row in found)
+        if bodies and size + cost > bytes_max:
+            yield begin, end, [json.loads(body) for body in bodies.values()]
+            begin, bodies, size = end, {}, 0
+        size += cost - sum(len(bodies.pop(row.key)) + 1 for row in found if row.key in bodies)
+        bodies.update({row.key: row.body for row in found})
+        end = step.version
+    if end > begin:
+        yield begin, end, [json.loads(body) for body in bodies.values()]
+
+
 def _by_version(
     steps: list[Any], build: Callable[[Any], Send | None]
 ) -> list[tuple[int, list[Send]]]:
@@ -233,7 +292,7 @@ def _by_version(
         messages = found.setdefault(step.version, [])
         try:
             message = build(step)
-        except MessageInvalid:
+        except (MessageInvalid, UnicodeEncodeError):
             continue  # followers notice the step they miss, ask, and get a snapshot
         if message is not None:
             messages.append(message)

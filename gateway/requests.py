@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from base64 import b64encode
 from hashlib import sha256
+from typing import Any
 
 from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Chunk, Request, TimeReply, encode
@@ -13,6 +14,9 @@ from gateway.outbox import Outbox, pointer_message
 from gateway.snapshots import Snapshots
 from gateway.store import Store
 
+ANSWERS_BYTES_PER_S = 16 << 20  # a thousand stations with an hour of changes: a quarter minute
+ANSWERS_BYTES_MAX = 8 << 20
+WAITING_MAX = 5_000
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +29,43 @@ class Requests:
         self.births: dict[str, tuple[str, int]] = {}
         self._outbox = outbox
         self._snapshots = snapshots
+        self._waiting: dict[tuple[str, str | None], Request] = {}
+        self._may_send = float(ANSWERS_BYTES_MAX)
+        self._filled_ms: int | None = None
+
+    def ask(self, station: str, request: Request) -> None:
+        """Let a station wait for changes; asked again it keeps its place, and asks for the newer.
+
+        Beyond so many they are not heard: they ask again.
+        """
+        key = (station, request.kind)
+        if key in self._waiting or len(self._waiting) < WAITING_MAX:
+            self._waiting[key] = request
+
+    def answers(self, now_ms: int) -> list[tuple[str, bytes]]:
+        """Return whom to tell what, as much as may be sent now, in the order they asked.
+
+        After a power cut a thousand stations ask for the same changes: those are read once.
+        """
+        self._refill(now_ms)
+        told: list[tuple[str, bytes]] = []
+        read: dict[tuple[Any, ...], list[bytes]] = {}
+        while self._waiting and self._may_send > 0:
+            key = next(iter(self._waiting))
+            request = self._waiting.pop(key)
+            asked = (request.kind, request.version, request.lineage, request.format)
+            if asked not in read:
+                read[asked] = self.answer(request, now_ms)
+            told += [(key[0], reply) for reply in read[asked]]
+            self._may_send -= sum(map(len, read[asked]))
+        return told
+
+    def _refill(self, now_ms: int) -> None:
+        """Allow what the time since the last look allows; a clock put back allows nothing."""
+        since_ms = 0 if self._filled_ms is None else max(now_ms - self._filled_ms, 0)
+        self._filled_ms = now_ms
+        more = since_ms * ANSWERS_BYTES_PER_S / 1_000
+        self._may_send = min(self._may_send + more, float(ANSWERS_BYTES_MAX))
 
     def answer(self, request: Request, now_ms: int) -> list[bytes]:
         """Return the replies to a request; one that makes no sense has none."""

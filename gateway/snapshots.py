@@ -269,8 +269,8 @@ class Snapshots:
         with self.store.write(self.library_id) as write:
             # The newest is the one built last, also when the clock was put back meanwhile.
             table = schema.SNAPSHOT
-            of_kind = write.select(table, kind=snapshot.kind).subquery()
-            last = write.execute(sa.select(sa.func.max(of_kind.c.built_at))).scalar()
+            own = write.select(table, kind=snapshot.kind, format=snapshot.format).subquery()
+            last = write.execute(sa.select(sa.func.max(own.c.built_at))).scalar()
             row["built_at"] = max(snapshot.built_at, (last or 0) + 1)
             write.upsert(table, [row])
             oldest, files = keep_only_offered(write, snapshot.kind)

@@ -138,7 +138,8 @@ def ask(hub, op, **fields):
     """Return the gateway's replies to a gate's question."""
     gate = Station("gate-1")
     fields = {"kind": "may_leave", "format": STREET, **fields}
-    return replies(hub.take([request(gate, op, **fields)], hub.store.clock()), gate)
+    now_ms = hub.store.clock()
+    return replies(hub.take([request(gate, op, **fields)], now_ms) + hub.tick(now_ms), gate)
 
 
 def asked_for(hub):

@@ -376,10 +376,13 @@ def test_since_is_answered_with_changes_or_the_whole_list(store, hub, books):
     with store.write(LIBRARY) as write:
         upsert_items(write, [{"barcode": "1001", "shelf_mark": "A"}])
 
-    ask = {"kind": "catalogue", "lineage": lineage}
-    missed = replies(hub.take([request(kiosk, "since", version=whole.version, **ask)], 0), kiosk)
-    none = replies(hub.take([request(kiosk, "since", version=whole.version + 1, **ask)], 0), kiosk)
-    foreign = replies(hub.take([request(kiosk, "since", version=999, **ask)], 0), kiosk)
+    def ask(version):
+        asked = request(kiosk, "since", version=version, kind="catalogue", lineage=lineage)
+        return replies(hub.take([asked], 0) + hub.tick(0), kiosk)
+
+    missed, none, foreign = (ask(v) for v in (whole.version, whole.version + 1, 999))
+    hub.take([request(kiosk, "since", version=0, kind="catalogue", lineage=lineage)], 0)
+    behind = replies(hub.tick(0, is_behind=True), kiosk)
 
     (change,) = missed
     assert isinstance(change, Change)
@@ -387,6 +390,7 @@ def test_since_is_answered_with_changes_or_the_whole_list(store, hub, books):
     assert is_sealed(change, KEY)
     assert none == []
     assert [type(reply) for reply in foreign] == [Pointer]
+    assert behind == []
 
 
 def test_a_list_is_read_in_pieces(store, hub, books):

@@ -11,8 +11,8 @@ from tests.seams.house import KEY, LIBRARY
 CHANGES = 400
 
 
-def test_four_hundred_changes_are_caught_up_with_in_half_a_minute(house):
-    """Answers are short for a gate's sake; the next question waits for no heartbeat."""
+def test_four_hundred_changes_are_caught_up_with_in_four_seconds(house):
+    """After three seconds of patience, in case the delta was only late; told together."""
     store = house.gateway.store
     hub = Hub(store, LIBRARY, Snapshots(store, LIBRARY, house.folder / "s"), key=KEY, boot="b" * 8)
     follower = ChangeFollower("catalogue", random_below=lambda _: 0)
@@ -23,7 +23,7 @@ def test_four_hundred_changes_are_caught_up_with_in_half_a_minute(house):
             upsert_items(write, [{"barcode": "30000001", "shelf_mark": f"S {number}"}])
 
     applied = 0
-    for now_ms in range(0, 30_000, 100):
+    for now_ms in range(0, 4_000, 100):
         effects = follower.tick(now_ms)
         if now_ms % 15_000 == 0:
             effects += follower.on_head(newest_head(hub, now_ms), now_ms)
@@ -31,7 +31,8 @@ def test_four_hundred_changes_are_caught_up_with_in_half_a_minute(house):
             effects += answers(hub, follower, effect, now_ms)
             applied += isinstance(effect, ApplyChanges)
 
-    assert applied == CHANGES
+    assert follower.version == newest_head(hub, 4_000).versions["catalogue"]
+    assert 1 <= applied < CHANGES / 10
 
 
 def answers(hub, follower, effect, now_ms):
