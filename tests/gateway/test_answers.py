@@ -120,7 +120,7 @@ def test_a_change_that_nobody_can_read_is_left_to_the_snapshot(store, outbox):
         whole = table.c.version == versions["catalogue"]
         write.execute(write.update(table).where(whole).values(body='{"key":"\\ud800"}'))
 
-    shelve(store, "B")
+    shelve(store, "B", barcode="1002")
     sent = []
 
     outbox.send_changes(lambda send: sent.append(send) is None)
