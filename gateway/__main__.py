@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
 from gateway.recovery_commands import COMMANDS as RECOVERY
 from gateway.update_commands import COMMANDS as UPDATE_COMMANDS
+from gateway.worker_commands import COMMANDS as WORKER
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -73,7 +74,7 @@ def init(config_path: Path) -> None:
         click.echo(f"wrote {config_path}; look through it before you run the gateway")
     settings = read_settings(read_config(config_path), config_path.parent)
     prepare(settings).close()
-    click.echo(f"{settings.database}: ready for library {settings.library!r}")
+    click.echo(f"{settings.shown}: ready for library {settings.library!r}")
 
 
 @main.command()
@@ -154,7 +155,7 @@ def status(config_path: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-for command in (*COMMANDS, *RECOVERY, *UPDATE_COMMANDS):
+for command in (*COMMANDS, *RECOVERY, *UPDATE_COMMANDS, *WORKER):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
 import uvicorn
 
 from circulation.config import Section
@@ -18,7 +19,9 @@ from circulation.wire.errors import TopicInvalid
 from circulation.wire.topics import Topics, client_id
 from gateway.board import Desk
 from gateway.desk import DeskJournal
+from gateway.errors import Fenced
 from gateway.hub import Hub
+from gateway.ownership import LEASE_MS, Term, take
 from gateway.policies import default_document, newest_document, save_policy
 from gateway.service import Service, now_ms
 from gateway.snapshots import Breather, Snapshots
@@ -64,6 +67,22 @@ class Settings:
     broker: Endpoint
     web_host: str
     web_port: int
+    postgresql: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where the tables are, as SQLAlchemy wants to be told."""
+        if not self.postgresql:
+            return f"sqlite:///{self.database}"
+        _scheme, _, place = self.postgresql.partition("://")
+        return f"postgresql+psycopg://{place}"
+
+    @property
+    def shown(self) -> str:
+        """Where the tables are, for people to read: without a password."""
+        if not self.postgresql:
+            return str(self.database)
+        return sa.make_url(self.url).render_as_string(hide_password=True)
 
     @property
     def snapshots(self) -> Path:
@@ -96,6 +115,7 @@ def read_settings(config: Section, folder: Path) -> Settings:
         library=_library(config),
         name=config.text("name", default="", chars_max=120, empty=True),
         database=folder / config.text("database", default="gateway.db"),
+        postgresql=_server(config),
         zone=config.text("zone", default="UTC"),
         site_key=config.secret("site_key"),
         card_key=config.secret("card_key"),
@@ -106,6 +126,16 @@ def read_settings(config: Section, folder: Path) -> Settings:
     )
     config.close()
     return settings
+
+
+def _server(config: Section) -> str:
+    """Return the address of the server that has the tables; empty: they are in a file."""
+    url = config.text("postgresql", default="", empty=True)
+    if url and not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigInvalid(
+            f"postgresql = {url[:40]!r}: an address is written postgresql://user@host/database"
+        )
+    return url
 
 
 def _library(config: Section) -> str:
@@ -135,7 +165,8 @@ def _endpoint(section: Section, folder: Path) -> Endpoint:
 
 def prepare(settings: Settings) -> Store:
     """Open the database, bring it up to date, make the library if it is not there."""
-    store = Store.at(settings.database, clock=now_ms)
+    settings.database.parent.mkdir(parents=True, exist_ok=True)
+    store = Store(settings.url, clock=now_ms)
     store.migrate()
     store.create_library(settings.library, settings.name)
     with store.read() as connection:
@@ -149,9 +180,11 @@ def prepare(settings: Settings) -> Store:
 class Gateway:
     """All of a running gateway; a context manager."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, worker: str = "", *, lease_ms: int = LEASE_MS):
+        """worker: our name among those that share the library, if any do; lease_ms: see there."""
         self.settings = settings
         self.store = prepare(settings)
+        self.term = self._take(worker, lease_ms) if worker else None
         self.pulse = Pulse()
         self._stopping = threading.Event()
         self.snapshots = Snapshots(
@@ -164,10 +197,20 @@ class Gateway:
         desk = DeskJournal(self.store, settings.library, settings.desk)
         desk.hand_over(self.hub.ingest)
         self.hub.ingest.retry_parked()
-        self.service = Service(self.hub, desk, beat=self.pulse.beat)
+        self.service = Service(self.hub, desk, beat=self.pulse.beat, term=self.term)
         self._socket: socket.socket | None = None
         self._web: uvicorn.Server | None = None
         self._web_thread: threading.Thread | None = None
+
+    def _take(self, worker: str, lease_ms: int) -> Term:
+        """Become the library's owner; raise `Fenced` while another worker is."""
+        library = self.settings.library
+        term = take(self.store, library, worker, lease_ms)
+        if term is None:
+            self.store.close()
+            raise Fenced(f"library {library!r}: another worker writes for it; {worker} waits")
+        self.store.terms[library] = term
+        return term
 
     def _serve_web(self) -> None:
         """Serve the pages in a thread of their own, on a socket that is ours already."""
@@ -196,6 +239,11 @@ class Gateway:
         return self
 
     @property
+    def is_fenced(self) -> bool:
+        """Whether another worker has taken the library."""
+        return self.service.fenced.is_set()
+
+    @property
     def web_port(self) -> int:
         """The port the pages are served on."""
         return int(self._socket.getsockname()[1]) if self._socket is not None else 0
@@ -207,6 +255,8 @@ class Gateway:
             self._stopping.set()
             self.service.stop()
             self._web_thread.join(WEB_STOP_S)
+        if self.term is not None:
+            self.term.give_up()
         self.store.close()
 
     def __enter__(self) -> Gateway:

@@ -30,6 +30,7 @@ from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import decode_body
 from gateway import diary, schema
 from gateway.effects import apply_effects
+from gateway.errors import Fenced
 from gateway.facts import best_instant, narrow_intervals
 from gateway.holdings import fold_in, open_loans
 from gateway.marks import Marks
@@ -44,6 +45,7 @@ from gateway.waiting import keep_waiting, known_now
 
 PROGRAM = f"lendgate {version('lendgate')}"  # what parked rows were last tried with
 RETRIED_MAX = 1_000
+NOT_THE_ROWS = (sa.exc.OperationalError, Fenced)  # what no row is to blame for
 Place = tuple[str, str, int]  # station, epoch id, seq
 _log = logging.getLogger(__name__)
 
@@ -122,7 +124,7 @@ class Ingest:
         """Apply batches in order and return the answers to send; each is committed."""
         try:
             return self._transaction(batches, rows_max=None, poison=frozenset())
-        except sa.exc.OperationalError:
+        except NOT_THE_ROWS:
             raise  # disk full, locked: nobody's fault here; the caller says busy
         except Exception:
             if len(batches) == 1:
@@ -154,7 +156,7 @@ class Ingest:
                     facts = _first_of_each_id(write, [row])
                     add_entries(write, _let_happen(write, facts))
                 _unpark(write, row, program)
-        except sa.exc.OperationalError:
+        except NOT_THE_ROWS:
             raise
         except Exception:
             _log.exception("%s: a parked row fails again", row.station)
@@ -171,12 +173,15 @@ class Ingest:
         while True:
             try:
                 answer = self._transaction([batch], rows_max=rows_max, poison=frozenset(poison))[0]
-            except sa.exc.OperationalError:
+            except NOT_THE_ROWS:
                 raise
             except Exception:
                 if rows_max == 1:
+                    place = self._next_place(batch)
+                    if place in poison:  # it fails without the row as well
+                        raise
                     _log.exception("%s: a row cannot be applied and is parked", batch.station)
-                    poison.add(self._next_place(batch))
+                    poison.add(place)
                 rows_max = max(rows_max // 2, 1)
                 continue
             if not answer.rows:

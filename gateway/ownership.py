@@ -13,7 +13,7 @@ Laws of this file:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
 
@@ -42,19 +42,26 @@ _OWNER = Statement(sa.select(OWNER).where(_OWN))
 _RENEW = Statement(sa.update(OWNER).where(_MINE).values(until=sa.bindparam("lease_end")))
 
 
+class Lease(NamedTuple):
+    """How long a term lasts if it is not kept up, and until when that is now (ms)."""
+
+    length_ms: int
+    until_ms: int
+
+
 class Term:
     """One worker's time as the owner of one library; made by `take`."""
 
-    def __init__(self, store: Store, library_id: str, worker: str, number: int, until_ms: int):
+    def __init__(self, store: Store, library_id: str, worker: str, number: int, lease: Lease):
         self.library_id = library_id
         self.worker = worker
         self.number = number
-        self.until_ms = until_ms
+        self.lease = lease
         self._store = store
 
     def may_speak(self) -> bool:
         """Return whether the lease still runs by our clock; without it nothing is published."""
-        return self._store.clock() < self.until_ms
+        return self._store.clock() < self.lease.until_ms
 
     def check(self, connection: sa.Connection) -> None:
         """Raise `Fenced` if another has taken the library; call with its row locked."""
@@ -62,15 +69,18 @@ class Term:
         if row is None or (row.worker, row.term) != (self.worker, self.number):
             raise self._fenced(row.worker if row is not None else "nobody")
 
-    def renew(self, lease_ms: int = LEASE_MS) -> None:
-        """Stay the owner for another lease; raise `Fenced` if another has taken the library."""
-        until_ms = self._store.clock() + lease_ms
+    def keep(self) -> None:
+        """Stay the owner, if half of the lease is over; raise `Fenced` if another is."""
+        now_ms, lease = self._store.clock(), self.lease
+        if now_ms <= lease.until_ms - lease.length_ms // 2:
+            return
+        until_ms = now_ms + lease.length_ms
         self._write_lease(until_ms)
-        self.until_ms = until_ms
+        self.lease = lease._replace(until_ms=until_ms)
 
     def give_up(self) -> None:
         """Let another take the library at once; harmless if one has."""
-        self.until_ms = 0
+        self.lease = self.lease._replace(until_ms=0)
         try:
             self._write_lease(0)
         except Fenced:
@@ -94,6 +104,13 @@ class Term:
         )
 
 
+def is_free(store: Store, library_id: str) -> bool:
+    """Return whether no worker has the library, or its owner's lease has run out."""
+    with store.read() as connection:
+        row = _OWNER.first(connection, library_id=library_id)
+    return row is None or row.until <= store.clock()
+
+
 def take(store: Store, library_id: str, worker: str, lease_ms: int = LEASE_MS) -> Term | None:
     """Become the library's owner and return the term, or None while another is.
 
@@ -115,4 +132,4 @@ def take(store: Store, library_id: str, worker: str, lease_ms: int = LEASE_MS) -
             connection.execute(
                 sa.update(OWNER).where(OWNER.c.library_id == library_id).values(**values)
             )
-    return Term(store, library_id, worker, number, now_ms + lease_ms)
+    return Term(store, library_id, worker, number, Lease(lease_ms, now_ms + lease_ms))

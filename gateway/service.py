@@ -22,9 +22,10 @@ import sqlalchemy as sa
 from circulation.link import Connected, LinkEvent, Received
 from gateway import lineage
 from gateway.desk import DeskJournal
-from gateway.errors import BuildAbandoned, ListTooLarge
+from gateway.errors import BuildAbandoned, Fenced, ListTooLarge
 from gateway.hub import Heard, Hub
 from gateway.outbox import Send
+from gateway.ownership import Term
 from gateway.retention import forget_readers, move_keep_from
 
 INBOX_MAX = 2_000
@@ -57,8 +58,20 @@ class Publishes(Protocol):
 class Service:
     """Runs a hub on a link until told to stop."""
 
-    def __init__(self, hub: Hub, desk: DeskJournal, *, beat: Callable[[], None]):
-        """beat: called after every change that a page may want to show."""
+    def __init__(
+        self,
+        hub: Hub,
+        desk: DeskJournal,
+        *,
+        beat: Callable[[], None],
+        term: Term | None = None,
+    ):
+        """beat: called after every change that a page may want to show.
+
+        term: ours as the library's owner, if workers share it; then nothing is said without it.
+        """
+        self.fenced = threading.Event()  # another worker has the library; nothing is said any more
+        self._term = term
         self.hub = hub
         self.desk = desk
         self.dropped = 0
@@ -129,8 +142,9 @@ class Service:
         for thread in self._threads:
             thread.join()
         if self._link is not None:
-            topic, payload = self.hub.will()
-            self._link.publish(topic, payload, retained=True)
+            if not self.fenced.is_set():
+                topic, payload = self.hub.will()
+                self._link.publish(topic, payload, retained=True)
             self._link.stop()
 
     def decide(self, entry: str, state: str) -> str:
@@ -147,10 +161,20 @@ class Service:
             events = self._next_events()
             try:
                 self._handle(events)
+            except Fenced as error:
+                self._fall_silent(error)
+                return
             except Exception:
                 # Without this thread nothing is ever acknowledged; what it dropped comes again.
                 _log.exception("the writer goes on after an error")
                 self._stopping.wait(1.0)
+
+    def _fall_silent(self, error: Fenced) -> None:
+        """Another worker has the library: what was to be said is its to say."""
+        _log.warning("%s", error)
+        self.fenced.set()
+        self._stopping.set()
+        self._unsent.clear()
 
     def _next_events(self) -> list[LinkEvent | Future[None]]:
         try:
@@ -169,6 +193,8 @@ class Service:
 
     def _handle(self, events: list[LinkEvent | Future[None]]) -> None:
         now_ms = self.hub.store.clock()
+        if self._term is not None:
+            self._term.keep()
         heard = [_heard(event) for event in events if isinstance(event, Received)]
         if any(isinstance(event, Connected) for event in events):
             self._publish(self.hub.on_connected())
@@ -208,9 +234,12 @@ class Service:
             self._unsent.popleft()
 
     def _hand_over(self, send: Send) -> bool:
-        if self._link is None:
+        if self._link is None or not self._may_speak():
             return False
         return self._link.publish(send.topic, send.payload, retained=send.retained)
+
+    def _may_speak(self) -> bool:
+        return self._term is None or self._term.may_speak()
 
     def _build(self) -> None:
         """Build lists that are due; at the start and once an hour do the chores."""
@@ -222,7 +251,7 @@ class Service:
                     chores_at = time.monotonic() + CHORES_EVERY_S
                     self.do_chores()
                 lineage.settle(self.hub.store, self.hub.library_id)
-            except BuildAbandoned:
+            except (BuildAbandoned, Fenced):
                 return
             except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError):
                 # Most often a full disk; a large list is a minute's work each time.
