@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from sim.fleet.acts import BROKER, GATEWAY, Act
+from sim.fleet.acts import Act
 from sim.fleet.gate import FleetGate
 from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.world import Fleet
@@ -18,7 +17,12 @@ Doing = Callable[[Fleet, Act], None]
 
 
 def act(fleet: Fleet, one: Act) -> None:
-    """Let an act happen; raises KeyError for one that nobody knows."""
+    """Let an act happen; raises KeyError for one that nobody knows.
+
+    A fault is counted when it strikes; those that wait for a step are counted when that comes.
+    """
+    if one.what in _STRIKES_AT_ONCE:
+        fleet.fault(_STRIKES_AT_ONCE[one.what])
     _TABLE[one.what](fleet, one)
 
 
@@ -98,6 +102,7 @@ def _torn_tail(fleet: Fleet, one: Act) -> None:
 
 
 def _partition(fleet: Fleet, one: Act) -> None:
+    fleet.fault("partition" if one.who in fleet.stations else "site_partition")
     fleet.wires[one.who].cut("partition")
 
 
@@ -129,6 +134,7 @@ def _image(fleet: Fleet, one: Act) -> None:
 def _roll_back(fleet: Fleet, one: Act) -> None:
     station = fleet.stations[one.who]
     if station.roll_back():
+        fleet.fault("roll_back")
         fleet.timeline.after(ROLL_BACK_MS, station.power_on)
 
 
@@ -139,7 +145,9 @@ def _new_card(fleet: Fleet, one: Act) -> None:
 
 
 def _clock_jump(fleet: Fleet, one: Act) -> None:
-    fleet.stations[one.who].clock.jump(int(one.args[0]))
+    jump_ms = int(one.args[0])
+    fleet.fault(_name_of_jump(jump_ms))
+    fleet.stations[one.who].clock.jump(jump_ms)
 
 
 def _twin(fleet: Fleet, one: Act) -> None:
@@ -156,7 +164,8 @@ def _backup(fleet: Fleet, one: Act) -> None:
 
 
 def _restore_backup(fleet: Fleet, one: Act) -> None:
-    fleet.gateway.restore()
+    if fleet.gateway.restore():
+        fleet.fault("restore_backup")
 
 
 def _poison(fleet: Fleet, one: Act) -> None:
@@ -221,4 +230,21 @@ _TABLE: dict[str, Doing] = {
     "tag_stays": _tag_stays,
 }
 
-NAMES: dict[str, Any] = dict.fromkeys((*_TABLE, BROKER, GATEWAY))
+_STRIKES_AT_ONCE = {
+    "swizzle_stop": "swizzle",
+    "broker_restart": "broker_restart",
+    "broker_overflow": "broker_overflow",
+    "new_card": "new_card",
+    "twin": "twin",
+    "poison": "poison",
+    "disk_full": "disk_full",
+    "slow_consumer": "slow_consumer",
+    "old_version": "old_version",
+}
+_YEAR_MS = 365 * 24 * 3_600_000
+
+
+def _name_of_jump(jump_ms: int) -> str:
+    if jump_ms > 0:
+        return "clock_2106"
+    return "clock_1970" if jump_ms < -_YEAR_MS else "clock_back"

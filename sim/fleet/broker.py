@@ -9,11 +9,13 @@ publishes its will behind the new birth.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.fleet.network import DOWN, UP, Channel, FleetLink
 from sim.fleet.timeline import Timeline
+
+if TYPE_CHECKING:
+    from sim.fleet.bridge import Bridge
 
 QUEUE_MAX = 1_000
 LATE_WILL_MS = 4_000
@@ -46,7 +48,6 @@ class Session:
     def push(self, topic: str, payload: bytes, retained: bool) -> None:
         """Send a message to the client, if there is room."""
         if self.queued >= self.broker.queue_max:
-            self.broker.dropped()
             return
         self._down.send((topic, payload, retained))
         self.broker.queue_peak = max(self.broker.queue_peak, self.queued)
@@ -107,7 +108,7 @@ class Session:
             self.filters.update(dict.fromkeys(topic, 1))
             self.broker.send_kept(self, topic)
         else:
-            self.broker.publish(topic, payload, retained=retained)
+            self.broker.publish(topic, payload, retained)
 
     def _hand(self, message: tuple[str, bytes, bool]) -> None:
         if self.link.session is self:
@@ -130,7 +131,7 @@ class Session:
 
 
 class Broker:
-    """One broker. `bridge` is called with what was published here by others than the bridge."""
+    """One broker, and the bridges that join it with others."""
 
     def __init__(self, site: str, timeline: Timeline) -> None:
         self.site = site
@@ -141,8 +142,7 @@ class Broker:
         self.sessions: dict[str, Session] = {}
         self.retained: dict[str, bytes] = {}
         self.takeovers = 0
-        self.bridge: Callable[[str, bytes, bool], None] = lambda topic, payload, retained: None
-        self.dropped: Callable[[], None] = lambda: None
+        self.bridges: list[Bridge] = []
         self._matching: dict[tuple[str, str], bool] = {}
 
     def accept(self, link: FleetLink) -> Session:
@@ -161,7 +161,7 @@ class Broker:
             del self.sessions[session.client_id]
 
     def publish(
-        self, topic: str, payload: bytes, *, retained: bool = False, bridged: bool = False
+        self, topic: str, payload: bytes, retained: bool = False, *, origin: Bridge | None = None
     ) -> None:
         """Carry a message to everybody who listens; keep it if asked."""
         if not self.is_up:
@@ -171,8 +171,9 @@ class Broker:
         for session in list(self.sessions.values()):
             if self._listens(topic, session.filters):
                 session.push(topic, payload, False)
-        if not bridged:
-            self.bridge(topic, payload, retained)
+        for bridge in self.bridges:
+            if bridge is not origin:
+                bridge.carry(self, (topic, payload, retained))
 
     def send_kept(self, session: Session, filters: tuple[str, ...]) -> None:
         """Send what is retained for these filters."""
@@ -189,6 +190,8 @@ class Broker:
         for session in list(self.sessions.values()):
             session.vanish()
         self.sessions.clear()
+        for bridge in self.bridges:
+            bridge.drop()
         self.timeline.after(down_ms, self._come_back)
 
     def overflow(self, length: int, for_ms: int) -> None:

@@ -31,6 +31,8 @@ from sim.fleet.station import Station
 from sim.house import lists
 
 LANE = "lane-1"
+NO_POWER = 2
+"""What stands instead of whether a gate sounded, where it could not."""
 FACE_MS = 1_000
 # A person's way through: the first beam, the antenna, the second beam, clear of both, gone.
 _OUTWARDS = (events.INNER, events.OUTER)
@@ -51,6 +53,7 @@ class FleetGate(Station):
     """One gate with one lane."""
 
     keepalive_s = KEEPALIVE_S
+    message_kind = "gate_message_bytes"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -192,10 +195,12 @@ class FleetGate(Station):
     def _over(self, passing: _Passing) -> None:
         if self.powered:
             self.run(lambda: self._turn(lambda: None))
+        if self.powered and self.is_old_version:
+            self.run(self.write_as_old_version)
         what = "carried_out" if passing.outwards else "carried_in"
         for book in passing.books:
             row = self._alarmed.get(book.uid)
-            sounded = int(row is not None)
+            sounded = int(row is not None) if self.powered else NO_POWER
             self.fleet.note(self.label, what, book.name, book.holder, sounded)
             if row is not None:
                 self.fleet.alarmed(self.name, book, row)

@@ -109,6 +109,7 @@ class FleetGateway:
         self._backup: bytes | None = None
         self._is_due = False
         self._down_ms = 0
+        self._step = ""
         self.begin(())
 
     def begin(self, _why: object = ()) -> None:
@@ -150,6 +151,7 @@ class FleetGateway:
             self._kill_after_ack = True
         else:
             self.store.armed = step
+        self._step = step
 
     def disarm(self) -> None:
         """A kill that did not come by now does not come any more."""
@@ -289,6 +291,7 @@ class FleetGateway:
         try:
             action()
         except PowerCut:
+            self.fleet.fault(f"kill_{self._step}")
             down_ms, self._down_ms = self._down_ms, 0
             self._stop("killed")
             self._start_after(down_ms)

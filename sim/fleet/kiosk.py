@@ -6,6 +6,7 @@ in which `kiosk.desk` does things: rules, one commit, the word to the gates, the
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,10 @@ class FleetKiosk(Station):
     def _after_boot(self) -> None:
         store = self._engine.store
         store.connection = self._tap  # type: ignore[assignment]
-        self._recover()
+        try:
+            self._recover()
+        except JournalError:
+            return
 
     def shut(self) -> None:
         """Close every file."""
@@ -115,10 +119,8 @@ class FleetKiosk(Station):
     def handle(self, event: LinkEvent) -> None:
         """Give the uplink what the link brings; a full disk stops no kiosk."""
         engine = self._engine
-        try:
+        with contextlib.suppress(JournalError):  # as the engine does: lending stops, no more
             engine.uplink.handle(event, engine.time.mono_ms)
-        except JournalError:
-            self.fleet.faults["journal_refused"] += 1
         self._want_lists()
 
     def work(self) -> None:
@@ -131,7 +133,7 @@ class FleetKiosk(Station):
                 self._remembered_ms = self.clock.now_ms()
                 engine.store.remember("latest_wall", str(engine.time.wall_ms()))
         except JournalError:
-            self.fleet.faults["journal_refused"] += 1
+            pass  # as the engine does: it goes on, and lending stops
         self._want_lists()
 
     # ------------------------------------------------------------------ what people do
@@ -255,6 +257,7 @@ class FleetKiosk(Station):
         store = self._engine.store
         if self.tag_stays and book.tag not in ("none", result.wanted.value):
             self.tag_stays = False
+            self.fleet.fault("tag_stays")
             mine = [one for one in store.unfinished() if one.fact == result.fact]
             for unfinished in mine:
                 self._engine.desk.ledger.security_not_set(unfinished)
@@ -314,7 +317,7 @@ class FleetKiosk(Station):
                 else:
                     engine.lists.on_failed(event, engine.time.mono_ms)  # type: ignore[arg-type]
             except JournalError:
-                self.fleet.faults["journal_refused"] += 1
+                continue
 
     def _feelings(self) -> Telemetry:
         engine = self._engine

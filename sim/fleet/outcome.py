@@ -14,7 +14,7 @@ What the events of a fleet are called (who; detail):
     left_behind         a kiosk; item, fact             recorded, no tick: the book stayed
     refused             a kiosk; act, item, reasons     by the rules, or by a full disk
     skipped             anybody; act, item, why         could not happen: no power, item not there
-    carried_out         a gate; item, holder, alarm     1 if the gate sounded for it, else 0
+    carried_out         a gate; item, holder, alarm     1 if it sounded, 2 if it had no power
     carried_in          a gate; item, holder, 0
     decided             gateway; item, entry, state, fact
     committed           a station; fact, epoch number, seq

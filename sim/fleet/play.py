@@ -45,6 +45,7 @@ def _play(fleet: Fleet) -> Outcome:
     fleet.heal()
     rested = _come_to_rest(fleet)
     fleet.note("fleet", "rest" if rested else "restless")
+    fleet.count_time()
     return collect(fleet, rested=rested)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from circulation.errors import JournalError
 from circulation.journal import SqliteJournal
+from circulation.link import LinkEvent, Received
 from circulation.wire.fact import encode_body
 from sim.fleet.disk import AFTER_COMMIT, BEFORE_COMMIT, DURING_WRITE, Card, Files, PowerCut, tap
 from sim.fleet.library import LIBRARY
@@ -21,7 +22,6 @@ from sim.fleet.network import FleetLink
 from sim.fleet.timeline import DRIFT_PPM_MAX, StationClock
 
 if TYPE_CHECKING:
-    from circulation.link import LinkEvent
     from sim.fleet.acts import Place
     from sim.fleet.network import Wire
     from sim.fleet.world import Fleet
@@ -35,6 +35,7 @@ class Station:
     """One machine; a subclass says what its program is."""
 
     keepalive_s = 30
+    message_kind = "message_bytes"
 
     def __init__(self, fleet: Fleet, place: Place, wire: Wire, label: str = "") -> None:
         """label: what events call it, where that is not its name: a twin has another's name."""
@@ -58,6 +59,7 @@ class Station:
         self._place = (0, 0)
         self._acked = 0
         self._tick_ms = 0
+        self._on_ms = self._off_ms = 0
 
     # ------------------------------------------------------------- what a subclass says
 
@@ -96,6 +98,7 @@ class Station:
         self.powered = True
         self._run += 1
         self._cut_after_publish = False
+        self._set_clock()
         self.boot()
         self._tap = tap(self.journal, self.card, self.chance.randrange)
         self._after_boot()
@@ -114,6 +117,8 @@ class Station:
             return
         self.powered = False
         self._run += 1
+        self._off_ms = self.fleet.timeline.now_ms
+        self.fleet.device_ms += self._off_ms - self._on_ms
         if self.link is not None:
             self.link.lose_power()
         if self.card.is_held:
@@ -129,6 +134,7 @@ class Station:
         if not self.powered:
             return
         if step == NOW:
+            self.fleet.fault("power_cut")
             self.power_off(step)
         elif step == AFTER_PUBLISH:
             self._cut_after_publish = True
@@ -144,21 +150,23 @@ class Station:
         else:
             self.power_on()
 
+    def _set_clock(self) -> None:
+        """A machine without a clock chip goes on where it stopped, half of them do."""
+        self._on_ms = now_ms = self.fleet.timeline.now_ms
+        if self._off_ms and self.chance.randrange(2):
+            self.clock.jump(self._off_ms - now_ms)
+
     def tear_next(self) -> None:
         """Let the next cut in the middle of a write leave it torn at any byte."""
         self._torn = True
 
     def image(self) -> None:
         """Copy the card."""
-        if self.powered:
-            self.card.hold()
-            self._images.append(self.card.take_held())
-        else:
-            self._images.append(self.card.image())
+        self._images.append(self.card.image())
 
-    def newest_image(self) -> Files:
-        """Return the newest copy of the card; raises IndexError if there is none."""
-        return self._images[-1]
+    def copy_of_card(self) -> Files:
+        """Return the files of the card as they are now."""
+        return self.card.image()
 
     def is_at_rest(self, versions: dict[str, int]) -> bool:
         """Whether it is connected and has nothing left to send or to fetch."""
@@ -190,16 +198,24 @@ class Station:
             action()
         except PowerCut:
             self.note_journal_cut()
+            self.fleet.fault("torn_tail" if self._tap.is_torn else "power_cut")
             self.power_off("cut_power")
             return False
         if self.powered:
             self.note_journal()
         return self.powered
 
+    @property
+    def running_ms(self) -> int:
+        """For how long it has been running now."""
+        return self.fleet.timeline.now_ms - self._on_ms if self.powered else 0
+
     # ----------------------------------------------------------------------- its time
 
     def deliver(self, event: LinkEvent) -> None:
         """Take an event of the link."""
+        if isinstance(event, Received):
+            self.fleet.peak(f"{self.message_kind}:{self.name}", len(event.payload))
         if self.powered and self.run(lambda: self.handle(event)) and self.is_busy:
             self._tick_within(BUSY_MS)
 
@@ -241,11 +257,11 @@ class Station:
             self._place, self._acked = (n, 0), 0
         if last > self._place[1]:
             for row in journal.rows(self._place[1] + 1, 1 << 30, 1 << 40):
-                self.fleet.committed(self.name, n, row)
+                self.fleet.committed(self.name, n, row, self.label)
             self._place = (n, last)
         acked = journal.acked
         if acked != self._acked:
-            self.fleet.acknowledged(self.name, n, min(self._acked, acked), acked)
+            self.fleet.acknowledged(self.label, n, min(self._acked, acked), acked)
             self._acked = acked
 
     def note_journal_cut(self) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from circulation.sync.rows import Row
 from sim.fleet.acts import Plan
+from sim.fleet.bridge import Bridge
 from sim.fleet.broker import Broker
 from sim.fleet.gate import FleetGate
 from sim.fleet.gateway import FleetGateway, remove
@@ -121,8 +122,7 @@ class Fleet:
         place = next(one for one in self.plan.shape.places if one.name == kiosk.name)
         label = f"{kiosk.name}-twin-{len(self.twins) + 1}"
         twin = FleetKiosk(self, place, self.wire(label), label)
-        kiosk.image()
-        twin.card.write(kiosk.newest_image())
+        twin.card.write(kiosk.copy_of_card())
         self.twins.append(twin)
         twin.power_on()
         self.timeline.after(for_ms, lambda: twin.power_off("taken away"))
@@ -154,6 +154,11 @@ class Fleet:
             station.powered and station.is_at_rest(versions) for station in self.stations.values()
         )
 
+    def count_time(self) -> None:
+        """Add up for how long stations have been running."""
+        for station in self.stations.values():
+            self.device_ms += station.running_ms
+
     # ------------------------------------------------------------------------ the truth
 
     def note(self, who: str, what: str, *detail: int | str) -> None:
@@ -169,11 +174,14 @@ class Fleet:
         if size > self.peaks.get(name, 0):
             self.peaks[name] = size
 
-    def committed(self, station: str, epoch_n: int, row: Row) -> None:
-        """A row is on a disk; a fact counts the first time it is on any."""
+    def committed(self, station: str, epoch_n: int, row: Row, disk: str = "") -> None:
+        """A row is on a disk; a fact counts the first time it is on any.
+
+        disk: whose, if two stations have that name.
+        """
         seq, body = row.seq, row.body
         fact_id = id_of(body)
-        self._ids[station, epoch_n, seq] = fact_id
+        self._ids[disk or station, epoch_n, seq] = fact_id
         self._newest[station] = fact_id
         self.peak("journal", seq)
         if fact_id in self._known:
@@ -184,10 +192,10 @@ class Fleet:
         self.commits.append(Committed(fact_id, station, epoch_n, seq, now_ms, body, item, patron))
         self.note(station, "committed", fact_id, epoch_n, seq)
 
-    def acknowledged(self, station: str, epoch_n: int, after: int, last: int) -> None:
+    def acknowledged(self, disk: str, epoch_n: int, after: int, last: int) -> None:
         """A station believes that the gateway has these rows of its newest epoch."""
         for seq in range(after + 1, last + 1):
-            fact_id = self._ids.get((station, epoch_n, seq))
+            fact_id = self._ids.get((disk, epoch_n, seq))
             if fact_id is not None:
                 self.acks.add(fact_id)
 
@@ -212,5 +220,5 @@ class Fleet:
         else:
             self.gateway_broker = self.brokers[MAIN] = Broker(MAIN, self.timeline)
             self.gateway_wire = self.wire(MAIN)
-        for broker in self.brokers.values():
-            broker.dropped = lambda: self.fault("dropped")
+            for site in sites:
+                Bridge(self.brokers[site], self.gateway_broker, self.wires[site])
