@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 
-from sim.fleet.acts import has_security
+from sim.fleet.acts import BROKER, MESSAGES, MINUTE_MS, Rate, has_security
 from sim.fleet.oracle import Truth, truth
-from sim.fleet.outcome import Alarm, Outcome
-from sim.fleet.verdict import Violation, end_ms
+from sim.fleet.outcome import Alarm, Event, Outcome
+from sim.fleet.verdict import Violation, befell, end_ms
 
 _MAY_LEAVE = frozenset(("on_loan", "uncertain", "in_transit", "in_repair", "withdrawn"))
 HONEST_AFTER_MS = 2_000
 """How long after a loan every gate of the site must know of it."""
+SETTLES_MS = MINUTE_MS
+"""How long after its network was in trouble a gate may still lack something of it."""
+
+_LOSES = frozenset(("loss", "delay", "reorder"))
+_CUTS = {"partition": "heal", "swizzle_stop": "swizzle_start"}
+_LEAVES_TAG = frozenset(("tag_stays", "cut_power"))
 
 
 def lists(outcome: Outcome) -> Iterator[Violation]:
@@ -44,16 +50,21 @@ def may_leave(outcome: Outcome) -> Iterator[Violation]:
 
 
 def honest(outcome: Outcome) -> Iterator[Violation]:
-    """No gate sounds for whoever borrowed the book at its site more than 2 s before."""
+    """No gate sounds for whoever borrowed the book at its site, saw the tick, and left later.
+
+    A tag that was switched speaks for its reader whatever the network does. Where it was not,
+    the word of the kiosk must have had a way to the gate.
+    """
     sites = {place.name: place.site for place in outcome.plan.shape.places}
+    ticks = {event.detail[2]: event for event in outcome.of("lent")}
     for alarm in outcome.alarms:
-        before, now = (
-            _truth_of(outcome, alarm.item, until_ms)
-            for until_ms in (alarm.at_ms - HONEST_AFTER_MS, alarm.at_ms)
-        )
-        is_lent = before.is_on_loan and before.last == now.last
-        if is_lent and alarm.holder == now.patron and sites.get(now.lent_by) == sites[alarm.gate]:
-            yield _against_honest(alarm, now)
+        lent = _truth_of(outcome, alarm.item, alarm.at_ms)
+        tick = ticks.get(lent.last)
+        if not lent.is_on_loan or tick is None or alarm.holder != lent.patron:
+            continue
+        is_due = alarm.at_ms - tick.at_ms >= HONEST_AFTER_MS
+        if is_due and sites.get(tick.who) == sites[alarm.gate] and _is_known(outcome, tick, alarm):
+            yield _against_honest(alarm, tick, lent)
 
 
 def thief(outcome: Outcome) -> Iterator[Violation]:
@@ -74,11 +85,42 @@ def _truth_of(outcome: Outcome, item: str, until_ms: int) -> Truth:
     return truth(own, until_ms=until_ms).get(item, Truth(item))
 
 
-def _against_honest(alarm: Alarm, lent: Truth) -> Violation:
-    ago_s = (alarm.at_ms - lent.lent_at_ms) / 1_000
+def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
+    """Return whether the gate must know of a loan: by its tag, or by the site's own network."""
+    if has_security(alarm.item) and not befell(outcome, tick.who, _LEAVES_TAG):
+        return True
+    since_ms = tick.at_ms - SETTLES_MS
+    return not any(
+        trouble.link in (tick.who, alarm.gate, BROKER)
+        and trouble.from_ms <= alarm.at_ms
+        and trouble.to_ms >= since_ms
+        for trouble in _troubles(outcome)
+    )
+
+
+def _troubles(outcome: Outcome) -> Iterator[Rate]:
+    """Yield when messages of a link, or of the whole broker, were lost or late."""
+    plan = outcome.plan
+    yield from (rate for rate in plan.rates if rate.kind in _LOSES)
+    for act in plan.acts:
+        if act.what == "broker_overflow":
+            until_ms = act.at_ms + int(act.args[2])
+            yield Rate(act.what, BROKER, act.at_ms, until_ms, MESSAGES)
+        elif act.what in _CUTS:
+            ends = (
+                end.at_ms
+                for end in plan.acts
+                if end.who == act.who and end.what == _CUTS[act.what] and end.at_ms >= act.at_ms
+            )
+            until_ms = min(ends, default=plan.shape.duration_ms)
+            yield Rate(act.what, act.who, act.at_ms, until_ms, MESSAGES)
+
+
+def _against_honest(alarm: Alarm, tick: Event, lent: Truth) -> Violation:
+    ago_s = (alarm.at_ms - tick.at_ms) / 1_000
     text = (
         f"{alarm.gate} sounded (row {alarm.row}) for {alarm.item}, lent to {lent.patron} "
-        f"{ago_s:.1f} s before at {lent.lent_by}"
+        f"{ago_s:.1f} s before at {tick.who}"
     )
     return Violation("honest", alarm.gate, alarm.at_ms, text, alarm.item)
 

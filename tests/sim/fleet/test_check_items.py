@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from sim.fleet.acts import Plan, Shape
+from sim.fleet.acts import Act, Plan, Rate, Shape
 from sim.fleet.check import check
 from sim.fleet.check_items import doubted
 from sim.fleet.outcome import (
@@ -177,8 +177,14 @@ def alarm_at(at_ms, gate="gate-1", holder="reader-01"):
     return Alarm(at_ms, gate, "book-001", 4, holder)
 
 
+def tick(outcome):
+    """Let the reader have seen the tick for the loan."""
+    outcome.events.append(Event(LENT_AT_MS, "kiosk-1", "lent", ("reader-01", "book-001", "f1")))
+
+
 def test_an_alarm_for_an_honest_reader_is_found(run):
     """The loan was 2 s old, at a kiosk of the gate's site."""
+    tick(run)
     run.alarms.append(alarm_at(LENT_AT_MS + 2_000))
 
     [found] = check(run)
@@ -197,9 +203,66 @@ def test_an_alarm_for_an_honest_reader_is_found(run):
 )
 def test_other_alarms_are_in_order(run, alarm):
     """Promised is: 2 s after the loan, at its own site, for whoever borrowed it."""
+    tick(run)
     run.alarms.append(alarm)
 
     assert check(run) == []
+
+
+def test_who_leaves_before_the_tick_may_be_stopped(run):
+    """Only the tick invites the hand."""
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+
+    assert check(run) == []
+
+
+TROUBLE = [
+    ((), (Rate("delay", "gate-1", 0, LENT_AT_MS, 400_000),)),
+    ((), (Rate("loss", "kiosk-1", LENT_AT_MS, LENT_AT_MS + 1, 400_000),)),
+    ((Act(0, "broker", "broker_overflow", ("site-1", 1, 5_000)),), ()),
+    ((Act(0, "gate-1", "partition"), Act(5_000, "gate-1", "heal")), ()),
+    ((Act(0, "kiosk-1", "swizzle_stop"),), ()),
+]
+
+
+@pytest.mark.parametrize(("acts", "rates"), TROUBLE, ids=lambda parts: str(parts)[:30])
+def test_a_tag_that_speaks_for_itself_needs_no_network(run, acts, rates):
+    """A switched tag passes whatever the network does."""
+    tick(run)
+    run.plan = run.plan.with_acts(acts).with_rates(rates)
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+
+    assert broken(run) == {"honest"}
+
+
+@pytest.mark.parametrize(("acts", "rates"), TROUBLE, ids=lambda parts: str(parts)[:30])
+def test_a_tag_that_says_nothing_needs_the_word_of_the_kiosk(run, acts, rates):
+    """While the site's own network fails, nothing is promised for a tag that was not switched."""
+    tick(run)
+    stays = Act(0, "kiosk-1", "tag_stays")
+    run.plan = run.plan.with_acts([stays, *acts]).with_rates(rates)
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+
+    assert check(run) == []
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        Act(0, "gate-2", "partition"),
+        Act(0, "site-1", "partition"),
+        Act(0, "broker", "broker_restart", ("site-1",)),
+        Act(0, "gateway", "kill_gateway", ("after_ack", 9_000)),
+    ],
+    ids=lambda act: f"{act.who} {act.what}",
+)
+def test_other_trouble_excuses_no_alarm(run, act):
+    """The site does not need the gateway, and a broker that restarts is asked again."""
+    tick(run)
+    run.plan = run.plan.with_acts([Act(0, "kiosk-1", "tag_stays"), act])
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+
+    assert broken(run) == {"honest"}
 
 
 def carried_out(item, sounded, at_ms=50_000):
