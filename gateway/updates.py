@@ -36,6 +36,7 @@ from gateway.errors import UpdateInvalid, UpdateUnknown
 from gateway.store import Store, Write
 
 WITHIN_MS = 30 * 60_000
+OFFSET_MAX = 1 << 30  # beyond every byte a column holds
 _TABLE = schema.PROGRAM_OFFER
 _COLUMNS = [column for column in _TABLE.c if column.name not in ("library_id", "content")]
 _stations = ListOf(Name(), OFFER_STATIONS_MAX)
@@ -138,7 +139,8 @@ class Updates:
 
     def piece(self, format_name: str, version: int, offset: int, count: int) -> tuple[bytes, bool]:
         """Return a piece of what is offered, and whether it is the last; raise `UpdateUnknown`."""
-        part = sa.func.substr(_TABLE.c.content, offset + 1, count, type_=sa.LargeBinary)
+        first = sa.cast(min(offset, OFFSET_MAX) + 1, sa.Integer)  # PostgreSQL takes no larger one
+        part = sa.func.substr(_TABLE.c.content, first, count, type_=sa.LargeBinary)
         query = sa.select(part, _TABLE.c.bytes).where(
             _TABLE.c.library_id == self.library_id,
             _TABLE.c.format == format_name,

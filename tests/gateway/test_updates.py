@@ -264,11 +264,11 @@ def test_a_program_is_named_in_words():
     assert board_of(None) == (0, "")
 
 
-def test_offers_stay_in_the_database(updates, store, tmp_path):
+def test_offers_stay_in_the_database(updates, store):
     """A gateway that starts anew offers what was offered, whole."""
     content = signed()
     updates.offer(content)
-    again = Store.at(tmp_path / "gateway.db", clock=store.clock)
+    again = Store(store.url, clock=store.clock)
 
     piece, last = Updates(again, LIBRARY).piece(BOARD, 2, 0, 1 << 20)
     assert (piece, last) == (content, True)
