@@ -20,6 +20,7 @@ from circulation.wire.topics import MAY_LEAVE, Topics
 from gateway import schema
 from gateway.changes import GATE_STEP_BYTES_MAX, KIOSK_STEP_BYTES_MAX, WHOLE_KINDS
 from gateway.snapshots import Snapshot
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store
 
 STEPS_PER_READ = 50
@@ -27,6 +28,42 @@ SINCE_STEPS_MAX, SINCE_ROWS_MAX = 2_000, 4_000
 SINCE_MESSAGES_MAX = 25
 STATIONS_PER_MESSAGE = 60  # [epoch, hw] of 60 stations are below 4 KiB
 HEADS_RESERVED = 10_000  # numbers taken at once, so that a head needs no write
+
+_STATION, _STEP, _CHANGE = schema.STATION_TABLE, schema.STEP, schema.CHANGE
+_OWN = Statement(sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == LIBRARY))
+_PUBLISHED = Statement(
+    sa.update(schema.LIBRARY)
+    .where(schema.LIBRARY.c.library_id == LIBRARY)
+    .values(published=sa.bindparam("done"))
+)
+_VERSIONS = Statement(
+    sa.select(schema.FEED.c.kind, schema.FEED.c.version).where(schema.FEED.c.library_id == LIBRARY)
+)
+_KNOWN = Statement(sa.select(sa.func.count()).where(_STATION.c.library_id == LIBRARY))
+_APPLIED = Statement(
+    sa.select(_STATION.c.station, _STATION.c.epoch_n, _STATION.c.hw)
+    .where(
+        _STATION.c.library_id == LIBRARY,
+        _STATION.c.site == sa.bindparam("at_site"),
+        _STATION.c.epoch_n > 0,
+    )
+    .order_by(_STATION.c.station)
+)
+_STEPS = Statement(
+    sa.select(_STEP)
+    .where(_STEP.c.library_id == LIBRARY, _STEP.c.version > sa.bindparam("after"))
+    .order_by(_STEP.c.version, _STEP.c.kind)
+    .limit(sa.literal_column(str(STEPS_PER_READ)))
+)
+_BODIES = Statement(
+    sa.select(_CHANGE.c.body)
+    .where(
+        _CHANGE.c.library_id == LIBRARY,
+        _CHANGE.c.kind == sa.bindparam("of_kind"),
+        _CHANGE.c.version == sa.bindparam("at_version"),
+    )
+    .order_by(_CHANGE.c.key)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +95,7 @@ class Outbox:
         with self.store.read() as connection:
             library = self._library(connection)
             versions = versions_of(connection, self.library_id)
-            known = connection.execute(
-                sa.select(sa.func.count()).where(
-                    schema.STATION_TABLE.c.library_id == self.library_id
-                )
-            ).scalar_one()
+            known = _KNOWN.value(connection, library_id=self.library_id)
         head = Head(
             library.lineage,
             self._head_n,
@@ -82,8 +115,7 @@ class Outbox:
         self._heads_left = HEADS_RESERVED
 
     def _library(self, connection: sa.Connection) -> Any:
-        query = sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == self.library_id)
-        return connection.execute(query).one()
+        return _OWN.first(connection, library_id=self.library_id)
 
     def send_changes(self, publish: Callable[[Send], bool]) -> int:
         """Publish what was committed and not sent, in version order; return how many messages.
@@ -92,34 +124,31 @@ class Outbox:
         """
         sent = 0
         with self.store.read() as connection:
-            published = done = self._library(connection).published
-            for version, messages in self._unsent(connection, published):
+            library = self._library(connection)
+            published = done = library.published
+            if published == library.version:
+                return 0
+            for version, messages in self._unsent(connection, library):
                 if not all(publish(send) for send in messages):
                     break
                 sent += len(messages)
                 done = version
         if done != published:
             with self.store.write(self.library_id) as write:
-                write.execute(write.update(schema.LIBRARY).values(published=done))
+                _PUBLISHED.run(write.connection, library_id=self.library_id, done=done)
         return sent
 
-    def _unsent(self, connection: sa.Connection, after: int) -> Iterator[tuple[int, list[Send]]]:
-        """Yield the messages of each version that comes after one, in order."""
-        build = self._change_of(connection, self._library(connection))
+    def _unsent(self, connection: sa.Connection, library: Any) -> Iterator[tuple[int, list[Send]]]:
+        """Yield the messages of each version that was not published, in order."""
+        after = library.published
+        build = self._change_of(connection, library)
         while steps := self._steps(connection, after):
             yield from _by_version(steps, build)
             after = steps[-1].version
 
     def _steps(self, connection: sa.Connection, after: int) -> list[Any]:
         """Return the next steps, those of one version together."""
-        step = schema.STEP
-        query = (
-            sa.select(step)
-            .where(step.c.library_id == self.library_id, step.c.version > after)
-            .order_by(step.c.version, step.c.kind)
-            .limit(STEPS_PER_READ)
-        )
-        rows = list(connection.execute(query))
+        rows = _STEPS.rows(connection, library_id=self.library_id, after=after)
         if len(rows) == STEPS_PER_READ:
             last = rows[-1].version
             whole = [row for row in rows if row.version < last]
@@ -189,20 +218,11 @@ class Outbox:
 
     def applied(self, site: str) -> list[Send]:
         """Return how far each station of a site is applied, and in which version of the list."""
-        station = schema.STATION_TABLE
-        query = (
-            sa.select(station.c.station, station.c.epoch_n, station.c.hw)
-            .where(
-                station.c.library_id == self.library_id,
-                station.c.site == site,
-                station.c.epoch_n > 0,
-            )
-            .order_by(station.c.station)
-        )
         with self.store.read() as connection:
             library = self._library(connection)
             version = versions_of(connection, self.library_id)["may_leave"]
-            rows = [(row.station, [row.epoch_n, row.hw]) for row in connection.execute(query)]
+            found = _APPLIED.rows(connection, library_id=self.library_id, at_site=site)
+            rows = [(row.station, [row.epoch_n, row.hw]) for row in found]
         parts = [
             dict(rows[start : start + STATIONS_PER_MESSAGE])
             for start in range(0, len(rows), STATIONS_PER_MESSAGE)
@@ -231,23 +251,14 @@ def pointer_message(snapshot: Snapshot) -> Pointer:
 
 def versions_of(connection: sa.Connection, library_id: str) -> dict[str, int]:
     """Return the newest version of each list."""
-    query = sa.select(schema.FEED).where(schema.FEED.c.library_id == library_id)
-    return {row.kind: row.version for row in connection.execute(query)}
+    return {row.kind: row.version for row in _VERSIONS.rows(connection, library_id=library_id)}
 
 
 def change_message(connection: sa.Connection, library_id: str, lineage: str, step: Any) -> Change:
     """Return what one step changed, without its mac."""
-    change = schema.CHANGE
-    query = (
-        sa.select(change.c.body)
-        .where(
-            change.c.library_id == library_id,
-            change.c.kind == step.kind,
-            change.c.version == step.version,
-        )
-        .order_by(change.c.key)
-    )
-    rows = [json.loads(body) for body in connection.execute(query).scalars()]
+    place = {"of_kind": step.kind, "at_version": step.version}
+    bodies = _BODIES.column(connection, library_id=library_id, **place)
+    rows = [json.loads(body) for body in bodies]
     return Change(step.kind, lineage, step.previous, step.version, rows, "")
 
 
