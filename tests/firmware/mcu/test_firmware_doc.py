@@ -12,8 +12,10 @@ from firmware.mcu import board_esp32, board_pico_w
 from firmware.mcu.config import Config
 from firmware.mcu.drivers import CODES
 from firmware.mcu.provision import HELP
+from firmware.mcu.update import TAKEN_BLOCKS, slot_bytes
 from firmware.pi.__main__ import main
 from firmware.pi.config import TEMPLATE
+from gateway.__main__ import main as gateway
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/firmware.md").read_text(encoding="utf-8")
@@ -128,7 +130,7 @@ def test_commands_and_options_exist():
     """Every `lendgate-gate …` of the page is a command, with the options written there."""
     joined = PAGE.replace("\\\n", " ")
     named = re.findall(
-        r"(?:lendgate-gate )?\b(provision|update|new-signing-key|sign-update)"
+        r"(?:lendgate-gate )?(?<![-\w])(provision|update|new-signing-key|sign-update)"
         r"((?: [^`\n]*)?)[`\n]",
         joined,
     )
@@ -139,6 +141,32 @@ def test_commands_and_options_exist():
         shown = CliRunner().invoke(main, [command, "--help"]).output
         for option in re.findall(r"--[\w-]+", rest):
             assert option in shown, (command, option)
+
+
+def test_commands_of_the_gateway_exist():
+    """What offers, shows and withdraws an update is typed as it stands there."""
+    named = re.findall(r"`lendgate-gateway ([\w-]+)([^`]*)`", PAGE)
+
+    assert {command for command, _ in named} == {"offer-update", "updates", "withdraw-update"}
+    assert "--within" in CliRunner().invoke(gateway, ["offer-update", "--help"]).output
+    for command, rest in named:
+        shown = CliRunner().invoke(gateway, [command, "--help"])
+        assert shown.exit_code == 0
+        for option in re.findall(r"--[\w-]+", rest):
+            assert option in shown.output, (command, option)
+
+
+@pytest.mark.parametrize("column", [1, 2, 3], ids=["pico-w", "esp32", "pico-2-w"])
+def test_the_table_of_the_flash_adds_up(column):
+    """Each board's column is what the program reckons with."""
+    rows = re.findall(r"^\| (.+) \|$", PAGE.partition("How much fits")[2], re.MULTILINE)
+    cells = [row.split(" | ") for row in rows[:6]]
+    size, left, slot = [int(cells[row][column].split()[0].replace(",", "")) for row in (1, 4, 5)]
+    taken = [int(word) for word in re.findall(r"\d+", cells[2][1] + cells[3][1])]
+
+    assert sum(taken) == TAKEN_BLOCKS * 4
+    assert left == size - sum(taken)
+    assert slot == slot_bytes(size * 1024)
 
 
 def test_files_and_tests_on_the_page_exist():
