@@ -7,113 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from circulation.link import Endpoint
-from circulation.patrons import card_key
 from circulation.sync.batch import make_batch
 from circulation.sync.memory import MemoryJournal
 from circulation.wire.chain import patron_hash
 from circulation.wire.fact import encode_body
 from circulation.wire.limits import BATCH_FACTS_MAX
-from gateway.app import Settings, prepare
-from gateway.catalogue import upsert_cards, upsert_items, upsert_patrons, upsert_titles
+from gateway.app import Settings
 from gateway.ingest import Batch
 from gateway.service import now_ms
-from gateway.store import Store
+from sim.measure import filling
+from sim.measure.filling import (
+    CARD_KEY,
+    LIBRARY,
+    OWNER,
+    SITE,
+    Filled,
+    barcode_of,
+    card_of,
+    uid_of,
+)
 
-LIBRARY = "measured"
-SITE = "main"
-OWNER = "ZZ-MEASURED"
+__all__ = ["CARD_KEY", "LIBRARY", "OWNER", "SITE", "Filled", "barcode_of", "card_of", "uid_of"]
+
 SITE_KEY = bytes(range(16))
-CARD_KEY = bytes(range(16, 32))
-PAGE = 1_000
 SALT = bytes(16)
 DAY_MS = 86_400_000
 FACT_EVERY_MS = 60_000  # a busy kiosk: sixty loans and returns an hour
 CLOCK_EVERY = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What was written: ids in order. Item n has the barcode 3…n, patron n the card 2…n."""
-
-    items: tuple[str, ...]
-    patrons: tuple[str, ...]
-
-
-def barcode_of(item: int) -> str:
-    """Return the label of the n-th item."""
-    return f"3{item:09d}"
-
-
-def card_of(patron: int) -> str:
-    """Return the number on the n-th reader's card."""
-    return f"2{patron:09d}"
-
-
-def uid_of(item: int) -> str:
-    """Return the tag of the n-th item."""
-    return f"e00401{item:010x}"
-
-
 def fill(settings: Settings, items: int, patrons: int, *, tagged: bool = True) -> Filled:
     """Make a gateway's database with so many items, two to a title, and readers."""
-    store = prepare(settings)
-    try:
-        item_ids = [item for first in range(0, items, PAGE) for item in _write_items(
-            store, range(first, min(first + PAGE, items)), tagged
-        )]  # fmt: skip
-        patron_ids = [patron for first in range(0, patrons, PAGE) for patron in _write_patrons(
-            store, range(first, min(first + PAGE, patrons))
-        )]  # fmt: skip
-    finally:
-        store.close()
-    return Filled(tuple(item_ids), tuple(patron_ids))
-
-
-def _write_items(store: Store, numbers: range, tagged: bool) -> tuple[str, ...]:
-    with store.write(LIBRARY, bulk=True) as write:
-        titles = upsert_titles(
-            write,
-            [
-                {
-                    "control_no": f"t{number}",
-                    "title": f"On measuring libraries, volume {number}",
-                    "author": f"Surname{number % 977}, Forename",
-                    "isbn": f"978{number:010d}",
-                    "year": 1950 + number % 75,
-                }
-                for number in numbers[::2]
-            ],
-        )
-        items = upsert_items(
-            write,
-            [
-                {
-                    "barcode": barcode_of(number),
-                    "title_id": titles.ids[place // 2],
-                    "owner": OWNER,
-                    "home": SITE,
-                    "shelf_mark": f"QA {number % 999}.{number % 7}",
-                    "uids": [uid_of(number)] if tagged else [],
-                }
-                for place, number in enumerate(numbers)
-            ],
-        )
-    return items.ids
-
-
-def _write_patrons(store: Store, numbers: range) -> tuple[str, ...]:
-    with store.write(LIBRARY, bulk=True) as write:
-        done = upsert_patrons(
-            write,
-            [{"number": card_of(n), "short_name": f"Reader {n}", "category": "reader"}
-             for n in numbers],
-        )  # fmt: skip
-        cards = [
-            {"card_key": card_key(CARD_KEY, card_of(n)), "key_id": "1", "patron_id": patron}
-            for n, patron in zip(numbers, done.ids, strict=True)
-        ]
-        upsert_cards(write, cards)
-    return done.ids
+    return filling.fill(settings, filling.Size(items, patrons, tagged=tagged))
 
 
 def settings_in(folder: Path, *, broker_port: int = 1, web_port: int = 0) -> Settings:

@@ -71,11 +71,11 @@ def run(bench: Bench) -> list[Row]:
     stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=True, seed=2)
     with mosquitto(bench.folder) as port:
         bench.say("bare messages through the broker")
-        floor = _bare(port, _uploads(stations))
+        floor = _bare(port, uploads_of(stations))
         with gateway_process(bench.folder, port) as (address, pid):
             bench.say(f"{facts:,} facts through the broker and the gateway")
             with _Dashboard(f"{address}/api/board") as board:
-                ours = _send_all(port, _uploads(stations))
+                ours = send_all(port, uploads_of(stations))
             memory_mb = peak_rss_mb(pid)
     rate, floor_rate = facts / ours.seconds, facts / floor.seconds
     return [
@@ -93,7 +93,8 @@ def run(bench: Bench) -> list[Row]:
     ]  # fmt: skip
 
 
-def _uploads(stations: list[BusyStation]) -> dict[str, Upload]:
+def uploads_of(stations: list[BusyStation]) -> dict[str, Upload]:
+    """Return what each station has to send, by the topic on which it is answered."""
     topics = Topics(LIBRARY)
     made = {}
     for station in stations:
@@ -147,7 +148,7 @@ class _Stations:
             self.finished.set()
 
 
-def _send_all(port: int, uploads: dict[str, Upload]) -> Stopwatch:
+def send_all(port: int, uploads: dict[str, Upload]) -> Stopwatch:
     """Send everything as credit allows; return when all of it was acknowledged."""
     stations = _Stations(uploads)
     status = Topics(LIBRARY).gateway_status()
