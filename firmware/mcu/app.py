@@ -204,7 +204,8 @@ def tls_context(path: str) -> "Any":
 
 def make_lists(config: "Config") -> "Any":
     """Return the store of lists in flash."""
-    return ListStore(ListSlots(LISTS), config.machine().boundary, random_below)
+    boundary = config.machine().boundary
+    return ListStore(ListSlots(LISTS), boundary, random_below, this_board().ROOM_BYTES)
 
 
 def make_updates(config: "Config", files: "Any") -> UpdateFollowing:

@@ -22,6 +22,7 @@ from circulation.wire.fuse import HEADER_BYTES, decode_header, format_of
 from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Request
 from circulation.wire.topics import MAY_LEAVE
+from firmware.mcu.key_table import KeyTable
 from firmware.mcu.lists import ASK_PERCENT, ROOM_BYTES, FlashList
 from firmware.mcu.pieces import content_of
 
@@ -60,12 +61,16 @@ class ListStore:
         random_below: "Callable[[int], int]",
         room_bytes: int = ROOM_BYTES,
     ) -> None:
-        """room_bytes: for changes, of each list in use; two are while a gateway recovers."""
+        """room_bytes: for changes, of each list in use; two are while a gateway recovers.
+
+        Both are taken here: later, no heap may have a block so long.
+        """
         self.format = format_of(boundary)
         self._slots = slots
         self._boundary = boundary
         self._random_below = random_below
         self._room_bytes = room_bytes
+        self._tables = [KeyTable(room_bytes), KeyTable(room_bytes)]
         self._in_use: list[tuple[Slot, FlashList]] = []  # the older history first
         self._retired: list[tuple[Slot, FlashList]] = []
         self._state = IDLE
@@ -99,11 +104,13 @@ class ListStore:
             elif file is not None:
                 found.append((slot, file))
             elif slot.is_full:
+                self._forget(slot)
                 self._why = "the list in flash was damaged; it is fetched again"
         if len(found) == 2 and found[0][1].header.lineage == found[1][1].header.lineage:
             found.sort(key=lambda one: one[1].header.version)
             found.pop(0)[1].close()
-        self._in_use = [(slot, FlashList(file, self._room_bytes)) for slot, file in found]
+        for slot, file in found:
+            self._in_use.append((slot, self._made(file)))
         return [held for _, held in self._in_use]
 
     def wanted(self, now_ms: int) -> None:
@@ -326,9 +333,22 @@ class ListStore:
                 before.close()
             self._in_use[-1] = (slot, held)
             return held
-        made = FlashList(file, self._room_bytes)
+        made = self._made(file)
         self._in_use.append((slot, made))
         return made
+
+    def _forget(self, slot: "Slot") -> None:
+        try:
+            self._slots.forget(slot)
+        except OSError as error:
+            self._why = f"list: flash cannot be written: {error}"
+
+    def _made(self, file: "ListFile") -> FlashList:
+        """Return a list with the room of none that is in use."""
+        used = [held.table for _, held in self._in_use]
+        free = next(table for table in self._tables if table not in used)
+        free.clear()
+        return FlashList(file, self._room_bytes, free)
 
     def _fail(self, why: str, now_ms: int, is_kept: bool = False) -> None:
         """Give up this download; what came stays only if it may be gone on with."""
@@ -337,10 +357,7 @@ class ListStore:
             self._verifying.file.close()
             self._verifying = None
         if self._slot is not None and not is_kept:
-            try:
-                self._slots.forget(self._slot)
-            except OSError as error:
-                self._why = f"list: flash cannot be written: {error}"
+            self._forget(self._slot)
         self._slot, self._pointer = None, None
         self._want(now_ms + self._asking.next_ms())
 

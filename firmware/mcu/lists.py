@@ -50,15 +50,17 @@ _KNOWN_UNSECURED = 0x10
 class FlashList:
     """A list that `firmware/gate` asks as it asks an `ExactList`."""
 
-    def __init__(self, file: "ListFile", room_bytes: int = ROOM_BYTES) -> None:
-        """room_bytes: for what changes after the file, taken at once."""
+    def __init__(
+        self, file: "ListFile", room_bytes: int = ROOM_BYTES, table: "KeyTable | None" = None
+    ) -> None:
+        """room_bytes: for what changes after the file, taken at once unless a table is given."""
         self.lineage = file.header.lineage
         self.version = file.header.version
         self.boundary = int(file.header.boundary)
         self.failed = 0
         """Reads that flash did not answer."""
         self._file: ListFile | None = file
-        self._changed = KeyTable(room_bytes)
+        self._changed = KeyTable(room_bytes) if table is None else table
         self._starts = [self.version]  # the version at which each era began
         self._in_era = 0
         self._era_keys = room_bytes // 10 // ERAS
@@ -74,6 +76,11 @@ class FlashList:
     def file(self) -> "ListFile | None":
         """Return the file in use, None once it was withdrawn."""
         return self._file
+
+    @property
+    def table(self) -> KeyTable:
+        """Return where what has changed is kept."""
+        return self._changed
 
     @property
     def changed(self) -> int:
