@@ -14,6 +14,7 @@ from sim.mcu import vm
 from sim.mcu.process import McuProcess
 from sim.mcu.station import gate_wires, world_gate
 from sim.world import World
+from tests.firmware.mcu.day_gateway import Network
 from tests.support.programs import wait_until
 
 STATION = "gate-2"
@@ -53,12 +54,13 @@ def loan(uid, seq=1):
 class Listener:
     """Somebody at the broker who hears everything, and can say something."""
 
-    def __init__(self, port):
+    def __init__(self, port, topics="lg/#"):
+        """topics: the filter it listens to."""
         self.heard = []
         self._lock = threading.Lock()
         self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
         self._client.on_message = self._take
-        self._client.on_connect = lambda client, *_: client.subscribe("lg/#", qos=1)
+        self._client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
         self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
@@ -96,6 +98,53 @@ class Listener:
         """Go."""
         self._client.disconnect()
         self._client.loop_stop()
+
+
+class Gateway(Listener):
+    """The gateway of a gate's day (`day_gateway.py`), at a real broker: it takes facts, hands out
+    the list, and is heard to live."""
+
+    def __init__(self, port, listed=(), topics="lg/#"):
+        """listed: the tags that its list lets go."""
+        self.is_open = True
+        self.network = Network(listed)
+        self.network.line = self
+        self._began_ms = SystemClock().now_ms()
+        self._over = threading.Event()
+        super().__init__(port, topics)
+        self._beating = threading.Thread(target=self._beat)
+        self._beating.start()
+
+    def deliver(self, topic, payload):
+        """Be the network's line: publish."""
+        self.say(topic, payload)
+
+    def offer(self, listed, version):
+        """Have another list, and let every gate know that it is newer."""
+        with self._lock:
+            self.network.list(listed)
+            self.network.offer(self.network.lineage, version, "1")
+            self._head()
+
+    def close(self):
+        """Go."""
+        self._over.set()
+        self._beating.join()
+        super().close()
+
+    def _take(self, client, given, message):
+        super()._take(client, given, message)
+        if message.topic.endswith(("/journal", "/request")):
+            with self._lock:
+                self.network.told(message.topic, message.payload)
+
+    def _beat(self):
+        while not self._over.wait(2.0):
+            with self._lock:
+                self._head()
+
+    def _head(self):
+        self.network.head(SystemClock().now_ms() - self._began_ms)
 
 
 class VmGate:
@@ -158,6 +207,16 @@ def vm_gate(code, folder, broker_port, **options):
         yield gate
     finally:
         gate.process.close()
+
+
+@contextmanager
+def gateway(port, listed=(), **options):
+    """Be the gateway at a broker until the block ends."""
+    held = Gateway(port, listed, **options)
+    try:
+        yield held
+    finally:
+        held.close()
 
 
 @contextmanager

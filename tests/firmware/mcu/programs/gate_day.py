@@ -1,45 +1,38 @@
-"""Days of a gate in virtual time, on whichever Python runs this: the real shell, client, journal.
+"""Days of a gate in virtual time, on whichever Python runs this: the real shell, client, journal,
+and list in flash. Devices are a few lines each; broker and gateway are at the other end of this
+program's input and output (`tests/firmware/mcu/day_gateway.py`), so that they take no heap of it.
 
-Devices are a few lines each, and so is the broker with a gateway behind it, both in the memory of
-this program. `python gate_day.py HOURS WALKS_AN_HOUR TAGS_A_WALK SILENT_HOUR` prints a line of
-JSON for each hour.
+`python gate_day.py BOARD HOURS WALKS_AN_HOUR TAGS_A_WALK SILENT_HOUR`.
 """
 
 import gc
 import json
 import os
 import sys
-from binascii import hexlify, unhexlify
+from binascii import hexlify
 
-from circulation.wire.chain import chain_hash
-from circulation.wire.messages import (
-    Ack,
-    Applied,
-    Head,
-    Journal,
-    SiteLoan,
-    TimeReply,
-    decode,
-    encode,
-    sealed,
-)
-from circulation.wire.topics import Topics
 from firmware.gate.events import IN_STOCK, ON_LOAN, TagRead
-from firmware.mcu import board_pico_w
+from firmware.gate.lists import UnionList
+from firmware.mcu import board_esp32, board_pico_w
 from firmware.mcu.config import Config
 from firmware.mcu.journal import open_journal
+from firmware.mcu.list_files import ListSlots
+from firmware.mcu.list_store import ListStore
 from firmware.mcu.mqtt import MQTTClient
 from firmware.mcu.passages import open_passages
 from firmware.mcu.shell import Shell, World
 
 KEY = bytes(range(16))
-LINEAGE = "00000000000000aa"
-TOPICS = Topics("school")
 STATION, SITE = "gate-2", "main"
+BOARDS = {"esp32": board_esp32, "pico_w": board_pico_w}
 PERIOD = 1 << 30
-IDLE_MS, WALK_MS, STEP_MS = 5_000, 1_000, 100
+IDLE_MS, WALK_MS, STEP_MS = 20_000, 1_000, 100
 HEAD_EVERY_MS = 15_000
 HOUR_MS = 3_600_000
+LISTED = 20_000
+"""Tags e00401… that every file of the list lets go; those that end in f are in none."""
+THIEF_EVERY, LEND_EVERY = 20, 4
+LINEAGE, OTHER_LINEAGE = "00000000000000aa", "00000000000000bb"
 CONFIG = {
     "library": "school",
     "site": SITE,
@@ -81,7 +74,7 @@ class Pin:
     IN, OUT, PULL_UP, IRQ_RISING, IRQ_FALLING = 0, 1, 2, 4, 8
 
     def __init__(self, number, mode=None, pull=None, value=0):
-        self.level = 1 if number == board_pico_w.INPUTS["button"] else value
+        self.level = 1 if pull == self.PULL_UP else value
         self.handler = None
         PINS[number] = self
 
@@ -162,244 +155,108 @@ class Antenna:
         """Ask nothing."""
 
 
-class EveryLoan:
-    """A list on which every tag ending in 0 to 7 may leave."""
+class Network:
+    """The other end of our input and output, see there."""
 
-    def __init__(self, version):
-        self.lineage, self.version = LINEAGE, version
-
-    def reach(self, key):
-        """Return how far it may go."""
-        return 3 if key.startswith("e0") and key[-1] < "8" else 0
-
-    def knows(self, key):
-        """Return whether it is ours."""
-        return True
-
-    def is_unsecured(self, key):
-        """Return that it is not."""
-        return False
-
-    def forget(self, now_ms):
-        """Forget nothing."""
-
-
-class Lists:
-    """Lists that come when the script says."""
-
-    format, trouble = "day-1", ""
+    NONE, GONE = 0xFFFF, 0xFFFE
 
     def __init__(self):
-        self.made = None
-
-    def kept(self):
-        """Return the first one."""
-        return [EveryLoan(1)]
-
-    def wanted(self, now_ms):
-        """Begin nothing."""
-
-    def announced(self, pointer, now_ms):
-        """Begin nothing."""
-
-    def tick(self, now_ms):
-        """Ask for nothing."""
-        return []
-
-    def on_chunk(self, chunk, now_ms):
-        """Expect nothing."""
-        return []
-
-    def arrived(self):
-        """Return what has come, once."""
-        made, self.made = self.made, None
-        return made
-
-    def recovered(self):
-        """Forget nothing."""
-
-
-class Network:
-    """A broker and a gateway at the end of every connection."""
-
-    def __init__(self, time):
-        self.time = time
-        self.is_silent = self.is_cut = False
-        self.connections = self.published = self.applied = self.n = 0
-        self.version = 1
-        self.line = None
-        self.seqs = {}
+        self._in, self._out = sys.stdin.buffer, sys.stdout.buffer
+        self._head = bytearray(3)
+        self._number = memoryview(bytearray(2))
 
     def __call__(self, server, port):
         """Open a connection, as `Dial` asks."""
-        if self.is_cut:
-            raise OSError(111)
-        self.connections += 1
-        self.line = Line(self)
-        return self.line
-
-    def told(self, topic, payload):
-        """Be the gateway: believe and acknowledge."""
-        self.published += 1
-        if topic.endswith("/journal"):
-            self._journal(decode(Journal, payload))
-        elif topic.endswith("/request"):
-            asked = json.loads(payload)
-            if asked["op"] == "time":
-                now = 1_790_000_000_000 + self.time.now_ms
-                self.say(TOPICS.reply(STATION), TimeReply(asked["id"], asked["mono_sent"], now))
-
-    def _journal(self, batch):
-        known = self.seqs.get(batch.epoch, 0)
-        digest, seq = unhexlify(batch.prev_hash), batch.seq0 - 1
-        for body in batch.events:
-            seq += 1
-            digest = chain_hash(digest, seq, body.encode())
-        self.applied += max(0, seq - known)
-        self.seqs[batch.epoch] = max(seq, known)
-        ack = Ack(batch.epoch, seq, hexlify(digest).decode(), LINEAGE, 4, 0, 0)
-        self.say(TOPICS.reply(STATION), ack)
-
-    def say(self, topic, message):
-        """Deliver a message to the gate."""
-        if self.line is None or self.is_silent or self.is_cut:
-            return
-        if "mac" in [name for name, _ in message.SHAPE]:
-            message = sealed(message, KEY)
-        self.line.deliver(topic, encode(message))
-
-    def head(self):
-        """Say that the gateway lives."""
-        self.n += 1
-        now = 1_790_000_000_000 + self.time.now_ms
-        versions = {"may_leave": self.version}
-        self.say(TOPICS.head(), Head(LINEAGE, self.n, now, versions, 3, True, ""))
-
-
-class Line:
-    """One connection: what the client writes, and what waits for it."""
-
-    def __init__(self, network):
-        self.network = network
-        self.waiting = bytearray()
-        self.heard = bytearray()
-        self.is_open = False
+        self._ask("o")
+        return self
 
     def readinto(self, buffer):
         """Hand over what waits."""
-        if self.network.is_cut:
-            raise OSError(104)
-        if not self.waiting or self.network.is_silent:
-            return None
-        count = min(len(buffer), len(self.waiting))
-        buffer[:count] = self.waiting[:count]
-        self.waiting = self.waiting[count:]
+        count = self._ask("r", len(buffer))
+        if count is not None:
+            self._fill(memoryview(buffer)[:count])
         return count
 
-    def write(self, data):
-        """Take bytes; a silent broker's buffer fills."""
-        if self.network.is_cut:
-            raise OSError(104)
-        if self.network.is_silent and len(self.heard) > 2_000:
-            return None
-        self.heard.extend(data)
-        if not self.network.is_silent:
-            self.work()
-        return len(data)
+    def write(self, content):
+        """Take bytes."""
+        return self._ask("w", len(content), content)
 
     def close(self):
         """Be gone."""
-        if self.network.line is self:
-            self.network.line = None
+        self._ask("c")
 
-    def deliver(self, topic, payload):
-        """Publish to the client, QoS 0."""
-        if self.is_open:
-            rest = bytes([0, len(topic)]) + topic.encode() + payload
-            self.waiting.extend(b"\x30" + _length(len(rest)) + rest)
+    def order(self, *words):
+        """Have something done there; return whether the gate could hear of it."""
+        text = " ".join([str(word) for word in words]).encode()
+        return self._ask("t", len(text), text) == 1
 
-    def work(self):
-        """Answer every whole packet."""
-        while True:
-            size, at = _size(self.heard)
-            if size is None or len(self.heard) < at + size:
-                return
-            first, rest = self.heard[0], bytes(self.heard[at : at + size])
-            self.heard = self.heard[at + size :]
-            self.answer(first, rest)
+    def tell(self, hour):
+        """Say what an hour was like."""
+        text = json.dumps(hour).encode()
+        self._ask("j", len(text), text)
 
-    def answer(self, first, rest):
-        """Answer one packet."""
-        kind = first >> 4
-        if kind == 1:
-            self.is_open = True
-            self.waiting.extend(b"\x20\x02\x00\x00")
-        elif kind == 8:
-            count, at = 0, 2
-            while at < len(rest):
-                at += 3 + (rest[at] << 8 | rest[at + 1])
-                count += 1
-            self.waiting.extend(bytes([0x90, 2 + count, rest[0], rest[1]]) + b"\x01" * count)
-        elif kind == 12:
-            self.waiting.extend(b"\xd0\x00")
-        elif kind == 3:
-            end = 2 + (rest[0] << 8 | rest[1])
-            topic = rest[2:end].decode()
-            if first & 6:
-                self.waiting.extend(b"\x40\x02" + rest[end : end + 2])
-                end += 2
-            self.network.told(topic, rest[end:])
+    def _ask(self, letter, size=0, content=b""):
+        head = self._head
+        head[0], head[1], head[2] = ord(letter), size >> 8, size & 0xFF
+        self._out.write(head)
+        if content:
+            self._out.write(content)
+        self._out.flush()
+        self._fill(self._number)
+        number = self._number[0] << 8 | self._number[1]
+        if number == self.GONE:
+            raise OSError(104)
+        return None if number == self.NONE else number
 
-
-def _length(size):
-    made = bytearray()
-    while True:
-        made.append(size % 128 | (128 if size > 127 else 0))
-        size //= 128
-        if not size:
-            return bytes(made)
-
-
-def _size(heard):
-    size = 0
-    for at in range(1, min(5, len(heard))):
-        size |= (heard[at] & 127) << 7 * (at - 1)
-        if heard[at] < 128:
-            return size, at + 1
-    return None, 0
+    def _fill(self, view):
+        while len(view):
+            count = self._in.readinto(view)
+            if not count:
+                sys.exit(7)  # nobody is there
+            view = view[count:]
 
 
 class Day:
     """The script."""
 
-    def __init__(self, walks_an_hour, tags_a_walk):
-        self.time, self.lists, self.antenna = Time(), Lists(), Antenna()
-        self.network = Network(self.time)
+    def __init__(self, board, hours, walks_an_hour, tags_a_walk):
+        # The gateway comes back from a backup, with another history; later it knows all again.
+        self.restored_hour, self.recovered_hour = hours // 2, hours // 2 + 1 + hours // 12
+        self.board, self.time, self.antenna = board, Time(), Antenna()
+        self.network = Network()
         self.walks_an_hour, self.tags_a_walk = walks_an_hour, tags_a_walk
-        self.number = self.seq = self.walks = self.alarms = self.false_alarms = 0
+        self.number = self.tags = self.walks = 0
+        self.thieves = self.alarms = self.false_alarms = 0
+        self.is_heard = False
+        self.cuts = (0, 0)
         self.latencies = set()
-        self.thieves, self.thief_every, self.lend_every = 0, 2, 1
         self.head_ms = self.time.now_ms
         client = MQTTClient("school/gate-2", "192.168.1.10", keepalive=60, net=self.network)
         passages = open_passages("counts", station=STATION, gate=STATION, site=SITE)
         self.journal = open_journal("journal", epoch_id="0" * 16, rows_bytes_max=4_096)
+        self.store = ListStore(ListSlots("."), 3, random_below, board.ROOM_BYTES)
         world = World(
             ticks_ms=self.time.ticks_ms,
             ticks_diff=self.time.ticks_diff,
             sleep_ms=self.time.sleep_ms,
-            random_below=lambda limit: int.from_bytes(os.urandom(4), "big") % limit,
+            random_below=random_below,
             wlan=Wlan(),
             client=client,
             journal=self.journal,
             passages=passages,
-            lists=self.lists,
+            lists=self.store,
             free_bytes=lambda: None,
             collect=gc.collect,
         )
-        self.shell = Shell(Machine(), board_pico_w, Config(CONFIG), world)
+        self.shell = Shell(Machine(), board, Config(CONFIG), world)
         self.shell.devices.lanes[0].antenna = self.antenna
         self.shell.detection._antennas = {"lane-1": self.antenna}
         self.siren = self.shell.devices.siren
+
+    @property
+    def is_union(self):
+        """Return whether the gate uses two lists."""
+        return type(self.shell.gate.holdings.list) is UnionList
 
     def turn(self, step_ms):
         """Let one turn and some time pass."""
@@ -407,22 +264,19 @@ class Day:
         self.time.now_ms += step_ms
         if self.time.now_ms >= self.head_ms:
             self.head_ms += HEAD_EVERY_MS
-            self.network.head()
+            self.is_heard = self.network.order("head", self.time.now_ms)
 
     def walk(self):
         """Let somebody carry books out; sometimes one of them was not lent."""
         self.walks += 1
-        is_thief = self.walks % self.thief_every == 0
+        is_thief = self.walks % THIEF_EVERY == 0
         self.thieves += is_thief
-        field = []
-        for _ in range(self.tags_a_walk):
-            self.number += 1
-            field.append(TagRead(f"e00401{self.number:09x}0", ON_LOAN, None, None))
+        field = [self.listed() for _ in range(self.tags_a_walk)]
         if is_thief:
-            field[0] = TagRead(f"e00401{self.number:09x}f", IN_STOCK, "30001", "DE-1")
-        elif self.walks % self.lend_every == 0:
-            field[0] = self.lend(f"e00401{self.number:09x}e")
-        inner, outer = [PINS[board_pico_w.INPUTS[name]] for name in ("beam_1", "beam_2")]
+            field[0] = self.stolen(field[0].uid)
+        elif self.walks % LEND_EVERY == 0:
+            field[0] = self.lend()
+        inner, outer = [PINS[self.board.INPUTS[name]] for name in ("beam_1", "beam_2")]
         edges = ((200, inner, 1), (300, outer, 1), (500, inner, 0), (600, outer, 0))
         sounded_ms = None
         step_ms = 10 if is_thief else STEP_MS
@@ -443,74 +297,110 @@ class Day:
             self.false_alarms += 1
         self.turn(STEP_MS)
 
-    def lend(self, uid):
+    def listed(self):
+        """Return a tag that was lent before the day began."""
+        self.tags += 1
+        return TagRead(f"e00401{self.tags % LISTED:010x}", ON_LOAN, None, None)
+
+    def stolen(self, uid):
+        """Return a tag that may not leave; every second one by a delta that just came."""
+        if self.thieves % 2 or self.is_union or not self.is_followed:
+            uid = f"e00405{self.walks:09x}f"
+        else:
+            self.network.order("change", uid, 0)
+            self.settle()
+        return TagRead(uid, IN_STOCK, "30001", "DE-1")
+
+    def lend(self):
         """Have a kiosk of the site lend a book that no list has yet, and let it settle."""
-        self.seq += 1
-        loan = SiteLoan(
-            *("kiosk-1", 1, self.seq, None, [uid], "on", 3, [], f"{self.seq:016x}", 0, None, "")
-        )
-        is_told = not (self.network.is_silent or self.network.is_cut)
-        is_told = is_told and self.network.line is not None and self.network.line.is_open
-        self.network.say(TOPICS.site_loan(SITE), loan)
+        if not self.is_followed:
+            return self.listed()
+        uid = f"e00403{self.walks:010x}"
+        self.network.order("lend", uid)
+        self.settle()
+        self.network.order("change", uid, 3)
+        return TagRead(uid, IN_STOCK, None, None)
+
+    @property
+    def is_followed(self):
+        """Return whether the gate hears what changes."""
+        return self.is_heard and self.shell.list_state() == "FRESH"
+
+    def settle(self):
+        """Let what was said arrive."""
         for _ in range(3):
             self.turn(STEP_MS)
-        return TagRead(uid if is_told else uid[:-1] + "0", IN_STOCK, None, None)
 
     def hour(self, number, silent):
-        """Let an hour pass; return what can be said of it.
-
-        In the first one every walk is an alarm or a loan: what the gate remembers of both, which
-        is bounded, is full after it, and what grows later would grow for ever.
-        """
+        """Let an hour pass; return what can be said of it."""
         begin_ms = self.time.now_ms
         self.latencies = set()
         every_ms = HOUR_MS // self.walks_an_hour
-        self.network.is_silent = silent
         walk_ms = begin_ms + every_ms // 2
+        is_renewed = False
         while self.time.now_ms - begin_ms < HOUR_MS:
             minute = (self.time.now_ms - begin_ms) // 60_000
-            self.network.is_cut = minute in (10, 11, 40)
-            if minute == 30 and self.network.version == number + 1:
-                self.swap(number)
+            self.cut(minute in (10, 11, 40), silent)
+            if minute == 30 and not is_renewed:
+                is_renewed = True
+                self.renew(number)
             if self.time.now_ms >= walk_ms:
                 walk_ms += every_ms
                 self.walk()
             else:
-                self.turn(min(IDLE_MS, walk_ms - self.time.now_ms))
-        self.thief_every, self.lend_every = 20, 10
+                self.turn(min(IDLE_MS, max(STEP_MS, walk_ms - self.time.now_ms - 3 * STEP_MS)))
+                self.settle()  # what was asked in this turn is answered before the next long one
         gc.collect()
+        return self.told(number)
+
+    def cut(self, is_cut, is_silent):
+        """Cut the line, or let the broker be silent."""
+        now = (int(is_cut), int(is_silent))
+        if now != self.cuts:
+            self.cuts = now
+            self.is_heard = self.network.order("cut", *now)
+
+    def renew(self, number):
+        """Let the gateway have a new file, and say no more how to come to it from the last."""
+        version = 1_000 * (number + 2)
+        if number < self.restored_hour:
+            self.network.order("offer", LINEAGE, version, 1)
+        elif number == self.restored_hour or number >= self.recovered_hour:
+            is_recovered = number >= self.recovered_hour
+            self.network.order("offer", OTHER_LINEAGE, version, int(is_recovered))
+
+    def told(self, number):
+        """Return what can be said after an hour."""
         return {
             "hour": number,
             "free": gc.mem_free() if hasattr(gc, "mem_free") else 0,
             "seen": self.antenna.seen,
-            "tags": self.number,
+            "tags": self.tags,
             "walks": self.walks,
             "waiting": self.journal.last_seq - self.journal.acked,
             "thieves": self.thieves,
             "alarms": self.alarms,
             "false_alarms": self.false_alarms,
             "latency_ms": sorted(self.latencies),
-            "connections": self.network.connections,
-            "applied": self.network.applied,
             "failed": self.shell.failed,
+            "trouble": self.store.trouble,
             "list": self.shell.list_state(),
+            "lists": 2 if self.is_union else 1,
             "version": self.shell.following.version,
         }
 
-    def swap(self, number):
-        """Let a new list come, with what the kiosks have told so far."""
-        self.network.version = number + 2
-        self.lists.made = EveryLoan(self.network.version)
-        applied = Applied(self.network.version, {"kiosk-1": [1, self.seq]}, LINEAGE)
-        self.network.say(TOPICS.applied(SITE), applied)
+
+def random_below(limit):
+    """Return a number below the limit."""
+    return int.from_bytes(os.urandom(4), "big") % limit
 
 
 def main(words):
     """Play the day."""
-    hours, walks, tags, silent = [int(word) for word in words]
-    day = Day(walks, tags)
+    hours, walks, tags, silent = [int(word) for word in words[1:]]
+    day = Day(BOARDS[words[0]], hours, walks, tags)
     for number in range(hours):
-        print(json.dumps(day.hour(number, number == silent)))  # noqa: T201
+        day.network.tell(day.hour(number, number == silent))
 
 
 if __name__ == "__main__":
