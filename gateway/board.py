@@ -7,8 +7,10 @@ counts as contact; `ingest` and `service` see to that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,11 +26,22 @@ from gateway.updates import Updates
 from gateway.wording import trouble
 
 CONTACT_MS = 150_000  # telemetry comes every 60 s: two may be lost
+DISK_BYTES_MIN = 200 << 20  # a day of a large library's facts, and a list being built
 DEAD_MS = 24 * 3600 * 1000
 EVENTS_SHOWN = 30
 REVIEWS_SHOWN = 50
 ALARMS_SHOWN = 100
 FACTS_SHOWN = 200
+
+
+def free_beside(url: str) -> int | None:
+    """Return the bytes that are free where a database's file lies; None if it is no file."""
+    if not url.startswith("sqlite:///"):
+        return None
+    try:
+        return shutil.disk_usage(Path(url.removeprefix("sqlite:///")).parent).free
+    except OSError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,12 @@ class Board:
     events: list[Doc]
     reviews: list[Doc]
     updates: list[UpdateView] = field(default_factory=list)
+    disk_free: int | None = None  # bytes beside the database; None where it is on a server
+
+    @property
+    def is_disk_tight(self) -> bool:
+        """Whether the gateway soon takes no more facts; stations keep them then."""
+        return self.disk_free is not None and self.disk_free < DISK_BYTES_MIN
 
     def as_dict(self) -> Doc:
         """Return the board as plain dicts and lists."""
@@ -116,9 +135,13 @@ class Board:
 class Desk:
     """Reads of one library for pages and API."""
 
-    def __init__(self, store: Store, library_id: str):
+    def __init__(
+        self, store: Store, library_id: str, *, disk_free: Callable[[], int | None] | None = None
+    ):
+        """disk_free: returns the bytes that are free beside the database, None if unknown."""
         self.store = store
         self.library_id = library_id
+        self._disk_free = disk_free or (lambda: free_beside(store.url))
 
     def board(self) -> Board:
         """Return the sync page's content at this moment."""
@@ -141,6 +164,7 @@ class Desk:
                 events=self._events(connection),
                 reviews=self._reviews(connection, is_open()),
                 updates=updates_of(offers, stations),
+                disk_free=self._disk_free(),
             )
 
     def stations(self) -> list[StationView]:
