@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 JOURNAL, PASSAGES, LISTS = "journal", "counts", "."
 ROWS_BYTES_MAX = 4_096
-KEEPALIVE_S = 60
 HELD_MS = 1_000
 LAMP_MS = 3_600_000
 
@@ -189,7 +188,7 @@ def make_client(config: "Config") -> MQTTClient:
         broker.port,
         user=broker.username or None,
         password=broker.password or None,
-        keepalive=KEEPALIVE_S,
+        keepalive=broker.keepalive_s,
         ssl=tls_context(broker.ca_file) if broker.ca_file else None,
     )
     client.resolve = lambda name: broker.host  # the certificate's name is looked up nowhere

@@ -90,6 +90,12 @@ class McuProcess:
         program = self._program
         return program is not None and program.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The number of the program's process, 0 before its first life."""
+        program = self._program
+        return 0 if program is None else program.pid
+
     def said(self) -> str:
         """Return everything the program printed in all its lives."""
         return self.log.read_text(errors="replace")

@@ -27,7 +27,7 @@ PAD_3M, PAD_FEIG, CHIP = "pad_3m", "pad_feig", "rc522"
 PORTS = {PAD_3M: "uart_1", PAD_FEIG: "uart_2", CHIP: "spi_1"}
 
 
-def config(broker_port, driver=PAD_3M):
+def config(broker_port, driver=PAD_3M, **broker):
     """Return what a provisioning would have written."""
     lane = {"name": "lane-1", "driver": driver, "port": PORTS[driver]}
     lane["beams"] = ["beam_1", "beam_2"]
@@ -38,7 +38,7 @@ def config(broker_port, driver=PAD_3M):
         "site_key": SITE_KEY.hex(),
         "members": ["DE-1"],
         "wifi": {"ssid": "school"},
-        "broker": {"host": "127.0.0.1", "port": broker_port},
+        "broker": {"host": "127.0.0.1", "port": broker_port} | broker,
         "lanes": [lane],
     }
 
@@ -151,7 +151,14 @@ class VmGate:
     """One gate: hands move `world`, eyes look at `hardware`, `process` is its program."""
 
     def __init__(
-        self, code, folder, broker_port, *, heap_bytes=vm.PICO_W_HEAP_BYTES, driver=PAD_3M
+        self,
+        code,
+        folder,
+        broker_port,
+        *,
+        heap_bytes=vm.PICO_W_HEAP_BYTES,
+        driver=PAD_3M,
+        keepalive_s=60,
     ):
         clock = SystemClock()
         self.world = World(clock)
@@ -162,7 +169,7 @@ class VmGate:
             self.world.add_book(key, key, owner="DE-1", uid=uid, technology=technology)
         flash = folder / "flash"
         flash.mkdir(exist_ok=True)
-        values = config(broker_port, driver)
+        values = config(broker_port, driver, keepalive_s=keepalive_s)
         (flash / "config.json").write_text(json.dumps(values))
         self.process = McuProcess(
             flash,
