@@ -11,27 +11,25 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-_SAME_NAME = (
-    "barcode",
-    "owner",
-    "due_at",
-    "loan",
-    "reach",
-    "room",
-    "site",
-    "category",
-    "session",
-    "place",
-    "parts_total",
-    "unsecured",
-    "state",
-    "amount_cents",
-    "entry",
-    "hold",
-    "pickup",
-    "wanted",
+_SAME_NAME = frozenset(
+    {
+        "loan",
+        "reach",
+        "room",
+        "site",
+        "category",
+        "session",
+        "place",
+        "parts_total",
+        "unsecured",
+        "state",
+        "amount_cents",
+        "entry",
+        "hold",
+        "pickup",
+        "wanted",
+    }
 )
-_OTHER_NAME = {"item": "item_id", "wall": "wall_ms", "policy": "policy_version", "class": "group"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +106,34 @@ class Fact:
 
         body: the fields `decode_body` returned. patron: the patron id beside the body.
         """
-        hashed = body.get("patron")
-        typed = {name: body.get(name) for name in _SAME_NAME}
-        typed.update((ours, body.get(theirs)) for theirs, ours in _OTHER_NAME.items())
-        parts_read = body.get("parts_read")
+        get = body.get
+        hashed, parts_read, saw, uids = get("patron"), get("parts_read"), get("saw"), get("uids")
+        overridden = get("overridden")
         return cls(
-            id=body["id"],
-            kind=body["kind"],
-            station=station,
-            epoch_n=epoch_n,
-            seq=seq,
-            boot=body["boot"],
-            mono_ms=body["mono"],
-            sure=bool(body.get("sure")),
-            saw=tuple(body.get("saw") or ()),
-            uids=tuple(body.get("uids") or ()),
-            patron=patron or hashed,
-            blanked=hashed is not None and patron is None,
-            overridden=tuple(body.get("overridden") or ()),
+            body["id"],
+            body["kind"],
+            station,
+            epoch_n,
+            seq,
+            body["boot"],
+            body["mono"],
+            get("wall"),
+            bool(get("sure")),
+            tuple(saw) if saw else (),
+            get("item"),
+            tuple(uids) if uids else (),
+            get("barcode"),
+            get("owner"),
+            patron or hashed,
+            hashed is not None and patron is None,
+            get("due_at"),
+            get("policy"),
+            tuple(overridden) if overridden else (),
             parts_read=None if parts_read is None else tuple(parts_read),
             clock=_clock_sample(body),
+            group=get("class"),
             fields=MappingProxyType(dict(body)),
-            **typed,
+            **{name: body[name] for name in _SAME_NAME & body.keys()},
         )
 
 

@@ -99,7 +99,9 @@ def held_fields(row: Mapping[Any, Any]) -> Doc:
 
     A hold that waits for it is added by the caller.
     """
-    held: Doc = json.loads(row["doc"]) if row["doc"] else {}
+    held = row["doc"] or {}  # as it lies in the table, or read already
+    if isinstance(held, str):
+        held = json.loads(held)
     last = row["last"] or []
     fields: Doc = {"state": row["state"] or row["initial"] or "available"}
     for name, source in HELD_FIELDS.items():
@@ -186,7 +188,7 @@ def patron_docs(
     return docs
 
 
-def patron_doc(row: sa.RowMapping) -> Doc:
+def patron_doc(row: Mapping[str, Any]) -> Doc:
     """Return a patron's document; the cards are added by the caller."""
     return {
         "patron_id": row["patron_id"],

@@ -140,7 +140,7 @@ def _load(write: Write, item_ids: set[str]) -> dict[str, Held]:
     missing = [item_id for item_id in item_ids if item_id not in rows]
     if missing:
         gone = _HELD.dicts(write.connection, library_id=write.library_id, items=missing)
-        rows |= {row["item_id"]: row for row in gone}
+        rows |= {row["item_id"]: row | {"doc": json.loads(row["doc"])} for row in gone}
     return {
         item_id: _held(item_id, rows[item_id]) if item_id in rows else Held(item_id)
         for item_id in item_ids
@@ -150,7 +150,7 @@ def _load(write: Write, item_ids: set[str]) -> dict[str, Held]:
 def _held(item_id: str, row: Mapping[str, Any]) -> Held:
     if not row["last"]:
         return Held(item_id, _start(row["initial"]))
-    holding = Holding.from_doc(json.loads(row["doc"]))
+    holding = Holding.from_doc(row["doc"])
     return Held(item_id, holding, tuple(row["last"]), row["floor_ms"], bool(row["doubted"]))
 
 
@@ -188,13 +188,13 @@ def _save(write: Write, moved: Mapping[str, Held]) -> None:
             "last": list(item.last),
             "floor_ms": item.floor_ms,
             "doubted": int(item.doubted),
-            "doc": JSON_TEXT.encode(item.holding.to_doc()),
+            "doc": item.holding.to_doc(),
             "version": write.version,
         }
         for item in moved.values()
     ]
-    write.upsert(HOLDING, rows)
     write.shelf.hold(rows)
+    write.upsert(HOLDING, [row | {"doc": JSON_TEXT.encode(row["doc"])} for row in rows])
 
 
 def open_loans(write: Write, facts: Iterable[Fact], at_ms: Mapping[str, int]) -> None:

@@ -13,9 +13,11 @@ Laws of this file:
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -201,7 +203,7 @@ class Ingest:
     def _transaction(
         self, batches: list[Batch], *, rows_max: int | None, poison: frozenset[Place]
     ) -> list[Answer]:
-        with self.store.write(self.library_id) as write:
+        with _collected_afterwards(), self.store.write(self.library_id) as write:
             marks = Marks(write.connection, self.library_id)
             marks.load(batch.station for batch in batches)
             answers: list[Answer] = []
@@ -216,6 +218,21 @@ class Ingest:
             _apply(write, rows, entries)
             _save_stations(write, marks, rows)
         return answers
+
+
+@contextmanager
+def _collected_afterwards() -> Iterator[None]:
+    """Keep Python from looking for cycles meanwhile, which takes an eighth of the time.
+
+    A transaction is bounded, and what it makes lives until its end in any case.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _judge(marks: Marks, batch: Batch, rows_max: int | None) -> tuple[Answer, list[_Row]]:

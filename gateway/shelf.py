@@ -6,6 +6,7 @@ changes one of them in the transaction says so here, and the last of these reade
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -67,6 +68,7 @@ class Shelf:
         if new:
             self._rows.update(dict.fromkeys(new))
             for row in self._ask_dicts(_ITEMS, items=new):
+                row["doc"] = json.loads(row["doc"]) if row["doc"] else None
                 self._rows[row["item_id"]] = row
         return {item_id: row for item_id in wanted if (row := self._rows[item_id]) is not None}
 
@@ -95,7 +97,7 @@ class Shelf:
             self._loans.setdefault(row["loan"], (row["opened_at"], row["policy_version"]))
 
     def hold(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Note holdings just written, which may name other loans than before."""
+        """Note holdings about to be written, which may name other loans than before."""
         known = [(self._rows.get(row["item_id"]), row) for row in rows]
         pairs = [(there, row) for there, row in known if there is not None]
         for there, _row in pairs:
