@@ -201,14 +201,19 @@ class Desk:
             doc = item_docs(connection, self.library_id, [item_id])[item_id]
             doc["last"] = self._last(connection, item_id)
             doc["patron_name"] = self._patron_name(connection, doc["patron_id"])
-            doc["facts"] = self._facts(connection, schema.FACT.c.item_id == item_id)
+            fact = schema.FACT
+            at_ms = sa.func.coalesce(fact.c.earliest_ms, fact.c.wall_ms, fact.c.received_at)
+            newest = (at_ms.desc(), fact.c.station, fact.c.epoch_n.desc(), fact.c.seq.desc())
+            doc["facts"] = self._facts(connection, fact.c.item_id == item_id, newest)
             doc["entries"] = self._reviews(connection, schema.REVIEW.c.item_id == item_id)
             return doc
 
     def facts(self, station: str) -> list[Doc]:
         """Return a station's last facts, newest first."""
         with self.store.read() as connection:
-            return self._facts(connection, schema.FACT.c.station == station)
+            fact = schema.FACT
+            newest = (fact.c.epoch_n.desc(), fact.c.seq.desc())  # as they lie in the index
+            return self._facts(connection, fact.c.station == station, newest)
 
     def parked(self, station: str | None = None) -> list[Doc]:
         """Return facts that could not be applied yet, newest first."""
@@ -333,19 +338,10 @@ class Desk:
             for row in connection.execute(query).mappings()
         ]
 
-    def _facts(self, connection: sa.Connection, condition: Any) -> list[Doc]:
-        fact = schema.FACT
-        query = (
-            self._select(fact)
-            .where(condition)
-            .order_by(
-                sa.func.coalesce(fact.c.earliest_ms, fact.c.wall_ms, fact.c.received_at).desc(),
-                fact.c.station,
-                fact.c.epoch_n.desc(),
-                fact.c.seq.desc(),
-            )
-            .limit(FACTS_SHOWN)
-        )
+    def _facts(
+        self, connection: sa.Connection, condition: Any, order: tuple[Any, ...]
+    ) -> list[Doc]:
+        query = self._select(schema.FACT).where(condition).order_by(*order).limit(FACTS_SHOWN)
         rows = [dict(row) for row in connection.execute(query).mappings()]
         rules = self._verdicts(connection, [row["id"] for row in rows])
         names = self._names(connection)
