@@ -95,8 +95,7 @@ class Building:
         self._broker_port, self._web_port, self._screen_port = free_ports(3)
         self.rings = 0
         self.connected_s: dict[str, float] = {}
-        self.heard_ms: dict[str, int] = {}
-        self.loans_told: dict[str, dict[str, Any]] = {}
+        self.told_s: dict[str, float] = {}
         self._cables = {name: self._cable(name) for name in (KIOSK, GATE)}
         self.programs = Programs(self._logs())
         self._pause = threading.Event()
@@ -105,7 +104,7 @@ class Building:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.programs.__exit__()
+        self.programs.kill_all()
         for cable in self._cables.values():
             cable.close()
         self._devices.stop()
@@ -204,13 +203,9 @@ class Building:
         self.rings += what == "on"
 
     def _on_told(self, name: str, topic: str, payload: bytes) -> None:
-        """The gate was told of a loan: note when it first was."""
-        if name != GATE or not topic.endswith("/loan"):
-            return
-        message = json.loads(payload)
-        if message["fact"] not in self.loans_told:
-            self.heard_ms[message["fact"]] = now_ms()
-            self.loans_told[message["fact"]] = message
+        """The gate was told of a loan: note when it first was, by the item."""
+        if name == GATE and topic.endswith("/loan"):
+            self.told_s.setdefault(json.loads(payload)["item"], time.monotonic())
 
     def _cable(self, name: str) -> Proxy:
         def connected() -> None:

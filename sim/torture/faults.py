@@ -13,8 +13,8 @@ STATION, GATEWAY, BROKER, CABLES, CABLE = "station", "gateway", "broker", "cable
 
 FIRST, LAST = 0.02, 0.90  # the parts of all facts between which faults begin
 ENDED = 0.95  # everything is mended when this part is committed
-LENGTHS = (0.005, 0.04)  # of a fault that has a length, as a part of all facts
-GATEWAY_SHARE = 0.3  # of the faults of a cable that meet the gateway's
+LENGTHS = (0.3, 1.5)  # of a fault that has a length, in distances from one fault to the next
+GATEWAY_SHARE = 0.15  # of the faults of a cable that meet the gateway's
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,8 @@ KINDS: Mapping[str, Kind] = {
     "ghost": Kind(CABLE, 2, "half open: the broker keeps an end that nobody is at"),
     "forgotten": Kind(STATION, 1, "half open, and nobody ever tells", has_length=False),
     "kill_station": Kind(STATION, 5, "kill -9 of a station"),
-    "kill_gateway": Kind(GATEWAY, 3, "kill -9 of the gateway"),
-    "kill_broker": Kind(BROKER, 3, "kill -9 of the broker"),
+    "kill_gateway": Kind(GATEWAY, 2, "kill -9 of the gateway"),
+    "kill_broker": Kind(BROKER, 2, "kill -9 of the broker"),
     "kill_cables": Kind(CABLES, 1, "kill -9 of every cable at once"),
 }
 
@@ -60,6 +60,11 @@ class Storm:
     def names(self) -> tuple[str, ...]:
         """The stations."""
         return tuple(f"kiosk-{number}" for number in range(1, self.stations + 1))
+
+    @property
+    def gap(self) -> float:
+        """How many facts are written from one fault to the next."""
+        return (LAST - FIRST) * self.facts / self.faults
 
     @property
     def share(self) -> int:
@@ -89,7 +94,7 @@ def make_faults(storm: Storm) -> list[Fault]:
     chance.shuffle(kinds)
     weights = [kind.weight for kind in KINDS.values()]
     kinds += chance.choices(list(KINDS), weights, k=storm.faults - len(kinds))
-    gap = (LAST - FIRST) * storm.facts / len(kinds)
+    gap = storm.gap
     free_at: dict[str, int] = {}
     faults = []
     for number, kind in enumerate(kinds):
@@ -106,7 +111,7 @@ def _fault(
     # A line of a dead proxy is no line: its process dies when every line is mended.
     others = free_at if target == CABLES else (target, CABLES)
     at = max(at, *(free_at.get(other, 0) for other in others), 0)
-    length = round(chance.uniform(*LENGTHS) * storm.facts) if KINDS[kind].has_length else 0
+    length = round(chance.uniform(*LENGTHS) * storm.gap) if KINDS[kind].has_length else 0
     until = min(at + length, round(ENDED * storm.facts))
     free_at[target] = until
     return Fault(kind, target, at, until)

@@ -8,6 +8,7 @@ gate that is dead hears nothing and cannot alarm; how many walks it saw is count
 means something, now and then a thief carries out a book that nobody lent, and must be heard.
 """
 
+import math
 import random
 import shutil
 import sqlite3
@@ -34,12 +35,16 @@ THIEF_EVERY = 10  # visits
 QUIET_S_MAX = 120.0
 VICTIMS = (BROKER, GATEWAY, GATE)
 KILL_SHARE = 0.6  # of the visits in which somebody dies
-LOOKS_MAX = 40  # from the beginning of a visit to a kill, and to the restart: two seconds or so
-LATE_MS = 1_000.0
+LOOKS_MAX = 40  # from the beginning of a visit to a kill: two seconds or so
+DEAD_LOOKS_MAX = {BROKER: 40, GATE: 40, GATEWAY: 200}  # a gateway is away for longer
+LATE_S = 1.0
 DISTANCE_S = 3.0  # between two people: within two a gate takes the one's tag for the other's
 JUDGED_S = 0.4  # a gate needs milliseconds; this is for a machine that is busy
 ACKED = "SELECT acked FROM epoch ORDER BY n DESC LIMIT 1"
 LAST = "SELECT coalesce(max(seq), 0) FROM journal"
+
+
+Span = tuple[float, float | None]  # from, until, monotonic s; None: not over yet
 
 
 @dataclass(slots=True)
@@ -49,15 +54,21 @@ class Fates:
     building: Building
     chance: random.Random
     kills: Counter[str] = field(default_factory=Counter)
-    disturbed: list[tuple[int, int | None]] = field(default_factory=list)
-    gateway_away: list[tuple[int, int | None]] = field(default_factory=list)
+    disturbed: list[Span] = field(default_factory=list)
+    gateway_away: list[Span] = field(default_factory=list)
     _plans: dict[str, list[int]] = field(default_factory=dict)
+    _first: list[str] = field(default_factory=list)
 
-    def plan(self) -> None:
-        """Decide whether somebody dies soon; who is dead already is left alone."""
-        victim = self.chance.choice(VICTIMS)
-        looks = [self.chance.randint(1, LOOKS_MAX), self.chance.randint(1, LOOKS_MAX)]
-        if self.chance.random() < KILL_SHARE and victim not in self._plans:
+    def __post_init__(self) -> None:
+        self._first = self.chance.sample(VICTIMS, len(VICTIMS))
+
+    def plan(self, visit: int) -> None:
+        """Decide whether somebody dies soon; in the first visits each dies once."""
+        first = self._first
+        victim = first[visit] if visit < len(first) else self.chance.choice(VICTIMS)
+        looks = [self.chance.randint(1, most) for most in (LOOKS_MAX, DEAD_LOOKS_MAX[victim])]
+        is_due = visit < len(first) or self.chance.random() < KILL_SHARE
+        if is_due and victim not in self._plans:  # who is dead already is left alone
             self._plans[victim] = looks
 
     def look(self) -> None:
@@ -92,14 +103,13 @@ class Fates:
         self.kills[victim] += 1
         self.building.kill(victim)
 
-    def _note(self, spans: list[tuple[int, int | None]], *, is_away: bool) -> None:
-        """Begin a span, or end the last one; wall ms."""
-        now_ms = self.building.world.clock.wall_ms()
+    def _note(self, spans: list[Span], *, is_away: bool) -> None:
+        """Begin a span, or end the last one."""
         is_open = bool(spans) and spans[-1][1] is None
         if is_away and not is_open:
-            spans.append((now_ms, None))
+            spans.append((time.monotonic(), None))
         elif not is_away and is_open:
-            spans[-1] = (spans[-1][0], now_ms)
+            spans[-1] = (spans[-1][0], time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,7 @@ class Readers:
         self._findings: list[str] = []
         self._walks: Counter[str] = Counter()
         self._free_s = 0.0
+        self._laid_s: dict[str, float] = {}
         self._lent: list[int] = []
 
     def play(self) -> Day:
@@ -146,7 +157,7 @@ class Readers:
             building.start_all()
             lineage = audit.lineage_of(building.database)
             for visit in range(self._visits):
-                self._fates.plan()
+                self._fates.plan(visit)
                 self._visit(visit)
                 if visit % THIEF_EVERY == THIEF_EVERY - 1 or visit == self._visits - 1:
                     self._steal()
@@ -165,12 +176,14 @@ class Readers:
         world, building = self._building.world, self._building
         first = visit * VISIT_BOOKS
         numbers = list(range(first, first + VISIT_BOOKS))
-        self._wait("the way out is free", lambda: len(self._leaving) <= QUEUE_MAX)
+        self._wait("few stand before the gate", self._few_wait)
         world.scan(KIOSK, card_of(visit))
         self._wait("the reader is greeted", lambda: bool(building.screen().get("patron")))
         for number in numbers[:PAD_BOOKS]:
+            self._laid_s[self._item[number]] = time.monotonic()
             world.move(barcode_of(number), f"{KIOSK}/pad")
         self._wait("four ticks", lambda: self._states(numbers[:PAD_BOOKS]) == {"done"})
+        self._laid_s[self._item[numbers[-1]]] = time.monotonic()
         world.scan(KIOSK, barcode_of(numbers[-1]))
         self._wait("the fifth is lent", lambda: self._is_lent(numbers[-1]))
         for number in numbers[:PAD_BOOKS]:
@@ -180,6 +193,9 @@ class Readers:
         self._lent += numbers
         self._leaving.append((now_s, [barcode_of(number) for number in numbers[:PAD_BOOKS]]))
         self._by_label.append((now_s, barcode_of(numbers[-1])))
+
+    def _few_wait(self) -> bool:
+        return len(self._leaving) <= QUEUE_MAX and len(self._by_label) <= QUEUE_MAX
 
     def _tile(self, number: int) -> dict[str, Any]:
         tiles = self._building.screen().get("items", [])
@@ -308,25 +324,24 @@ class Readers:
         return Day(tuple(findings), figures)
 
     def _delays_ms(self) -> tuple[list[float], list[float]]:
-        """Return how long after its commit each loan was at the gate, where nobody died between.
+        """Return how long each book took from the hand to the gate, where nobody died between.
 
-        First of all of them, then of those during which the gateway was away.
+        First of all of them, then of those that were laid down while the gateway was away.
         """
         building, delays, away = self._building, [], []
-        for fact, message in building.loans_told.items():
-            at_ms = message["wall"]
-            took_ms = float(building.heard_ms[fact] - at_ms)
-            if _meets(self._fates.disturbed, at_ms, at_ms + min(took_ms, LATE_MS)):
+        for item, laid_s in self._laid_s.items():
+            told_s = building.told_s.get(item, math.inf)
+            if _meets(self._fates.disturbed, laid_s, min(told_s, laid_s + LATE_S)):
                 continue
-            delays.append(took_ms)
-            if _meets(self._fates.gateway_away, at_ms, at_ms):
-                away.append(took_ms)
+            delays.append((told_s - laid_s) * 1_000)
+            if _meets(self._fates.gateway_away, laid_s, laid_s):
+                away.append(delays[-1])
         return delays, away
 
 
-def _meets(spans: list[tuple[int, int | None]], from_ms: float, until_ms: float) -> bool:
+def _meets(spans: list[Span], from_s: float, until_s: float) -> bool:
     """Return whether a span has a moment of that time."""
-    return any(begin <= until_ms and (end is None or end >= from_ms) for begin, end in spans)
+    return any(begin <= until_s and (end is None or end >= from_s) for begin, end in spans)
 
 
 def lent_once(database: Path) -> set[str]:

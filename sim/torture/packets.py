@@ -11,6 +11,7 @@ Only whole QoS 1 packets of MQTT 3.1.1 are looked at; the stream is never change
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ class Tally:
 
     def write(self, **seen: Any) -> None:
         """Add a line; may be called from several threads, and a killed process loses none."""
-        os.write(self._file, json.dumps(seen).encode() + b"\n")
+        line = json.dumps({"at": round(time.time(), 3), **seen})
+        os.write(self._file, line.encode() + b"\n")
 
     def close(self) -> None:
         """Close the file."""

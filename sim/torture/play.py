@@ -220,12 +220,19 @@ class Player:
                 return
             self._look()
             before, marks = marks, self._marks()
-            since = since if marks == before else time.monotonic()
+            if marks != before:
+                since = time.monotonic()
+                self._tell(self.committed(), f"waiting: {self._waiting(marks)}")
 
     def _marks(self) -> list[tuple[int | None, int | None]]:
         """Return of each station its last row and the last that it knows to be applied."""
         journals = map(self._journal, self.storm.names)
         return [(glance(journal, LAST), glance(journal, ACKED)) for journal in journals]
+
+    def _waiting(self, marks: list[tuple[int | None, int | None]]) -> str:
+        """Return who is not done, for whoever watches."""
+        named = zip(self.storm.names, marks, strict=True)
+        return ", ".join(f"{name} {mark}" for name, mark in named if not self._is_done(*mark))
 
     def _is_done(self, last: int | None, acked: int | None) -> bool:
         return last is not None and last >= self.storm.share and acked == last

@@ -28,6 +28,10 @@ class Programs:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.kill_all()
+
+    def kill_all(self) -> None:
+        """End whatever still runs."""
         for name in list(self._running):
             self.kill(name)
 

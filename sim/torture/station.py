@@ -244,7 +244,9 @@ class Station:
             if isinstance(reply, TimeReply):
                 self._carry_out(self._time.on_reply(reply, now_ms))
         elif name == names.STATUS:
-            self._carry_out(self._births.on_own_status(decode(Status, event.payload), now_ms))
+            status = decode(Status, event.payload)
+            if status.station == self._orders.station:
+                self._carry_out(self._births.on_own_status(status, now_ms))
         elif name == names.GATEWAY_STATUS:
             self._births.on_gateway_status(decode(GatewayStatus, event.payload), now_ms)
         elif name == names.HEAD:
