@@ -12,17 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 CREDIT_MAX = 4  # the next batch is here when this one is committed
-WAITING_MAX = 1_000  # messages that wait here; from then on nothing is granted
-ROOM = WAITING_MAX // 2  # below this, who got nothing is told
+WAITING_MAX = 1_000  # half of what the service's inbox holds
 ACTIVE_MS = 60_000  # a station that sent within is counted as one that sends
 
 
 class Credits:
     """What each station of a library was last granted."""
 
-    def __init__(self) -> None:
-        """waiting: asked for how many messages are here and not taken yet."""
+    def __init__(self, waiting_max: int = WAITING_MAX) -> None:
+        """waiting_max: messages that may wait here; from then on nothing is granted.
+
+        waiting, an attribute, is asked for how many do.
+        """
         self.waiting: Callable[[], int] = lambda: 0
+        self._waiting_max = waiting_max
         self._granted: dict[str, int] = {}
         self._active: dict[str, int] = {}  # when each last got an answer, the latest last
         self._hungry: dict[str, None] = {}  # stations that got nothing, longest first
@@ -35,7 +38,7 @@ class Credits:
     def grant(self, station: str, now_ms: int) -> int:
         """Return a station's credit, 0 while too much waits here."""
         self._note_active(station, now_ms)
-        room = WAITING_MAX - self.waiting()
+        room = self._waiting_max - self.waiting()
         credit = max(min(room // len(self._active), CREDIT_MAX), 1) if room > 0 else 0
         self._granted[station] = credit
         self._hungry.pop(station, None)
@@ -50,6 +53,6 @@ class Credits:
             del self._active[next(iter(self._active))]
 
     def fed(self) -> list[str]:
-        """Return the stations that got nothing and may be told of a credit now."""
-        room = ROOM - self.waiting()
+        """Return the stations that got nothing and may be told of a credit: half is free."""
+        room = self._waiting_max // 2 - self.waiting()
         return list(self._hungry)[: max(room, 0)]
