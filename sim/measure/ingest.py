@@ -2,7 +2,8 @@
 
 The floor is the same rows, written once by `executemany` into the same tables of a copy of the
 database as it was before, in as many transactions as the ingest needed. So it includes every
-index and the same commits, and leaves out all thinking.
+index and the same commits, and leaves out all thinking. Where PostgreSQL is installed, the same
+is done on a server of its own.
 """
 
 import shutil
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.ingest import Batch, Ingest
-from gateway.service import BATCH_MAX, now_ms
+from gateway.service import now_ms
 from gateway.store import Store
 from sim.errors import SimError
+from sim.measure.ingest_server import copy_database, copy_library
+from sim.measure.ingest_server import write_bare as write_bare_there
 from sim.measure.library import (
     LIBRARY,
     Filled,
@@ -26,11 +29,13 @@ from sim.measure.library import (
 )
 from sim.measure.numbers import Stopwatch, spread, timed
 from sim.measure.table import Bench, Row
+from sim.postgres import postgres, postgres_path
 
 STATIONS = 20
 PATRONS = 2_000
 FACTS, FACTS_QUICK = 10_000, 400
 RATIO_TARGET = 0.5
+BATCHES = 10  # of 50 facts in a transaction, about as many as the service takes
 
 Table = tuple[str, list[tuple[Any, ...]]]  # a name and its rows
 Share = Iterator[tuple[str, list[tuple[Any, ...]]]]  # statements and their rows
@@ -46,45 +51,78 @@ def run(bench: Bench) -> list[Row]:
     rows = []
     for what, is_online in (("of stations online", True), ("after a day offline", False)):
         shutil.copy(before, settings.database)
-        rows.append(_measure(bench, filled, what, is_online=is_online))
-    return rows
+        batches, facts = _work(bench, filled, is_online=is_online)
+        rows.append(_measure(bench, batches, facts, what))
+    if postgres_path() is None:
+        bench.say("postgresql is not installed; `make system` installs it")
+        return rows
+    return [*rows, _measure_server(bench, batches, facts)]
 
 
-def _measure(bench: Bench, filled: Filled, what: str, *, is_online: bool) -> Row:
-    settings = settings_in(bench.folder)
+def _work(bench: Bench, filled: Filled, *, is_online: bool) -> tuple[list[Batch], int]:
+    """Return what stations send, a batch of each in turn, and how many facts that is."""
     facts = bench.times(FACTS, FACTS_QUICK)
     stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=is_online, seed=1)
-    batches = in_turn([list(station.batches()) for station in stations])
+    return in_turn([list(station.batches()) for station in stations]), facts
+
+
+def _measure(bench: Bench, batches: list[Batch], facts: int, what: str) -> Row:
+    settings = settings_in(bench.folder)
     bench.say(f"applying {facts:,} facts {what} in {len(batches):,} batches")
-    store = Store.at(settings.database, clock=now_ms)
-    try:
-        ours, steps = _apply(Ingest(store, LIBRARY), batches, facts)
-    finally:
-        store.close()
+    ours, steps = _apply(Store.at(settings.database, clock=now_ms), batches, facts)
     before = bench.folder / "before.db"
     tables = new_rows(before, settings.database)
     bare = write_bare(before, tables, transactions=len(steps))
-    rate, floor = facts / ours.seconds, facts / bare.seconds
+    return _row(f"facts {what}, set-wise", facts, (ours, steps), (bare, tables))
+
+
+def _measure_server(bench: Bench, batches: list[Batch], facts: int) -> Row:
+    """Do the same on PostgreSQL; the file has just got the very rows of these batches."""
+    settings = settings_in(bench.folder)
+    before = bench.folder / "before.db"
+    tables = new_rows(before, settings.database)
+    with postgres(durable=True) as server:
+        bench.say("copying the library to PostgreSQL")
+        empty = copy_database(server, "before", "template0")
+        copy_library(before, empty)
+        bench.say(f"applying {facts:,} facts on PostgreSQL")
+        filled = copy_database(server, "ours", "before")
+        ours, steps = _apply(Store(filled, clock=now_ms), batches, facts)
+        copied = copy_database(server, "bare", "before")
+        bare = write_bare_there(copied, settings.database, tables, transactions=len(steps))
+    return _row("the same on PostgreSQL", facts, (ours, steps), (bare, tables))
+
+
+def _row(
+    what: str, facts: int, ours: tuple[Stopwatch, list[Stopwatch]], bare: tuple[Stopwatch, Any]
+) -> Row:
+    """ours: the whole, and each transaction. bare: the floor, and the rows it wrote by table."""
+    (watch, steps), (floor_watch, tables) = ours, bare
+    rate, floor = facts / watch.seconds, facts / floor_watch.seconds
     return Row(
-        f"facts {what}, set-wise", rate, "facts/s", floor, "the same rows by bare SQL",
+        what, rate, "facts/s", floor, "the same rows by bare SQL",
         f"≥ {RATIO_TARGET} × bare SQL", rate >= RATIO_TARGET * floor,
         {
-            "items": len(filled.items), "facts": facts,
+            "facts": facts,
             "rows": sum(len(rows) for _, rows in tables),
             **spread([step.ms for step in steps], "transaction_ms"),
         },
     )  # fmt: skip
 
 
-def _apply(ingest: Ingest, batches: list[Batch], facts: int) -> tuple[Stopwatch, list[Stopwatch]]:
-    """Apply the batches, as many in a transaction as the service takes."""
+def _apply(store: Store, batches: list[Batch], facts: int) -> tuple[Stopwatch, list[Stopwatch]]:
+    """Apply the batches, as many in a transaction as the service takes; then close the store."""
     written, steps = 0, []
-    with timed() as ours:
-        for first in range(0, len(batches), BATCH_MAX):
-            with timed() as step:
-                answers = ingest.take(batches[first : first + BATCH_MAX])
-            written += sum(answer.rows for answer in answers)
-            steps.append(step)
+    ingest = Ingest(store, LIBRARY)
+    try:
+        with timed() as ours:
+            for first in range(0, len(batches), BATCHES):
+                with timed() as step:
+                    answers = ingest.take(batches[first : first + BATCHES])
+                written += sum(answer.rows for answer in answers)
+                steps.append(step)
+    finally:
+        store.close()
     if written != facts:
         raise SimError(f"{written} of {facts} facts were written; the measurement is void")
     return ours, steps
