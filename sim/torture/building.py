@@ -43,7 +43,7 @@ from sim.world import World
 
 BROKER, GATEWAY, KIOSK, GATE, LANE = "broker", "gateway", "kiosk-1", "gate-1", "lane-1"
 HOST = "127.0.0.1"
-READY_S_MAX = 60.0
+READY_S_MAX = 120.0  # a link that broke often waits up to thirty seconds before each try
 LOOK_S = 0.05
 CONNACK = 2
 

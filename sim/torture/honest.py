@@ -305,6 +305,8 @@ class Readers:
         if lent - once:
             findings.append(f"{len(lent - once)} ticked loans are not at the gateway exactly once")
         delays, away = self._delays_ms()
+        if math.inf in delays:
+            findings.append(f"the gate was never told of {delays.count(math.inf)} loans")
         figures = {
             "broker": self._broker,
             "seed": self._seed,
@@ -318,8 +320,8 @@ class Readers:
             "kills": dict(sorted(fates.kills.items())),
             "loans_timed": len(delays),
             "loans_timed_gateway_away": len(away),
-            **(spread(delays, "told_ms") if delays else {}),
-            **(spread(away, "told_gateway_away_ms") if away else {}),
+            **_spread(delays, "told_ms"),
+            **_spread(away, "told_gateway_away_ms"),
         }
         return Day(tuple(findings), figures)
 
@@ -337,6 +339,12 @@ class Readers:
             if _meets(self._fates.gateway_away, laid_s, laid_s):
                 away.append(delays[-1])
         return delays, away
+
+
+def _spread(delays: list[float], name: str) -> dict[str, float]:
+    """Return median, p99 and maximum of those that came, rounded; nothing of none."""
+    came = [delay for delay in delays if delay < math.inf]
+    return {key: round(value) for key, value in spread(came, name).items()} if came else {}
 
 
 def _meets(spans: list[Span], from_s: float, until_s: float) -> bool:
