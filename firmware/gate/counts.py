@@ -43,16 +43,20 @@ class Counts:
 
     def flush(self) -> "list[dict[str, Any]]":
         """End the slot now and return its fact."""
-        if self._slot is None:
-            return []
-        begun_ms = self._slot * self._slot_ms
-        fact: dict[str, Any] = {"kind": PASSAGES, "gate": self._gate}
-        fact.update({"from": begun_ms, "until": begun_ms + self._slot_ms})
-        fact.update({IN: self._counted.pop(IN, 0), OUT: self._counted.pop(OUT, 0)})
-        fact.update(self._counted)
+        fact = self.running()
         self._slot = None
         self._counted = {}
-        return [fact]
+        return [] if fact is None else [fact]
+
+    def running(self) -> "dict[str, Any] | None":
+        """Return the fact of the slot as if it ended now, None if nobody passed in it."""
+        if self._slot is None:
+            return None
+        begun_ms = self._slot * self._slot_ms
+        fact: dict[str, Any] = {"kind": PASSAGES, "gate": self._gate}
+        fact.update({"from": begun_ms, "until": begun_ms + self._slot_ms, IN: 0, OUT: 0})
+        fact.update(self._counted)
+        return fact
 
     def _slot_at(self, now_ms: int) -> int:
         return (now_ms + self._offset_ms) // self._slot_ms

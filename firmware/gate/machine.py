@@ -111,6 +111,13 @@ class GateMachine:
         done = self._signals.quiet() + self._signals.amber(False)
         return done + self._end_pass(now_ms, early=True) + self._records(self._counts.flush())
 
+    def counting(self) -> "dict[str, Any] | None":
+        """Return the fact of the people counted in the running slot, None without any.
+
+        For a shell that keeps it in case the power goes; the machine goes on counting.
+        """
+        return self._counts.running()
+
     def list_state(self, now_ms: int) -> str:
         """Return FRESH, STALE or BLIND."""
         return self.holdings.state(now_ms)

@@ -139,6 +139,10 @@ class Courier:
         elif kind is commands.AskSite:
             self._ask_site(command)
 
+    def put_down(self, fields: "dict[str, Any] | None", at_ms: int) -> None:
+        """Keep the people counted in a slot that is not over, in case the power goes."""
+        self._writer.put_down(fields, at_ms)
+
     def on_event(self, event: "tuple[Any, ...]", now_ms: int) -> None:
         """Take what the link brought: a connection, its end, or a message."""
         if event[0] == MESSAGE:

@@ -76,6 +76,15 @@ class FactWriter:
         """Journal what was counted and waits apart; return whether there are new rows."""
         return self._passages is not None and self._passages.move(self.journal) > 0
 
+    def put_down(self, fields: "dict[str, Any] | None", mono_ms: int) -> None:
+        """Keep the people counted so far in a slot that is not over, where that can be done."""
+        if self._passages is None or fields is None:
+            return
+        try:
+            self._passages.put_down(fields, self.time.stamp(mono_ms))
+        except (OSError, RingUnwritable) as error:
+            self.trouble = f"the flash refuses counts: {error}"[:120]
+
     def flush(self) -> bool:
         """Write what waits; return whether anything was written."""
         written = False

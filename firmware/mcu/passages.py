@@ -5,6 +5,9 @@ Laws:
   sent, and only then becomes a fact in it.
 - The id of that fact is made of the slot itself. A cut between the journal and the mark that it
   is there appends it again, under the same id, and the gateway counts it once.
+- The running slot is put down every few minutes, in a ring of two sectors of its own: a power
+  cut costs the people of these minutes. What was put down becomes a slot at the next start,
+  unless the slot itself is there, or a later one of the same boot.
 - 24 sectors keep the newest 2,944 records, which are 2,880 slots with room for cut-off ones;
   slots in which nobody passed take none. What made room is counted.
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 _SLOT = "<IHHHHH4sI"
 _SLOT_BYTES = 22
+_COUNTS_END, _BOOT_END = 14, 18
+_LOOK_BACK = 16  # records: what follows a slot before the power goes are marks and few slots
 _MARK = "<I"
 _MARK_BYTES = 4
 _SURE = 0x8000
@@ -41,13 +46,17 @@ RECORD_BYTES = 32
 class PassageRing:
     """Slots of people counted, oldest first."""
 
-    def __init__(self, ring: Ring, *, station: str, gate: str, site: str) -> None:
-        """station, gate, site: as in the facts."""
+    def __init__(
+        self, ring: Ring, running: "Ring | None" = None, *, station: str, gate: str, site: str
+    ) -> None:
+        """running: for the slot that is not over. station, gate, site: as in the facts."""
         self.overrun = 0
         """Slots that made room before the journal had them, since this start."""
         self.waiting = 0
         """Slots that the journal does not have."""
         self._ring = ring
+        self._running = running
+        self._put_down = b""
         self._names = (station, gate, site)
         self._moved = 0
         self._refusal = ""
@@ -58,25 +67,56 @@ class PassageRing:
             self.waiting += len(head) == _SLOT_BYTES and number > self._moved
         ring.forget()
         ring.before_erase = self._on_erase
+        if running is not None:
+            self._take_up(running)
 
     def keep(self, fact: "dict[str, Any]", stamp: "dict[str, Any]") -> None:
         """Keep a slot: the fields of its fact, and boot, mono and sure of its end.
 
         In flash when this returns. Raise RingUnwritable. Counts beyond 65,535 become that.
         """
-        begin_s = fact["from"] // 1000
-        length_s = (fact["until"] - fact["from"]) // 1000
-        counts = [min(fact.get(name, 0), _COUNT_MAX) for name in (IN, OUT, UNKNOWN, FOREIGN)]
-        packed = struct.pack(
-            _SLOT,
-            max(0, min(begin_s, _SECONDS_MAX)),
-            min(length_s, _SURE - 1) | (_SURE if stamp["sure"] else 0),
-            *counts,
-            unhexlify(stamp["boot"]),
-            min(stamp["mono"] // 1000, _SECONDS_MAX),
-        )
-        self._ring.append(packed)
+        self._ring.append(_packed(fact, stamp))
         self.waiting += 1
+
+    def put_down(self, fact: "dict[str, Any]", stamp: "dict[str, Any]") -> None:
+        """Keep a slot that is not over, for a start that finds nothing better of it.
+
+        Nothing is written for counts that are in flash already. Raise RingUnwritable.
+        """
+        packed = _packed(fact, stamp)
+        if self._running is None or packed[:_COUNTS_END] == self._put_down[:_COUNTS_END]:
+            return
+        self._running.append(packed)
+        self._put_down = packed
+
+    def _take_up(self, running: Ring) -> None:
+        """Make a slot of what the last boot had put down, unless it is one; once."""
+        packed = None
+        for number in range(running.last, max(0, running.last - _LOOK_BACK), -1):
+            packed = running.read(number)
+            if packed is not None:  # a torn one counts as none
+                break
+        if packed is None or len(packed) != _SLOT_BYTES:
+            return
+        try:
+            if not self._has(packed):
+                self._ring.append(packed)
+                self.waiting += 1
+            running.append(b"")
+        except RingUnwritable as error:
+            self._refusal = str(error)
+
+    def _has(self, packed: bytes) -> bool:
+        """Return whether that slot, or a later one of its boot, is among the last records."""
+        begin_s, boot = _begin_and_boot(packed)
+        for number in range(self._ring.last, max(0, self._ring.last - _LOOK_BACK), -1):
+            found = self._ring.read(number)
+            if found is None or len(found) != _SLOT_BYTES:
+                continue
+            other_s, other_boot = _begin_and_boot(found)
+            if other_boot == boot and other_s >= begin_s:
+                return True
+        return False
 
     def move(self, journal: "Any", count_max: int = 4) -> int:
         """Append the oldest slots to the journal as facts; return how many.
@@ -160,6 +200,24 @@ class PassageRing:
                 self.waiting -= 1
 
 
+def _packed(fact: "dict[str, Any]", stamp: "dict[str, Any]") -> bytes:
+    begin_s = fact["from"] // 1000
+    length_s = (fact["until"] - fact["from"]) // 1000
+    counts = [min(fact.get(name, 0), _COUNT_MAX) for name in (IN, OUT, UNKNOWN, FOREIGN)]
+    return struct.pack(
+        _SLOT,
+        max(0, min(begin_s, _SECONDS_MAX)),
+        min(length_s, _SURE - 1) | (_SURE if stamp["sure"] else 0),
+        *counts,
+        unhexlify(stamp["boot"]),
+        min(stamp["mono"] // 1000, _SECONDS_MAX),
+    )
+
+
+def _begin_and_boot(packed: bytes) -> "tuple[int, bytes]":
+    return int.from_bytes(packed[:4], "little"), bytes(packed[_COUNTS_END:_BOOT_END])
+
+
 def open_passages(
     path: str,
     *,
@@ -169,11 +227,16 @@ def open_passages(
     opener: "Callable[[str, str], Any]" = open,
     on_sector: "Callable[[], object] | None" = None,
 ) -> PassageRing:
-    """Return the slots in the files `path.0` … `path.23`, made if need be; 96 KiB.
+    """Return the slots in the files `path.0` … `path.23`, made if need be; 96 KiB, and 8 KiB in
+    `path-now.0` and `.1` for the one that runs.
 
     Raise OSError if there is no room for the files, nothing else.
     """
-    region = FileRegion(path, 24, opener=opener, on_sector=on_sector)
-    return PassageRing(
-        Ring(region, record_bytes=RECORD_BYTES), station=station, gate=gate, site=site
-    )
+    rings = [
+        Ring(
+            FileRegion(name, sectors, opener=opener, on_sector=on_sector),
+            record_bytes=RECORD_BYTES,
+        )
+        for name, sectors in ((path, 24), (f"{path}-now", 2))
+    ]
+    return PassageRing(rings[0], rings[1], station=station, gate=gate, site=site)

@@ -48,6 +48,8 @@ NETWORK_MS = 10
 """After it no further message is begun; one takes some milliseconds more."""
 SHOW_MS = 1_000
 TIDY_MS = 5_000
+COUNTS_MS = 300_000
+"""So often the people counted are put down: a power cut costs those of five minutes."""
 RESTART_QUIET_MS = 10_000
 """A restart blinds the gate for some seconds: as long before it nobody is near."""
 FAILURES_MAX = 3
@@ -117,6 +119,7 @@ class Shell:
         self._failures = 0
         self._show_ms = 0
         self._tidy_ms = 0
+        self._counts_ms = COUNTS_MS
         self._guarded(self.following.start)  # without a list the gate is blind, not dead
         self._set_will()
         self.wifi.start()
@@ -134,6 +137,9 @@ class Shell:
         if now_ms >= self._tidy_ms and self.detection.is_quiet(now_ms):
             self._tidy_ms = now_ms + TIDY_MS
             self._collect()  # now, and not while somebody passes
+            if now_ms >= self._counts_ms:
+                self._counts_ms = now_ms + COUNTS_MS
+                self._guarded(self._put_counts_down)
 
     def follow_updates(self, updates: "Any") -> None:
         """Take new programs from the gateway; see `firmware/mcu/update_following.py`."""
@@ -197,6 +203,10 @@ class Shell:
         if state == FRESH and self.link.is_up and not self.courier.waiting:
             self.is_synced = True
         self._set_will()
+
+    def _put_counts_down(self) -> None:
+        """Let a power cut cost no more people than the last minutes'."""
+        self.courier.put_down(self.gate.counting(), self.ticks.now_ms())
 
     def _is_idle(self, for_ms: int) -> bool:
         is_quiet = self.detection.is_quiet(self.ticks.now_ms(), for_ms)

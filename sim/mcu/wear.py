@@ -11,10 +11,12 @@ from firmware.mcu.passages import RECORD_BYTES as SLOT_BYTES
 from firmware.mcu.passages import PassageRing, open_passages
 from firmware.mcu.region import BlockRegion
 from firmware.mcu.ring import Ring
+from firmware.mcu.shell import COUNTS_MS
 from sim.mcu.flash import FlashFiles, NorFlash
 
 DAYS = 30
 SLOTS_A_DAY = 48  # twelve hours open
+PUT_DOWN_A_SLOT = 900_000 // COUNTS_MS
 ERASES_MAX = 100_000  # of a block: W25Q16JV, section 1
 LISTS_BLOCKS = 2 * 58  # two lists of 230 KB, which are only read
 EPOCH = "00000000000000e1"
@@ -46,7 +48,10 @@ def play_month(journal: FlashJournal, passages: PassageRing, alarms_a_day: int) 
             journal.mark_acked(journal.last_seq, journal.last_seq)
         for slot in range(day * SLOTS_A_DAY, (day + 1) * SLOTS_A_DAY):
             begun_ms = 1_790_000_100_000 + slot * 900_000
-            passages.keep({"from": begun_ms, "until": begun_ms + 900_000, "in": 30}, STAMP)
+            fact = {"from": begun_ms, "until": begun_ms + 900_000}
+            for people in range(10, 30, 30 // PUT_DOWN_A_SLOT):
+                passages.put_down({**fact, "in": people}, STAMP)
+            passages.keep({**fact, "in": 30}, STAMP)
             passages.move(journal)
             journal.mark_acked(journal.last_seq, journal.last_seq)
 
@@ -66,14 +71,14 @@ def wear(alarms_a_day: int) -> list[str]:
     begun = files.erases
     play_month(journal, passages, alarms_a_day)
     free = files.free_blocks - LISTS_BLOCKS
-    chips = [NorFlash(blocks) for blocks in (32, 2, 24)]
+    chips = [NorFlash(blocks) for blocks in (32, 2, 24, 2)]
     rings = [
         Ring(BlockRegion(chip, chip.blocks), record_bytes=size)
-        for chip, size in zip(chips, (RECORD_BYTES, 128, SLOT_BYTES), strict=True)
+        for chip, size in zip(chips, (RECORD_BYTES, 128, SLOT_BYTES, SLOT_BYTES), strict=True)
     ]
     play_month(
         FlashJournal(rings[0], rings[1], epoch_id=EPOCH),
-        PassageRing(rings[2], station="gate-1", gate="gate-1", site="main"),
+        PassageRing(rings[2], rings[3], station="gate-1", gate="gate-1", site="main"),
         alarms_a_day,
     )
     most = max(max(chip.erases) for chip in chips)

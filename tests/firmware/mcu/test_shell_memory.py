@@ -6,6 +6,8 @@ import tracemalloc
 from circulation.wire.messages import Head, SiteLoan
 from circulation.wire.topics import Topics
 from firmware.gate.events import TagRead
+from firmware.mcu.passages import open_passages
+from sim.mcu.flash import FlashFiles
 from tests.firmware.mcu.bench import LIBRARY, LINEAGE, SITE, Bench
 from tests.firmware.mcu.through_shell import Antenna
 
@@ -102,3 +104,32 @@ def test_the_second_two_thousand_turns_take_no_byte_more_than_the_first():
 def objects():
     gc.collect()
     return len(gc.get_objects())
+
+
+def test_a_restart_in_a_quarter_of_an_hour_loses_only_the_last_minutes_people():
+    """Three walk out, six minutes later the power goes and comes: all three are in the journal,
+    and one who comes later is counted beside them."""
+    flash = FlashFiles()
+    bench = Bench()
+    bench.passages = open_passages(
+        "/counts", station="gate-1", gate="gate-1", site="main", opener=flash.open
+    )
+    bench.start()
+    bench.clear()
+    for _ in range(3):
+        bench.walk()
+        bench.run(1_000)
+    bench.run(360_000, step_ms=1_000)
+
+    bench.passages = open_passages(
+        "/counts", station="gate-1", gate="gate-1", site="main", opener=flash.open
+    )
+    bench.start()
+    bench.clear()
+    bench.walk()
+    bench.shell.stop()
+    assert bench.passages.waiting == 2
+    bench.passages.move(bench.journal)
+
+    counted = [fact["out"] for fact in bench.facts() if fact["kind"] == "passages"]
+    assert counted == [3, 1]

@@ -152,3 +152,95 @@ def test_hostile_counts_are_cut_to_what_fits():
 
     assert (found["in"], found["out"]) == (65_535, 1)
     assert found["from"] == 4_294_967_295_000
+
+
+NOW_SECTOR = 128  # four records
+
+
+def restarted(chip, now):
+    """Return what a start finds that also has what was put down of the running slot."""
+    rings = [
+        Ring(BlockRegion(one, one.blocks, sector_bytes=one.block_bytes), record_bytes=RECORD_BYTES)
+        for one in (chip, now)
+    ]
+    return PassageRing(rings[0], rings[1], station="gate-1", gate="door", site="main")
+
+
+def chips(supply=None):
+    """Return two chips, for slots and for the running one."""
+    return (
+        NorFlash(3, block_bytes=SECTOR, page_bytes=16, supply=supply),
+        NorFlash(2, block_bytes=NOW_SECTOR, page_bytes=16, supply=supply),
+    )
+
+
+def counted(chip, now):
+    """Return who came in, by slot, as the next start tells it."""
+    return [fact["in"] for fact in moved(restarted(chip, now))]
+
+
+def test_the_running_slot_survives_a_power_cut():
+    """What was put down last is a slot at the next start, and at no later one again."""
+    chip, now = chips()
+    passages = restarted(chip, now)
+    for people in (3, 7):
+        passages.put_down(slot(1, {"in": people, "out": 1}), STAMP)
+
+    assert restarted(chip, now).waiting == 1
+    assert counted(chip, now) == [7]
+    assert restarted(chip, now).waiting == 0
+
+
+def test_a_slot_that_ended_is_counted_once():
+    """What was put down of it before is forgotten, also when later slots were never put down."""
+    for later in (0, 1, 3):
+        chip, now = chips()
+        passages = restarted(chip, now)
+        passages.put_down(slot(1, {"in": 3, "out": 1}), STAMP)
+        for number in range(1, 2 + later):
+            passages.keep(slot(number, {"in": 9, "out": 1}), STAMP)
+
+        assert counted(chip, now) == [9] * (1 + later)
+
+
+def test_the_same_quarter_in_two_boots_is_two_slots():
+    """Each counted its own people; the gateway adds them up."""
+    chip, now = chips()
+    restarted(chip, now).put_down(slot(1, {"in": 3, "out": 1}), STAMP)
+    again = {"boot": "00000002", "mono": 60_000, "wall": 0, "sure": True}
+    restarted(chip, now).keep(slot(1, {"in": 4, "out": 0}), again)
+
+    assert counted(chip, now) == [3, 4]
+
+
+def test_counts_that_are_in_flash_are_not_written_again():
+    """A quiet hour costs no erase."""
+    chip, now = chips()
+    passages = restarted(chip, now)
+    passages.put_down(slot(1, {"in": 3, "out": 1}), STAMP)
+    programs = now.programs
+    for minute in range(60):
+        stamp = {"boot": "0123abcd", "mono": 7_200_000 + minute, "wall": 0, "sure": True}
+        passages.put_down(slot(1, {"in": 3, "out": 1}), stamp)
+
+    assert now.programs == programs
+
+
+def test_a_cut_at_any_byte_counts_nobody_twice():
+    """While it is put down, while the slot ends, and while the next start takes it up."""
+    for steps in range(0, 400, 3):
+        supply = Supply(seed=steps)
+        chip, now = chips(supply)
+        passages = restarted(chip, now)
+        passages.put_down(slot(1, {"in": 3, "out": 0}), STAMP)
+        supply.cut_after(steps)
+        try:
+            passages.put_down(slot(1, {"in": 5, "out": 0}), STAMP)
+            if steps % 2:
+                passages.keep(slot(1, {"in": 6, "out": 0}), STAMP)
+            restarted(chip, now)
+        except PowerCut:
+            pass
+        supply.restore()
+
+        assert counted(chip, now) in ([3], [5], [6])
