@@ -122,8 +122,10 @@ class Exit:
         for effect in effects:
             assert isinstance(effect, SendRequest)
             heard = Heard(TOPICS.request("gate-1"), encode(effect.message))
-            for send in self.hub.take([heard], self.clock.now_ms):
-                self._answer(decode_reply(send.payload))
+            now_ms = self.clock.now_ms
+            for send in self.hub.take([heard], now_ms) + self.hub.tick(now_ms):
+                if send.topic == TOPICS.reply("gate-1"):
+                    self._answer(decode_reply(send.payload))
 
     def _answer(self, reply):
         takes = {
