@@ -15,14 +15,15 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from circulation.items import Item, ItemState, LoanView, Title
 from circulation.patrons import Card, CardStatus, Patron
 
 Doc = Mapping[str, Any]
+_Made = TypeVar("_Made")
 SOMEBODY = "somebody"
 """The patron of a loan that another kiosk of the site told of: it names no reader."""
 _TITLE_FIELDS = ("title_id", "title", "author", "isbn", "year")
@@ -79,27 +80,15 @@ class Beliefs:
 
     def item(self, item_id: str) -> Known | None:
         """The item of this id."""
-        doc = self._item_doc(item_id)
-        return self._known(doc, self._news(item_id)) if doc is not None else None
+        return self._read("catalogue", lambda: self._item(item_id))
 
     def card(self, card_key: str) -> Card | None:
         """Whose card this is, and what became of it."""
-        for patron_id in self._delta_keys("patrons", "card", card_key):
-            for card in self._delta("patrons", patron_id).get("cards", ()):
-                if card.get("card_key") == card_key:
-                    return _card(card, patron_id)
-        row = self._one(self.patrons, "SELECT * FROM card WHERE card_key=?", card_key)
-        if row is None or self._has_delta("patrons", row["patron_id"]):
-            return None
-        return _card(row, row["patron_id"])
+        return self._read("patrons", lambda: self._card(card_key))
 
     def patron(self, patron_id: str) -> KnownPatron | None:
         """A reader by their random id."""
-        if self._has_delta("patrons", patron_id):
-            doc = self._delta("patrons", patron_id)
-            return _patron(doc, doc.get("blocked") or ()) if doc else None
-        row = self._one(self.patrons, "SELECT * FROM patron WHERE patron_id=?", patron_id)
-        return _patron(dict(row), json.loads(row["blocked"] or "[]")) if row else None
+        return self._read("patrons", lambda: self._patron(patron_id))
 
     def open_loans(self, patron_id: str) -> list[Known]:
         """What a reader has now, the earliest due first."""
@@ -111,6 +100,27 @@ class Beliefs:
         known = [found for found in map(self.item, ids) if found is not None]
         lent = [found for found in known if found.item.loan and found.patron_id == patron_id]
         return sorted(lent, key=_due_first)
+
+    def _item(self, item_id: str) -> Known | None:
+        doc = self._item_doc(item_id)
+        return self._known(doc, self._news(item_id)) if doc is not None else None
+
+    def _card(self, card_key: str) -> Card | None:
+        for patron_id in self._delta_keys("patrons", "card", card_key):
+            for card in self._delta("patrons", patron_id).get("cards", ()):
+                if card.get("card_key") == card_key:
+                    return _card(card, patron_id)
+        row = self._one(self.patrons, "SELECT * FROM card WHERE card_key=?", card_key)
+        if row is None or self._has_delta("patrons", row["patron_id"]):
+            return None
+        return _card(row, row["patron_id"])
+
+    def _patron(self, patron_id: str) -> KnownPatron | None:
+        if self._has_delta("patrons", patron_id):
+            doc = self._delta("patrons", patron_id)
+            return _patron(doc, doc.get("blocked") or ()) if doc else None
+        row = self._one(self.patrons, "SELECT * FROM patron WHERE patron_id=?", patron_id)
+        return _patron(dict(row), json.loads(row["blocked"] or "[]")) if row else None
 
     def _known(self, doc: Doc, news: sqlite3.Row | None) -> Known:
         title = doc.get("title") or {}
@@ -203,6 +213,17 @@ class Beliefs:
         query = "SELECT key FROM delta_index WHERE kind=? AND name=? AND value=?"
         return [row[0] for row in self._rows(self.station, query, kind, name, value)]
 
+    def _read(self, kind: str, make: Callable[[], _Made | None]) -> _Made | None:
+        """Return what a row means; one that makes no sense is unknown, and its list damaged.
+
+        A flipped bit in a text is no error to SQLite.
+        """
+        try:
+            return make()
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+            self.damaged.add(kind)
+            return None
+
     def _one(self, base: sqlite3.Connection | None, query: str, *values: str) -> Any:
         return next(iter(self._rows(base, query, *values)), None)
 
@@ -211,7 +232,7 @@ class Beliefs:
             return []
         try:
             return base.execute(query, values).fetchall()
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
             if base is self.station:
                 raise
             # What lies on the damaged page is unknown until the list has been fetched again.

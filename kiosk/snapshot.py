@@ -144,7 +144,7 @@ def open_snapshot(file: Path, kind: str) -> sqlite3.Connection:
     try:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
         raise SnapshotInvalid(f"{file.name}: {error}") from error
     missing = [name for name in _TABLES[kind] if name not in tables]

@@ -12,7 +12,7 @@ from sim.demo_files import LIBRARY
 from sim.house.house import KEYS, House
 from sim.world import World
 
-MOMO, DUNE, HOBBIT = "30715000000015", "30715000000262", "30715000000031"
+MOMO, DUNE, HOBBIT = "30715000000015", "30715000000262", "30715000000056"
 LENA, EMIL = "20715000000017", "20715000000025"
 KIOSK, GATE = "kiosk-1", "gate-1"
 AWAY_MS = 3_600

@@ -139,6 +139,7 @@ def test_a_gateway_whose_disk_is_full_acknowledges_nothing_and_says_so(day):
     writer = day.gateway.store._writer.raw_connection()
     writer.dbapi_connection.execute("PRAGMA max_page_count = 1000000")
     writer.close()
+    day.house.kiosks[KIOSK].link.reconnect("somebody made room")
     day.catch_up()
 
     assert lent == ["done", "done"]

@@ -3,7 +3,7 @@
 from gateway import wording
 from tests.recovery.conftest import DUNE, EMIL, HOBBIT, KIOSK, LENA, MOMO
 
-MATILDA, WATCHMEN = "30715000000049", "30715000000056"
+MATILDA = "30715000000049"
 
 
 def roll_back(day, image):
