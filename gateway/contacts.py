@@ -10,15 +10,26 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from circulation.wire.messages import Status, Telemetry
-from gateway import diary, schema
-from gateway.stations import ensure_station
+from gateway import diary
+from gateway.schema import STATION_TABLE
+from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Store, Write
 from gateway.wording import span
 
 SAVE_MS = 1_000
 BOOTS_KEPT = 8
 GONE_REPEAT_MS = 60_000
-BRIEF_MS = 5_000
+
+# What is applied here has been written there, whatever an older message of the station says.
+_AT_LEAST_APPLIED = Statement(
+    sa.update(STATION_TABLE)
+    .where(
+        STATION_TABLE.c.library_id == LIBRARY,
+        among(STATION_TABLE.c.station, "stations"),
+        STATION_TABLE.c.seq_last < STATION_TABLE.c.hw,
+    )
+    .values(seq_last=STATION_TABLE.c.hw)
+)
 
 
 class Rows(NamedTuple):
@@ -146,8 +157,7 @@ class Contacts:
         notes, self._notes = self._notes, []
         self._saved_ms = now_ms
         with self.store.write(self.library_id) as write:
-            for station, values in pending.items():
-                _save_station(write, station, values)
+            _save_stations(write, pending)
             for code, station_or_none, detail in notes:
                 diary.note(write, code, station_or_none, **detail)
         return True
@@ -165,11 +175,11 @@ class Contacts:
         del boots[:-BOOTS_KEPT]
 
 
-def _save_station(write: Write, station: str, values: dict[str, Any]) -> None:
-    ensure_station(write, station)
-    table = schema.STATION_TABLE
-    seq_last = values.pop("seq_last", None)
-    changes: dict[str, Any] = dict(values)
-    if seq_last is not None:
-        changes["seq_last"] = sa.case((table.c.hw > seq_last, table.c.hw), else_=seq_last)
-    write.execute(write.update(table, station=station).values(changes))
+def _save_stations(write: Write, pending: dict[str, dict[str, Any]]) -> None:
+    """Write what each station said; those that said the same kind of thing together."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for station, values in pending.items():
+        alike.setdefault(tuple(values), []).append({"station": station, **values})
+    for rows in alike.values():
+        write.upsert(STATION_TABLE, rows)
+    write.run(_AT_LEAST_APPLIED, stations=list(pending))
