@@ -188,7 +188,7 @@ def patron_docs(
     return docs
 
 
-def patron_doc(row: Mapping[str, Any]) -> Doc:
+def patron_doc(row: Mapping[Any, Any]) -> Doc:
     """Return a patron's document; the cards are added by the caller."""
     return {
         "patron_id": row["patron_id"],

@@ -78,14 +78,14 @@ class Stored:
     interval: Interval
 
 
-def fact_of(row: Mapping[str, Any]) -> Fact:
+def fact_of(row: Mapping[Any, Any]) -> Fact:
     """Return the fact of a row; its item is the one resolved when it was applied."""
     fields = json.loads(row["body"])
     fact = Fact.from_row(row["station"], row["epoch_n"], row["seq"], fields, row["patron_id"])
     return fact if fact.item_id == row["item_id"] else replace(fact, item_id=row["item_id"])
 
 
-def interval_of(row: Mapping[str, Any]) -> Interval:
+def interval_of(row: Mapping[Any, Any]) -> Interval:
     """Return a row's interval."""
     return Interval(row["earliest_ms"], row["latest_ms"], bool(row["flagged"]))
 

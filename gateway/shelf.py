@@ -70,7 +70,8 @@ class Shelf:
             for row in self._ask_dicts(_ITEMS, items=new):
                 row["doc"] = json.loads(row["doc"]) if row["doc"] else None
                 self._rows[row["item_id"]] = row
-        return {item_id: row for item_id in wanted if (row := self._rows[item_id]) is not None}
+        found = {item_id: self._rows[item_id] for item_id in wanted}
+        return {item_id: row for item_id, row in found.items() if row is not None}
 
     def docs(self, item_ids: Iterable[str]) -> dict[str, Doc]:
         """Return the documents of the items that exist, by id, as stations are told of them."""

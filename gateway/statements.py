@@ -25,7 +25,7 @@ from sqlalchemy.ext.compiler import compiles
 
 SQLITE = "sqlite"
 JSON_TEXT = json.JSONEncoder(separators=(",", ":"))
-LIBRARY = sa.bindparam("library_id", required=False)
+LIBRARY: sa.BindParameter[Any] = sa.bindparam("library_id", required=False)
 Values = Mapping[str, Any]
 
 
@@ -45,7 +45,7 @@ class Among(sa.ColumnElement[bool]):
         return self
 
 
-@compiles(Among, SQLITE)  # type: ignore[no-untyped-call,misc]
+@compiles(Among, SQLITE)
 def _among_sqlite(element: Among, compiler: Any, **options: Any) -> str:
     column = compiler.process(element.column, **options)
     values = compiler.process(element.values, **options)
@@ -53,7 +53,7 @@ def _among_sqlite(element: Among, compiler: Any, **options: Any) -> str:
     return f"{column} {operator} (SELECT value FROM json_each({values}))"
 
 
-@compiles(Among, "postgresql")  # type: ignore[no-untyped-call,misc]
+@compiles(Among, "postgresql")
 def _among_postgresql(element: Among, compiler: Any, **options: Any) -> str:
     column = compiler.process(element.column, **options)
     operator = "= ANY" if element.has else "<> ALL"
@@ -135,8 +135,7 @@ class _Made:
 
     def __init__(self, executable: Any, engine: str):
         is_sqlite = engine == SQLITE
-        # An attribute of both dialects that SQLAlchemy does not annotate.
-        dialect: Any = sqlite_dialect(paramstyle="named") if is_sqlite else postgresql_dialect()
+        dialect = sqlite_dialect(paramstyle="named") if is_sqlite else _server_dialect()
         compiled = executable.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         self.sql = str(compiled)
         self._given = {name: value for name, value in compiled.params.items() if value is not None}
@@ -147,7 +146,7 @@ class _Made:
         }
         columns = list(getattr(executable, "selected_columns", ()))
         self._names = [column.name for column in columns]
-        self._row = namedtuple("Row", self._names, rename=True)
+        self._make = _row_of(self._names)
         self._json = [
             place
             for place, column in enumerate(columns)
@@ -168,7 +167,7 @@ class _Made:
 
     def shaped(self, rows: list[Any]) -> list[Any]:
         """Return the driver's rows as named tuples, JSON read."""
-        return list(map(self._row._make, map(self._read, rows) if self._json else rows))
+        return list(map(self._make, map(self._read, rows) if self._json else rows))
 
     def named(self, rows: list[Any]) -> list[dict[str, Any]]:
         """Return the driver's rows by name, JSON read."""
@@ -190,6 +189,17 @@ class _Made:
             if isinstance(value, list | tuple | set | dict):
                 whole[name] = JSON_TEXT.encode(list(value))
         return whole
+
+
+def _row_of(names: list[str]) -> Callable[[Iterable[Any]], Any]:
+    """Return what makes rows whose columns are attributes."""
+    row: Any = namedtuple("row", names, rename=True)  # type: ignore[misc]
+    made: Callable[[Iterable[Any]], Any] = row._make
+    return made
+
+
+def _server_dialect() -> Any:
+    return postgresql_dialect()  # type: ignore[no-untyped-call]
 
 
 class translated:
@@ -294,7 +304,7 @@ class Insert:
         ]
         select = sa.select(sa.cast(LIBRARY, sa.Text), *cells)
         insert = postgresql_insert(self._table).from_select(["library_id", *self._names], select)
-        return str(self._on_conflict(insert).compile(dialect=postgresql_dialect()))
+        return str(self._on_conflict(insert).compile(dialect=_server_dialect()))
 
     def _on_conflict(self, insert: Any) -> Any:
         if self._replace is None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from sim.errors import SimError
 
+Command = list[str | Path]
 PROGRAMS = "/usr/lib/postgresql"
 USER = "lendgate"
 START_S_MAX = 30.0
@@ -91,7 +92,14 @@ class _Server:
 
     def __enter__(self) -> _Server:
         files = self._folder / "files"
-        initdb = [self._programs / "initdb", "--pgdata", files, "--username", USER, "--no-sync"]
+        initdb: Command = [
+            self._programs / "initdb",
+            "--pgdata",
+            files,
+            "--username",
+            USER,
+            "--no-sync",
+        ]
         initdb += ["--auth", "trust", "--encoding", "UTF8", "--locale", "C"]
         made = subprocess.run(initdb, capture_output=True, text=True, check=False, **self._as)
         if made.returncode:
@@ -100,7 +108,7 @@ class _Server:
             config.write(self._settings)
         self._log = self._folder / "log"
         with self._log.open("wb") as log:
-            command = [self._programs / "postgres", "-D", files]
+            command: Command = [self._programs / "postgres", "-D", files]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._as)
         try:
             self._await()
@@ -110,7 +118,7 @@ class _Server:
         return self
 
     def _await(self) -> None:
-        ready = [self._programs / "pg_isready", "--host", self._folder, "--quiet"]
+        ready: Command = [self._programs / "pg_isready", "--host", self._folder, "--quiet"]
         deadline, pause = time.monotonic() + START_S_MAX, threading.Event()
         while self._process.poll() is None and time.monotonic() < deadline:
             if subprocess.run(ready, check=False).returncode == 0:
