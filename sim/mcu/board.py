@@ -199,7 +199,7 @@ class Board:
         return _ORDERS[letter](self, rest.split(" "))
 
     def _hello(self, words: list[str]) -> list[str]:
-        return [f"h 0 0 {self._cause} {self._uid.hex()}"]
+        return [f"h {self._cause} {self._uid.hex()}"]
 
     def _listen(self, words: list[str]) -> list[str]:
         (pin,) = words

@@ -1,23 +1,22 @@
 """The wire from MicroPython to the board around it: a line out, a line in.
 
     to the board                             from the board
-    H                 who am I               h VIRTUAL NOW CAUSE UID    answers H
-    I PIN             an input from now on   l LEVEL                    answers I
-    O PIN LEVEL       an output's level      e PIN LEVEL                an input has changed
-    U PORT LINE…      open a serial port     u PORT HEX                 bytes have come
-    W PORT HEX        bytes for it           w STATUS                   the radio's status
-    S BUS HEX         exchange bytes         s HEX                      answers S
-    D MS · F          watchdog: start, feed  @ MS                       what follows is of then
+    H                 who am I               h CAUSE UID      answers H
+    I PIN             an input from now on   l LEVEL          answers I
+    O PIN LEVEL       an output's level      e PIN LEVEL      an input has changed
+    U PORT LINE…      open a serial port     u PORT HEX       bytes have come
+    W PORT HEX        bytes for it           w STATUS         the radio's status
+    S BUS HEX         exchange bytes         s HEX            answers S
+    D MS · F          watchdog: start, feed
     A 1 · J SSID · Q  radio: on, join, leave
-    T MS              sleep                  t NOW                      answers T
-    X CAUSE           reset                  ! TEXT from here: the fake saw something wrong
+    X CAUSE           reset                  x                answers X
+    ! TEXT            the fake saw something wrong
 
 Laws:
 - Between two steps of the program the board's lines are taken wherever a real one would be
   interrupted: in `ticks_ms`, in a sleep, at a look at a pin or a port.
 - An interrupt that the program called hard runs with the heap locked, as on a board: what it
   allocates is an error. Any other goes through `micropython.schedule`, which may be full.
-- With virtual time `T` is the only way it passes, and it passes on the board too.
 """
 
 import sys
@@ -56,7 +55,6 @@ class BoardWire:
 
     def __init__(self, port: int) -> None:
         """Connect, and hear who we are."""
-        self.is_virtual = False
         self.cause = 1
         self.uid = b""
         self.wifi = 0
@@ -65,35 +63,28 @@ class BoardWire:
         self.timers: list[Any] = []
         self.sockets: dict[str, Any] = {}
         self.in_interrupt = False
-        self._now_ms = 0
         self._start_ms = _real_ms()
         self._socket = _connected(port)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._heard = b""
-        self._waiting: list[bytes] = []
         self._answer: list[str] | None = None
         self._run = self._run_soft
         said = self.ask("H", "h")
-        self.is_virtual = said[0] == "1"
-        self._now_ms = int(said[1])
-        self.cause = int(said[2])
-        self.uid = bytes.fromhex(said[3])
+        self.cause = int(said[0])
+        self.uid = bytes.fromhex(said[1])
 
     def now_ms(self) -> int:
         """Return the milliseconds since the start."""
-        return self._now_ms if self.is_virtual else _real_ms() - self._start_ms
+        return _real_ms() - self._start_ms
 
     def tell(self, line: str) -> None:
         """Send a line; nothing is answered."""
-        self._waiting.append(line.encode())
-        if not self.is_virtual or len(self._waiting) >= 64:
-            self._flush()
+        self._socket.sendall(line.encode() + b"\n")
 
     def ask(self, line: str, letter: str) -> "list[str]":
         """Send a line and return the words of its answer."""
-        self._waiting.append(line.encode())
-        self._flush()
+        self.tell(line)
         self._answer = None
         while self._answer is None or self._answer[0] != letter:
             self._answer = None
@@ -103,7 +94,7 @@ class BoardWire:
 
     def pump(self) -> None:
         """Take what the board has said."""
-        if self.in_interrupt or self.is_virtual:
+        if self.in_interrupt:
             return
         while self._poll.poll(0):
             self._receive()
@@ -112,10 +103,6 @@ class BoardWire:
 
     def sleep_ms(self, duration_ms: int) -> None:
         """Let time pass, and what happens meanwhile happen."""
-        if self.is_virtual:
-            self._now_ms = int(self.ask(f"T {max(0, duration_ms)}", "t")[0])
-            self._ring()
-            return
         until_ms = self.now_ms() + duration_ms
         self.pump()
         while True:
@@ -158,11 +145,6 @@ class BoardWire:
         for timer in list(self.timers):
             timer.look(self.now_ms())
 
-    def _flush(self) -> None:
-        text = b"\n".join(self._waiting) + b"\n"
-        self._waiting = []
-        self._socket.sendall(text)
-
     def _receive(self) -> None:
         # Not `readinto`, which on a socket that waits fills the whole buffer.
         came = self._socket.recv(READ_BYTES)
@@ -182,9 +164,7 @@ class BoardWire:
 
     def _happened(self, words: "list[str]") -> None:
         letter = words[0]
-        if letter == "@":
-            self._now_ms = int(words[1])
-        elif letter == "e" and words[1] in self.pins:
+        if letter == "e" and words[1] in self.pins:
             self.pins[words[1]].changed(int(words[2]))
         elif letter == "u" and words[1] in self.ports:
             self.ports[words[1]].received(bytes.fromhex(words[2]))
