@@ -203,8 +203,9 @@ def tls_context(path: str) -> "Any":
 
 def make_lists(config: "Config") -> "Any":
     """Return the store of lists in flash."""
-    boundary = config.machine().boundary
-    return ListStore(ListSlots(LISTS), boundary, random_below, this_board().ROOM_BYTES)
+    board, boundary = this_board(), config.machine().boundary
+    room_bytes, piece_bytes = board.ROOM_BYTES, board.PIECE_BYTES
+    return ListStore(ListSlots(LISTS), boundary, random_below, room_bytes, piece_bytes)
 
 
 def make_updates(config: "Config", files: "Any") -> UpdateFollowing:

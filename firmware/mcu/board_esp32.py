@@ -20,6 +20,9 @@ ROOM_BYTES = 3_072
 """For each of two lists, what changed since its file: 307 tags; at three quarters of it a new
 file is asked for."""
 
+PIECE_BYTES = 512
+"""Of a list, asked for at once; in memory it is three times as much, for a moment."""
+
 OUTPUTS = {  # pin, whether high is on
     "siren": (25, True),
     "lamp_red": (26, True),

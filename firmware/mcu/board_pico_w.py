@@ -21,6 +21,9 @@ ROOM_BYTES = 6_144
 """For each of two lists, what changed since its file: 614 tags, a busy hour of a city's library;
 at three quarters of it a new file is asked for."""
 
+PIECE_BYTES = 2_048
+"""Of a list, asked for at once; in memory it is three times as much, for a moment."""
+
 OUTPUTS = {  # pin, whether high is on
     "siren": (16, True),
     "lamp_red": (17, True),

@@ -60,10 +60,12 @@ class ListStore:
         boundary: int,
         random_below: "Callable[[int], int]",
         room_bytes: int = ROOM_BYTES,
+        piece_bytes: int = CHUNK_BYTES_MAX,
     ) -> None:
         """room_bytes: for changes, of each list in use; two are while a gateway recovers.
 
-        Both are taken here: later, no heap may have a block so long.
+        Both are taken here: later, no heap may have a block so long. piece_bytes: to be asked
+        for at most.
         """
         self.format = format_of(boundary)
         self._slots = slots
@@ -83,7 +85,7 @@ class ListStore:
         self._verifying: Verifying | None = None
         self._piece = ("", 0)  # the id of the request under way, "" without one; its length
         self._tries = 0
-        self._piece_bytes = CHUNK_BYTES_MAX
+        self._piece_bytes = self._piece_bytes_max = piece_bytes
         self._arrived: FlashList | None = None
         self._refreshed_ms: int | None = None
         self._why = ""
@@ -241,7 +243,7 @@ class ListStore:
             return
         self._slot, self._pointer, self._tries = slot, pointer, 0
         self._state, self._due_ms, self._piece = FETCHING, now_ms, ("", 0)
-        self._piece_bytes = min(CHUNK_BYTES_MAX, 2 * self._piece_bytes)
+        self._piece_bytes = min(self._piece_bytes_max, 2 * self._piece_bytes)
         self._waiting.reset()
         if _is_part_of(slot, pointer):
             if slot.size == pointer.bytes:

@@ -234,7 +234,9 @@ class Day:
         client = MQTTClient("school/gate-2", "192.168.1.10", keepalive=60, net=self.network)
         passages = open_passages("counts", station=STATION, gate=STATION, site=SITE)
         self.journal = open_journal("journal", epoch_id="0" * 16, rows_bytes_max=4_096)
-        self.store = ListStore(ListSlots("."), 3, random_below, board.ROOM_BYTES)
+        self.store = ListStore(
+            ListSlots("."), 3, random_below, board.ROOM_BYTES, board.PIECE_BYTES
+        )
         world = World(
             ticks_ms=self.time.ticks_ms,
             ticks_diff=self.time.ticks_diff,
