@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -178,7 +179,46 @@ def export_koc_command(file: Path, config_path: Path, station: str | None, again
         click.echo(f"  left out: {count} {why}")
 
 
-COMMANDS = (backup, restore, import_journal, export_koc_command)
+@click.command("station-file")
+@_config
+@click.argument("station")
+@click.option("--url", required=True, help="Where stations reach this gateway's pages.")
+@click.option("--broker", "host", required=True, help="Where stations reach the broker.")
+@click.option("--broker-port", "port", default=1883, show_default=True)
+@click.option("--site", help="The building, for a station nobody has heard of yet.")
+def station_file(station: str, config_path: Path, **given: Any) -> None:
+    """Print what a station's new card must be told: its names, addresses and keys.
+
+    \b
+    Here:              lendgate-gateway station-file kiosk-1 --url https://lib.example \\
+                         --broker 10.0.0.2 > kiosk-1.toml
+    On the new card:   lendgate-kiosk template --with kiosk-1.toml > kiosk.toml
+
+    Then choose the devices in kiosk.toml. What is printed holds keys: carry it on the card only.
+    """
+    from gateway.app import prepare
+    from gateway.board import Desk
+
+    settings = _settings(config_path)
+    store = prepare(settings)
+    try:
+        view = Desk(store, settings.library).station(station)
+    finally:
+        store.close()
+    site = given["site"] or (view.site if view is not None else None)
+    if site is None:
+        raise BackupRefused(f"nobody has heard of {station!r}; say in which building: --site")
+    options = {
+        "library": settings.library, "site": site, "station": station,
+        "name": view.name if view is not None else station, "gateway_url": given["url"],
+        "site_key": settings.site_key.hex(), "card_key": settings.card_key.hex(),
+    }  # fmt: skip
+    for name, value in options.items():
+        click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+    click.echo(f"\n[broker]\nhost = {json.dumps(given['host'])}\nport = {given['port']}")
+
+
+COMMANDS = (backup, restore, import_journal, export_koc_command, station_file)
 
 
 def _settings(config_path: Path) -> Settings:

@@ -19,6 +19,7 @@ from circulation.export import export_journal
 from circulation.journal import open_reader
 from circulation.journal_file import Head
 from circulation.policy import Policy, PolicyInvalid
+from circulation.template import filled
 from hardware.check_terminal import PATIENCE, check_at_terminal
 from hardware.clock import SystemClock
 from kiosk.app import run as run_kiosk
@@ -164,9 +165,23 @@ def export_journal_command(file: Path, target: Path) -> None:
 
 
 @main.command()
-def template() -> None:
-    """Print a configuration to paste and change."""
-    click.echo(TEMPLATE, nl=False)
+@click.option(
+    "--with",
+    "known",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fill in what `lendgate-gateway station-file` wrote: names, addresses and keys.",
+)
+def template(known: Path | None) -> None:
+    """Print a configuration to paste and change.
+
+    \b
+    For a new card:  lendgate-kiosk template --with kiosk-1.toml > kiosk.toml
+    """
+    try:
+        text = TEMPLATE if known is None else filled(TEMPLATE, parse_config(known))
+    except ConfigInvalid as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(text, nl=False)
 
 
 main.add_command(write_tag_command)

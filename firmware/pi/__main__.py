@@ -16,6 +16,7 @@ from circulation.errors import CirculationError, ConfigInvalid
 from circulation.export import export_journal
 from circulation.journal_file import Head
 from circulation.patrons import card_key
+from circulation.template import filled
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
 from firmware.pi.device_commands import COMMANDS
@@ -135,9 +136,23 @@ def export_journal_command(file: Path, target: Path) -> None:
 
 
 @main.command()
-def template() -> None:
-    """Print a configuration to paste and change."""
-    click.echo(TEMPLATE, nl=False)
+@click.option(
+    "--with",
+    "known",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Fill in what `lendgate-gateway station-file` wrote: names, addresses and keys.",
+)
+def template(known: Path | None) -> None:
+    """Print a configuration to paste and change.
+
+    \b
+    For a new card:  lendgate-gate template --with gate-1.toml > gate.toml
+    """
+    try:
+        text = TEMPLATE if known is None else filled(TEMPLATE, parse_config(known))
+    except ConfigInvalid as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(text, nl=False)
 
 
 @main.command()
