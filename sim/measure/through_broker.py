@@ -20,9 +20,10 @@ from circulation.wire.topics import Topics
 from gateway.credit import CREDIT_MAX
 from sim.errors import SimError
 from sim.http import HttpFailed, get_json
+from sim.measure.acks import FACTS_PER_S, Waits
 from sim.measure.broker import HOST, mosquitto
 from sim.measure.children import gateway_process
-from sim.measure.library import LIBRARY, BusyStation, busy_stations, fill, settings_in
+from sim.measure.library import LIBRARY, BusyStation, Filled, busy_stations, fill, settings_in
 from sim.measure.machine import peak_rss_mb
 from sim.measure.numbers import Stopwatch, p99, timed
 from sim.measure.table import Bench, Row
@@ -31,6 +32,8 @@ STATIONS = 20
 PATRONS = 2_000
 FACTS, FACTS_QUICK = 10_000, 400
 FACTS_PER_S_TARGET = 10_000
+ACKS, ACKS_QUICK = 1_000, 40
+ACK_MS_TARGET = 250.0
 BOARD_MS_TARGET = 200.0
 BOARD_EVERY_S = 0.5
 QUIET_S_MAX = 60.0
@@ -76,6 +79,7 @@ def run(bench: Bench) -> list[Row]:
             bench.say(f"{facts:,} facts through the broker and the gateway")
             with _Dashboard(f"{address}/api/board") as board:
                 ours = send_all(port, uploads_of(stations))
+            waits_ms = _acks_at_ease(bench, filled, port)
             memory_mb = peak_rss_mb(pid)
     rate, floor_rate = facts / ours.seconds, facts / floor.seconds
     return [
@@ -90,7 +94,28 @@ def run(bench: Bench) -> list[Row]:
             "the dashboard at rest", f"≤ {BOARD_MS_TARGET:g} ms",
             p99(board.busy_ms) <= BOARD_MS_TARGET, {"looks": len(board.busy_ms)},
         ),
+        Row(
+            f"ack at {FACTS_PER_S} facts/s, p99", p99(waits_ms), "ms", min(waits_ms),
+            "the quickest of them", f"≤ {ACK_MS_TARGET:g} ms",
+            p99(waits_ms) <= ACK_MS_TARGET, {"facts": len(waits_ms)},
+        ),
     ]  # fmt: skip
+
+
+def _acks_at_ease(bench: Bench, filled: Filled, port: int) -> list[float]:
+    """Return how long acks take while stations send no more than a busy library does."""
+    facts = bench.times(ACKS, ACKS_QUICK)
+    bench.say(f"{facts} facts, {FACTS_PER_S} a second")
+    stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=True, seed=3)
+    for station in stations:
+        station.name = f"other-{station.name}"  # those of before have other journals
+    waits = Waits.of(stations)
+    client = _connected(port, sorted(waits.by_reply), waits.on_message)
+    try:
+        waits.send(client)
+    finally:
+        _close(client)
+    return waits.waits_ms
 
 
 def uploads_of(stations: list[BusyStation]) -> dict[str, Upload]:
