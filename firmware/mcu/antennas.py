@@ -15,7 +15,7 @@ identifier, owner) until `hear` is called again.
 from binascii import hexlify, unhexlify
 
 from firmware.gate.events import IN_STOCK, NO_SECURITY, ON_LOAN, TagRead
-from firmware.mcu.languages import Language3m, LanguageFeig
+from firmware.mcu.languages import AFI, Language3m, LanguageFeig, has_security, security
 from hardware.chips import mifare, tag_data
 from hardware.chips.iso14443a import TagFault, TypeA
 from hardware.chips.pad_errors import AnswerInvalid, PadError
@@ -45,8 +45,17 @@ _SECURITIES = {AFI_IN_STOCK: IN_STOCK, AFI_ON_LOAN: ON_LOAN}
 class SerialAntenna:
     """A 3M or Feig antenna on a serial port."""
 
-    def __init__(self, name: str, uart: "Any", language: "Language3m | LanguageFeig") -> None:
-        """uart: reading and writing return at once. language: what it understands."""
+    def __init__(
+        self,
+        name: str,
+        uart: "Any",
+        language: "Language3m | LanguageFeig",
+        security_by: str = AFI,
+    ) -> None:
+        """uart: reading and writing return at once. language: what it understands.
+
+        security_by: where its tags keep their security, see `firmware/mcu/languages.py`.
+        """
         self.name = name
         self.reads: list[Any] = []
         self.contents: list[tuple[str, bool, str | None, str | None]] = []
@@ -54,6 +63,7 @@ class SerialAntenna:
         self.trouble = ""
         self._uart = uart
         self._language = language
+        self._security_by = security_by
         self._parser: Any = None
         self._talk: Any = None
         self._then: Callable[[Any, int], None] = self._greeted
@@ -98,7 +108,8 @@ class SerialAntenna:
             self._is_content = True
         elif self._due:
             self._about = self._due.pop(0)
-            self._start(self._language.afi(self._about), self._told_afi, now_ms)
+            talk = security(self._language, self._about, self._security_by)
+            self._start(talk, self._told_security, now_ms)
         else:
             self._start(self._language.inventory(), self._told_field, now_ms)
 
@@ -169,17 +180,18 @@ class SerialAntenna:
             known = self._seen.get(tag)
             if known is not None and now_ms - known[1] < SECURITY_AGAIN_MS:
                 self._tell_read(tag, known[0])
-            else:
+            elif has_security(tag, self._security_by):
                 self._due.append(tag)
+            else:
+                self._tell_read(tag, NO_SECURITY)
 
-    def _told_afi(self, afi: "int | None", now_ms: int) -> None:
-        if afi is None:
+    def _told_security(self, told: "str | None", now_ms: int) -> None:
+        if told is None:
             return  # gone again; if it passed, another round has read it
-        security = _SECURITIES.get(afi, NO_SECURITY)
         if len(self._seen) >= TAGS_MAX:
             self._seen = {}
-        self._seen[self._about] = (security, now_ms)
-        self._tell_read(self._about, security)
+        self._seen[self._about] = (told, now_ms)
+        self._tell_read(self._about, told)
 
     def _told_content(self, memory: "Any", now_ms: int) -> None:
         self._tell_content(memory)
@@ -311,8 +323,8 @@ class ChipAntenna:
 
 def _read(uid: str, memory: bytes) -> TagRead:
     place = tag_data.security_place(memory) if memory else None
-    security = NO_SECURITY if place is None else _SECURITIES.get(memory[place], NO_SECURITY)
+    held = NO_SECURITY if place is None else _SECURITIES.get(memory[place], NO_SECURITY)
     content = decoded(memory, None) if memory else None
     if content is None:
-        return TagRead(uid, security, None, None)
-    return TagRead(uid, security, content.pii or None, content.owner or None)
+        return TagRead(uid, held, None, None)
+    return TagRead(uid, held, content.pii or None, content.owner or None)

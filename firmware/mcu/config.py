@@ -100,6 +100,7 @@ LANE = (
     Field("beams", ListOf(Text(16, 1), 2), [], "inputs of the inner and the outer beam"),
     Field("broken_level", Integer(0, 1), 1, "level of a beam's input while it is broken"),
     Field("address", Integer(0, 255), 255, "of a Feig reader; 255 is any"),
+    Field("security_by", OneOf("afi", "eas", "both"), "afi", "where the tags keep security"),
 )
 CARDS = (
     Field("driver", OneOf(RC522), RC522, "of the spot for staff cards"),

@@ -91,7 +91,7 @@ class Devices:
         else:
             language = Language3m() if lane.driver == PAD_3M else LanguageFeig(lane.address)
             uart = wiring.uart(lane.port, language.baudrate, language.parity)
-            antenna = SerialAntenna(lane.name, uart, language)
+            antenna = SerialAntenna(lane.name, uart, language, lane.security_by)
         return Lane(lane.name, antenna, beams)
 
     def _chip(self, port: str, wiring: "Wiring") -> Rc522:

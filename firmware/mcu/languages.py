@@ -5,13 +5,15 @@ So the same lines serve a shell that never waits. The frames are those of `hardw
 
     version()    the antenna answers: nothing else matters
     inventory()  the uids in the field
-    afi(uid)     a tag's AFI, None if it has none
+    afi(uid)     a tag's AFI, 0 if it has none
+    eas(uid)     whether the EAS bit of a tag that has one is set: it alarms
     content(uid) (memory, DSFID or None): as much of the memory as it takes to know the owner
 """
 
+from firmware.gate.events import IN_STOCK, NO_SECURITY, ON_LOAN
 from hardware.chips import pad_3m, pad_feig, tag_data
 from hardware.chips.pad_errors import AnswerForeign, CommandUnknown, TagRefused
-from hardware.chips.tag_data import TagDataInvalid
+from hardware.chips.tag_data import AFI_IN_STOCK, AFI_ON_LOAN, TagDataInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,15 @@ STEP_BYTES = 32
 CONTENT_BYTES_MAX = 96
 ROUNDS_MAX = 8
 BLOCK_BYTES = 4
+SILENCES = 3
+
+NXP = 0x04
+"""Byte 1 of the uid: the one maker whose tags have an EAS bit (ISO/IEC 7816-6, SL2S2002)."""
+AFI, EAS, BOTH = "afi", "eas", "both"
+SECURITY_BY = (AFI, EAS, BOTH)
+"""What a site's gates listen to, as hardware/readers/pad_port.py has it on a Pi."""
+
+_OF_AFI = {AFI_IN_STOCK: IN_STOCK, AFI_ON_LOAN: ON_LOAN}
 
 _WANTS_MORE = (
     tag_data.FLAG_EXTENSION_TORN,
@@ -57,6 +68,10 @@ class Language3m:
             return pad_3m.afi(answer, uid)
         except TagRefused:
             return 0  # a tag without AFI
+
+    def eas(self, uid: bytes) -> "Talk":
+        """Ask for one tag's EAS bit."""
+        return pad_3m.eas((yield pad_3m.ask_eas(uid)), uid)
 
     def content(self, uid: bytes) -> "Talk":
         """Read a tag's memory, 8 blocks at a time."""
@@ -118,6 +133,19 @@ class LanguageFeig:
         except TagRefused:
             return 0
 
+    def eas(self, uid: bytes) -> "Talk":
+        """Ask whether a tag alarms.
+
+        Silence is a clear bit or a missed answer, so it counts when the tag answers everything
+        else around it and is silent three times.
+        """
+        for _ in range(SILENCES):
+            yield from self.afi(uid)
+            if pad_feig.eas(self._mine((yield pad_feig.ask_eas(uid, self._address)))):
+                return True
+        yield from self.afi(uid)
+        return False
+
     def content(self, uid: bytes) -> "Talk":
         """Read a tag's memory.
 
@@ -144,6 +172,25 @@ class LanguageFeig:
         if self._address not in (pad_feig.ANY_ADDRESS, answer[0]):
             raise AnswerForeign(f"reader {answer[0]} answers for reader {self._address}")
         return answer
+
+
+def has_security(uid: bytes, by: str) -> bool:
+    """Return whether a tag of that uid keeps any security at this site."""
+    return by != EAS or uid[1] == NXP
+
+
+def security(language: "Language3m | LanguageFeig", uid: bytes, by: str) -> "Talk":
+    """Ask for one tag's security; where AFI and EAS shall both tell and differ, there is none.
+
+    by: one of SECURITY_BY; the tag is one that `has_security`. Where it has no EAS bit, `both`
+    means its AFI.
+    """
+    told = set()
+    if by != EAS:
+        told.add(_OF_AFI.get((yield from language.afi(uid)), NO_SECURITY))
+    if by != AFI and uid[1] == NXP:
+        told.add(IN_STOCK if (yield from language.eas(uid)) else ON_LOAN)
+    return told.pop() if len(told) == 1 else NO_SECURITY
 
 
 def needs_more(memory: bytes, dsfid: "int | None") -> bool:
