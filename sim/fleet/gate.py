@@ -14,12 +14,13 @@ from typing import Any, cast
 from circulation.config import Section
 from circulation.journal import SqliteJournal
 from circulation.link import Link, LinkEvent
+from circulation.salvage import Born, open_or_salvage
 from circulation.wire import kinds
 from circulation.wire.messages import encode
 from firmware.gate import commands, events
 from firmware.gate.config import REJUDGE_MS, gate_config
 from firmware.gate.machine import GateMachine
-from firmware.pi.app import KEEPALIVE_S, open_store
+from firmware.pi.app import KEEPALIVE_S
 from firmware.pi.config import read_station_config
 from firmware.pi.courier import Courier
 from firmware.pi.face import Face
@@ -72,7 +73,8 @@ class FleetGate(Station):
         time = StationTime(self.clock, boot=self.chance.randbytes(4).hex())
         setup = gate_config(self.name, [(LANE, 2)], config.members, config.lenders)
         self.machine = GateMachine(setup, config.site_key, self.new_id)
-        self._connection = open_store(config)
+        born = Born(self.new_id, time.boot, self.clock.wall_ms())
+        self._connection = open_or_salvage(config.store, born).connection
         self._journal = SqliteJournal(self._connection, epoch_id=self.new_id())
         self._following = ListFollowing(
             base_url=config.gateway_url,
