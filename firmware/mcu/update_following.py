@@ -20,7 +20,6 @@ from binascii import hexlify, unhexlify
 
 from circulation.sync.backoff import Backoff
 from circulation.sync.effects import SendRequest
-from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Request
 from circulation.wire.topics import FIRMWARE
 from circulation.wire.update import HEADER_BYTES, UpdateRefused
@@ -228,7 +227,7 @@ class UpdateFollowing:
             return []
         self._tries += 1
         self._due_ms = now_ms + self._waiting.next_ms()
-        count = min(CHUNK_BYTES_MAX, offer.bytes - self._came)
+        count = min(self._device.piece_bytes, offer.bytes - self._came)
         self._piece = (f"u{self._random_below(1 << 30):08x}", count)
         request = Request(
             self._piece[0],

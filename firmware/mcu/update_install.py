@@ -43,18 +43,20 @@ RESERVE_BYTES = 12 * 1_024
 """LittleFS writes a block anew before it frees the old one; the journal must be able to."""
 
 
-class Device(namedtuple("Device", ("base", "board", "bytes_max"))):
+class Device(namedtuple("Device", ("base", "board", "bytes_max", "piece_bytes"))):
     """What an update must fit.
 
     base: the version that was flashed. board: see `board_format`. bytes_max: of a slot.
+    piece_bytes: to be asked for at most, as long as the heap has a place for.
     """
 
 
 def this_device(files: "Any") -> Device:
     """Return what an update must fit here. files: see `DeviceFiles`."""
     bytecode = getattr(sys.implementation, "_mpy", BYTECODE) & 0xFF
-    board = board_format(this_board().NAME, bytecode)
-    return Device(running()[1], board, slot_bytes(files.flash_bytes()))
+    board = this_board()
+    name, room = board_format(board.NAME, bytecode), slot_bytes(files.flash_bytes())
+    return Device(running()[1], name, room, board.PIECE_BYTES)
 
 
 class Install:

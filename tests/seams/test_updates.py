@@ -59,7 +59,7 @@ class Gate:
         self.following = UpdateFollowing(
             self.files,
             choice,
-            Device(1, self.board, slot_bytes(self.files.flash_bytes())),
+            Device(1, self.board, slot_bytes(self.files.flash_bytes()), 2_048),
             station=self.station.name,
             random_below=self.chance.randrange,
             verification=Believe,

@@ -77,11 +77,6 @@ def code(tmp_path_factory):
     return lay_out_device(tmp_path_factory.mktemp("code"))
 
 
-def _gate(code, folder, port):
-    """Return a gate with the smaller board's heap: what fits there fits the other too."""
-    return vm_gate(code, folder, port, heap_bytes=vm.ESP32_HEAP_BYTES)
-
-
 def refused(desk):
     return [list(view.refused.values()) for view in desk.board().updates]
 
@@ -96,7 +91,7 @@ def test_a_gate_refuses_rolls_back_and_takes_what_its_gateway_offers(code, tmp_p
     flash = tmp_path / "flash"
     flash.mkdir()
     trust(OnHost(flash), [public_key_of(PRIVATE)])
-    with mosquitto_broker() as at, _gate(code, tmp_path, at.port) as gate:
+    with mosquitto_broker() as at, vm_gate(code, tmp_path, at.port) as gate:
         library = Library(tmp_path, at.port)
         strange = library.sign(2, SOURCE, private=STRANGER)
         crash = SOURCE.replace(

@@ -22,7 +22,7 @@ PRIVATE = bytes(range(32))
 OTHER = bytes(range(1, 33))
 THIRD = bytes(range(2, 34))
 BOARD = "pico-w-6"
-DEVICE = Device(1, BOARD, 1 << 20)
+DEVICE = Device(1, BOARD, 1 << 20, 2_048)
 
 
 class PowerCut(BaseException):
@@ -151,7 +151,7 @@ def update(version, minimum=1, more=(), private=PRIVATE):
 def install(flash, content, piece=64, choice=None, *, base=1, room=1 << 20, **options):
     """Bring one update in, as a device does: in pieces, with each step on its own."""
     running = Choice(BASE, 1, False, "") if choice is None else choice
-    device = Device(base, BOARD, room)
+    device = Device(base, BOARD, room, 2_048)
     taken, incoming = 0, Install(flash, running, device, **options)
     while taken < len(content):
         taken += incoming.feed(memoryview(content)[taken : taken + piece])

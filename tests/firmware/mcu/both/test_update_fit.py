@@ -1,9 +1,10 @@
 """What a device is, as an update must fit it: its board, its room, and what it refused before."""
 
-from circulation.wire.update import PROGRAM_BYTES_MAX
+from circulation.wire.update import PROGRAM_BYTES_MAX, board_format
 from firmware.mcu.update import confirm, give_up, refuse, slot_bytes
 from firmware.mcu.update_state import load
 from tests.firmware.mcu.both.test_update import (
+    BOARD,
     Believe,
     install,
     manifest,
@@ -35,6 +36,12 @@ def test_an_update_too_large_for_its_slot_is_refused():
 
     assert said == f"update: {len(content)} bytes; {len(content) - 1} have room here"
     assert install(flash, content, room=len(content), verification=Believe) == 2
+
+
+def test_a_board_is_named_with_its_bytecode():
+    """What is compiled for another version of MicroPython's files stays out as well."""
+    assert board_format("pico_w", 6) == BOARD
+    assert board_format("esp32", 7) == "esp32-7"
 
 
 def test_a_slot_is_what_the_flash_has_left():

@@ -33,8 +33,9 @@ class Rig:
     spoil: what becomes of a piece on its way, None if it is lost.
     """
 
-    def __init__(self, flash, room=61_320, verification=Believe):
-        self.flash, self.room, self.verification = flash, room, verification
+    def __init__(self, flash, piece=2_048, verification=Believe):
+        self.flash, self.room, self.piece = flash, 61_320, piece
+        self.verification = verification
         self.now_ms = self.number = 0
         self.content, self.asked, self.spoil = b"", [], lambda chunk: chunk
         self.last = None
@@ -46,7 +47,7 @@ class Rig:
         self.following = UpdateFollowing(
             self.flash,
             self.choice,
-            Device(1, BOARD, self.room),
+            Device(1, BOARD, self.room, self.piece),
             station="gate-2",
             random_below=self.random_below,
             verification=self.verification,
@@ -132,6 +133,15 @@ def test_an_offer_is_fetched_checked_and_tried_at_the_next_start():
     rig.following.confirmed()
     assert (rig.following.firmware, rig.following.trouble) == ("lendgate 2 pico-w-6", "")
     assert not rig.run(HOUR_MS)
+
+
+def test_a_small_heap_asks_for_small_pieces():
+    """As long as the board's own file says, and the last one shorter."""
+    rig = Rig(provisioned(), piece=512).offer(big(2))
+    assert rig.run()
+
+    counts = [one.count for one in rig.asked]
+    assert (counts[:-1], counts[-1]) == ([512] * (len(big(2)) // 512), len(big(2)) % 512)
 
 
 def test_nothing_is_asked_or_written_while_somebody_passes():
@@ -405,6 +415,10 @@ def test_a_choice_that_failed_is_said_at_once():
     rig = Rig(provisioned())
     choice = Choice(BASE, 1, False, "ValueError: 7")
     rig.following = UpdateFollowing(
-        rig.flash, choice, Device(1, BOARD, 0), station="gate-2", random_below=rig.random_below
+        rig.flash,
+        choice,
+        Device(1, BOARD, 0, 2_048),
+        station="gate-2",
+        random_below=rig.random_below,
     )
     assert rig.following.trouble == "ValueError: 7"
