@@ -133,6 +133,17 @@ def _power_cut(blow: _Blow) -> list[Act]:
     ]
 
 
+def _dark(blow: _Blow) -> list[Act]:
+    """Cut a station off and its power twice, so that a whole boot never hears a clock."""
+    until_ms = blow.lasting(15 * MINUTE_MS, 30 * MINUTE_MS)
+    acts = [blow.act("partition"), blow.act("heal", at_ms=until_ms)]
+    for part in (0.1, 0.9):
+        at_ms = blow.at_ms + int(part * (until_ms - blow.at_ms))
+        acts.append(blow.act("cut_power", "now", at_ms=at_ms))
+        acts.append(blow.act("restore_power", at_ms=min(at_ms + 20_000, until_ms)))
+    return acts
+
+
 def _torn_tail(blow: _Blow) -> list[Act]:
     return [
         blow.act("torn_tail"),
@@ -216,6 +227,7 @@ _MAKERS: dict[str, Callable[[_Blow], list[Act]]] = {
     "broker_overflow": _broker_overflow,
     "partition": _partition,
     "site_partition": _partition,
+    "dark": _dark,
     "swizzle": _swizzle,
     "power_cut": _power_cut,
     "torn_tail": _torn_tail,

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from sim.fleet.acts import SHAPES, Plan
@@ -116,7 +116,8 @@ class Totals:
 
     def to_doc(self) -> dict[str, Any]:
         """Return the totals as JSON can hold them."""
-        return asdict(self)
+        doc = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**doc, "shapes": dict(self.shapes), "faults": dict(self.faults)}
 
     @classmethod
     def from_doc(cls, doc: dict[str, Any]) -> "Totals":

@@ -103,6 +103,7 @@ def kinds_of(seed, shape=SOAK):
 
 BEGINNINGS = {
     "site_partition": "partition",
+    "dark": "partition",
     "swizzle": "swizzle_stop",
     "power_cut": "cut_power",
     "roll_back_twice": "roll_back",
