@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from circulation.wire.messages import Chunk, Pointer
     from firmware.mcu.list_files import ListFile, ListSlots, Slot, Verifying
 
-LIST_BYTES_MAX = 400_000  # two of them, and the program beside them, in a Pico W's 848 KB
+LIST_BYTES_MAX = 400_000  # a Pico W has room for two of 230,000 beside two updates (test_vm_room)
 PACE_MS = 400  # from a piece to the next, and up to as much again: a list in a minute and a half
 SPREAD_MS = 300_000  # within which gates that want a list begin
 SPREAD_URGENT_MS = 30_000
