@@ -12,7 +12,7 @@ from sim.torture.play import Player
 
 NEEDS = pytest.mark.needs("mosquitto")
 SEEDS = {AMQTT: 11, TUNED: 12, DEFAULT: 13}
-FACTS = 1_500
+FACTS = 2_500
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ FACTS = 1_500
 )
 def test_a_storm_loses_no_fact_and_repeats_none(tmp_path, broker):
     """Every committed fact is applied once, in its order, under its hash; no ack ran ahead."""
-    storm = Storm(seed=SEEDS[broker], facts=FACTS, stations=4, facts_per_s=200, faults=len(KINDS))
+    storm = Storm(seed=SEEDS[broker], facts=FACTS, stations=4, facts_per_s=300, faults=len(KINDS))
     said = []
 
     player = Player(tmp_path / "storm", broker, storm, tell=lambda n, what: said.append((n, what)))
