@@ -235,6 +235,7 @@ def measure(
     ingest   facts through memory into the gateway's tables, beside bare SQL
     broker   facts through Mosquitto and the whole gateway; the dashboard meanwhile
     cold     a kiosk without a catalogue, to the first item found
+    down     changes to a kiosk under load, and a list for hundreds of kiosks at once
     site     a loan, to the gates of the building, no gateway anywhere
     gate     tag and beam, to the siren; decisions a second; memory of the list
     list     the list for a microcontroller: building it, bytes, misses, reads of flash

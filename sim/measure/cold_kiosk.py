@@ -41,7 +41,7 @@ def main(folder: str, url: str, barcode: str, pointer_file: str, copy_file: str)
             raise SimError(f"the new catalogue does not know {barcode}")
         peak_mb = peak_rss_mb()
         with timed() as floor:
-            _copy_and_hash(Path(copy_file), Path(folder) / "copy")
+            copy_and_hash(Path(copy_file), Path(folder) / "copy")
         found = {"seconds": ours.seconds, "copy_seconds": floor.seconds}
         found["fetch_seconds"] = fetching.seconds
         found |= {"started_mb": started_mb, "peak_mb": peak_mb, "bytes": pointer.bytes}
@@ -78,7 +78,7 @@ def _fetch(engine: Engine, pointer: Pointer) -> None:
         engine.step()
 
 
-def _copy_and_hash(source: Path, target: Path) -> None:
+def copy_and_hash(source: Path, target: Path) -> None:
     """Do the least that anybody must: read the bytes, hash them, write them, force them out."""
     digest = hashlib.sha256()
     with source.open("rb") as old, target.open("wb") as new:

@@ -9,6 +9,7 @@ from typing import Protocol
 from sim.errors import SimError
 from sim.measure import (
     cold,
+    down,
     flash_list,
     folding,
     gate,
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "ingest": ingest,
     "broker": through_broker,
     "cold": cold,
+    "down": down,
     "site": site,
     "gate": gate,
     "list": flash_list,

@@ -73,7 +73,7 @@ def run(bench: Bench) -> list[Row]:
     fill(settings, loans, max(1, loans // ITEMS_PER_VISIT))
     with mosquitto(bench.folder) as port:
         bench.say("the bare broker")
-        floors = _ping(port, loans)
+        floors = ping(port, loans)
         bench.say(f"lending {loans} items, two gates listening")
         delays = _lend(bench, port, loans)
     return [
@@ -133,7 +133,7 @@ def _visits(kiosk: KioskRig, times: Times, loans: int) -> None:
     times.await_all()
 
 
-def _ping(port: int, messages: int) -> list[float]:
+def ping(port: int, messages: int) -> list[float]:
     """Return how long a bare client needs to reach another, in ms."""
     heard = threading.Semaphore(0)
     subscribed = threading.Event()
