@@ -1,0 +1,192 @@
+"""What goes down: changes while the gateway catches up, and a list for hundreds at once.
+
+The change: from the commit in the gateway's database to the kiosk's own, which is another process,
+through Mosquitto, while twenty stations send a day's backlog as fast as they are allowed. The
+floor is one bare message through the same broker and one bare commit on the same disk.
+
+The list: as many kiosks as a city has, all at the same moment, each keeping the appointments it is
+given. The floor is one after the other copying and hashing the same bytes.
+"""
+
+import bisect
+import json
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from circulation.wire.messages import Pointer
+from gateway.outbox import pointer_message
+from gateway.service import now_ms
+from gateway.snapshots import Snapshots
+from gateway.store import Store
+from kiosk.errors import SnapshotBusy
+from kiosk.snapshot import Shelf
+from sim.errors import SimError
+from sim.measure.broker import mosquitto
+from sim.measure.children import gateway_process
+from sim.measure.cold_kiosk import copy_and_hash
+from sim.measure.library import LIBRARY, busy_stations, fill, settings_in
+from sim.measure.machine import peak_rss_mb
+from sim.measure.numbers import median, spread, timed
+from sim.measure.site import ping
+from sim.measure.table import Bench, Row
+from sim.measure.through_broker import send_all, uploads_of
+from sim.processes import Family
+
+STATIONS = 20
+PATRONS = 2_000
+FACTS, FACTS_QUICK = 20_000, 400
+KIOSKS, KIOSKS_QUICK = 300, 3
+COMMITS, COMMITS_QUICK = 50, 5
+CHANGE_MS_TARGET = 1_000.0
+READY_S_MAX = 300.0
+FOLLOWER = "sim.measure.down_kiosk"
+
+
+def run(bench: Bench) -> list[Row]:
+    """Measure both."""
+    settings = settings_in(bench.folder)
+    bench.say(f"writing {bench.items:,} items")
+    filled = fill(settings, bench.items, min(PATRONS, bench.items))
+    store = Store.at(settings.database, clock=now_ms)
+    try:
+        whole = Snapshots(store, LIBRARY, settings.snapshots).build("catalogue")
+    finally:
+        store.close()
+    facts = bench.times(FACTS, FACTS_QUICK)
+    stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=True, seed=4)
+    with mosquitto(bench.folder) as port:
+        repeat = bench.times(COMMITS, COMMITS_QUICK)
+        floor_ms = median(ping(port, repeat)) + median(_commits(bench.folder, repeat))
+        with gateway_process(bench.folder, port) as (address, pid):
+            bench.say("three hundred kiosks fetch the list at once")
+            kiosks = bench.times(KIOSKS, KIOSKS_QUICK)
+            rush = _rush(bench.folder, address, pointer_message(whole), kiosks)
+            bench.say(f"{facts:,} facts come in while a kiosk follows")
+            with _Follower(bench.folder, address, port) as follower:
+                send_all(port, uploads_of(stations))
+            memory_mb = peak_rss_mb(pid)
+    delays = _delays(settings.database, follower.applied)
+    with timed() as floor:
+        for _ in range(kiosks):
+            copy_and_hash(whole.file, bench.folder / "copy")
+    return [
+        Row(
+            "gateway's commit → kiosk's, catching up, median", median(delays), "ms", floor_ms,
+            "a bare message and a bare commit", f"≤ {CHANGE_MS_TARGET:g} ms",
+            median(delays) <= CHANGE_MS_TARGET,
+            {**spread(delays, "delay_ms"), "facts": facts, "versions": len(delays)},
+        ),
+        Row(
+            f"{kiosks} kiosks fetch a list of {whole.size_bytes / 1e6:.0f} MB at once",
+            rush["seconds"], "s", floor.seconds,
+            "the same bytes copied and hashed as often",
+            figures={**rush, "gateway_peak_mb": memory_mb, "bytes": whole.size_bytes},
+        ),
+    ]  # fmt: skip
+
+
+def _commits(folder: Path, count: int) -> list[float]:
+    """Return how long a bare commit takes here, in ms."""
+    connection = sqlite3.connect(folder / "bare.db")
+    taken = []
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, doc TEXT)")
+        for number in range(count):
+            with timed() as watch, connection:
+                connection.execute("INSERT INTO t VALUES (?, ?)", (number, "x" * 500))
+            taken.append(watch.ms)
+    finally:
+        connection.close()
+    return taken
+
+
+class _Follower:
+    """A kiosk in a process of its own; `applied` holds when it had which version."""
+
+    def __init__(self, folder: Path, address: str, port: int) -> None:
+        self.applied: list[tuple[int, int]] = []
+        self._folder = folder
+        self._arguments = (str(folder), address, str(port))
+        self._logs = folder / "down-logs"
+        self._logs.mkdir()
+        self._family = Family(self._logs, threading.Event())
+
+    def __enter__(self) -> "_Follower":
+        self._child = self._family.start("follower", "-m", FOLLOWER, *self._arguments)
+        ready = self._folder / "ready"
+        self._family.wait_until("the kiosk has its list", ready.exists, within_s=READY_S_MAX)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            if error[0] is None:
+                self._await_last()
+            (self._folder / "stop").touch()
+            self._child.finish(READY_S_MAX)
+        finally:
+            self._family.stop()
+        said = (self._logs / "follower.log").read_text().splitlines()
+        try:
+            self.applied = [(at_ms, version) for at_ms, version in json.loads(said[-1])]
+        except (IndexError, ValueError):
+            raise SimError(f"the kiosk said nothing of use: {said[-3:]}") from None
+
+    def _await_last(self) -> None:
+        """Give the last changes the time that they may take."""
+        time.sleep(2 * CHANGE_MS_TARGET / 1_000)
+
+
+def _delays(database: Path, applied: list[tuple[int, int]]) -> list[float]:
+    """Return how long after its transaction began each version was in the kiosk's database."""
+    connection = sqlite3.connect(database)
+    try:
+        steps = connection.execute(
+            "SELECT version, committed_at FROM step WHERE kind='catalogue' AND version>?",
+            (applied[0][1],),
+        ).fetchall()
+    finally:
+        connection.close()
+    versions = [version for _, version in applied]
+    delays = []
+    for version, committed_at in steps:
+        first = bisect.bisect_left(versions, version)
+        if first == len(applied):
+            raise SimError(f"version {version} never reached the kiosk")
+        delays.append(float(applied[first][0] - committed_at))
+    if not delays:
+        raise SimError("nothing changed")
+    return delays
+
+
+def _rush(folder: Path, address: str, pointer: Pointer, kiosks: int) -> dict[str, float]:
+    """Let that many kiosks fetch the list from the same moment on; return what it took."""
+    begin = threading.Barrier(kiosks)
+
+    def fetch(number: int) -> tuple[int, float]:
+        shelf = Shelf(folder / f"shelf-{number}", address)
+        begin.wait()
+        refused, began = 0, time.perf_counter()
+        while True:
+            try:
+                shelf.fetch(pointer).unlink()
+                return refused, time.perf_counter() - began
+            except SnapshotBusy as busy:
+                refused += 1
+                time.sleep(busy.again_ms / 1_000)
+
+    with timed() as watch, ThreadPoolExecutor(kiosks) as pool:
+        found = list(pool.map(fetch, range(kiosks)))
+    waits = [seconds for _, seconds in found]
+    refusals = [refused for refused, _ in found]
+    return {
+        "seconds": watch.seconds,
+        "kiosks": kiosks,
+        "refused_mean": sum(refusals) / kiosks,
+        "refused_max": max(refusals),
+        **spread(waits, "wait_s"),
+    }
