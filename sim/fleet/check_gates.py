@@ -19,10 +19,15 @@ _LEAVES_TAG = frozenset(("tag_stays", "cut_power"))
 
 
 def lists(outcome: Outcome) -> Iterator[Violation]:
-    """Every gate has the gateway's lineage, version and entries, and knows that they are new."""
+    """Every gate has the gateway's lineage, version and entries, and knows that they are new.
+
+    Of a kiosk that had to begin a new epoch, loans told in the old one stand until the item
+    moves again: nobody can tell a gate which of them were among the rows that are gone.
+    """
     wanted = outcome.truth_list
     if wanted is None:
         return
+    is_forked = any(station.epoch_n > 1 for station in outcome.stations.values())
     for gate, found in sorted(outcome.gate_lists.items()):
         wrong = [
             f"{name} {_short(getattr(found, name))} instead of {_short(getattr(wanted, name))}"
@@ -31,7 +36,7 @@ def lists(outcome: Outcome) -> Iterator[Violation]:
         ]
         if found.freshness != "FRESH":
             wrong.append(f"it says {found.freshness} of itself")
-        if found.overlay:
+        if found.overlay and not is_forked:
             wrong.append(f"{found.overlay} of the site's news were never covered")
         for text in wrong:
             yield Violation("gate_lists", gate, end_ms(outcome), f"{gate}: {text}")

@@ -163,6 +163,14 @@ def test_a_gate_with_another_list_is_found(run, wrong):
     assert (found.rule, found.who) == ("gate_lists", "gate-2")
 
 
+def test_loans_of_an_epoch_that_ended_may_stand_at_a_gate(run):
+    """A card was put back: which of its loans are gone nobody can tell."""
+    run.gate_lists["gate-2"] = replace(LIST, overlay=1)
+    run.stations["kiosk-1"] = StationEnd("kiosk-1", 2, 5, 5, 0, "aa", connected=True)
+
+    assert check(run) == []
+
+
 def test_a_list_that_is_not_what_the_catalogue_says_is_found(run):
     """book-002 stands on the shelf and might leave."""
     both = replace(LIST, reaches=(("k1", 3), ("k2", 3)))
