@@ -51,7 +51,7 @@ _LEAVES_NO_MORE = Statement(
 )
 _FEEDS = Statement(sa.select(schema.FEED).where(schema.FEED.c.library_id == LIBRARY))
 _OF_KIND = sa.update(schema.FEED).where(
-    schema.FEED.c.library_id == LIBRARY, schema.FEED.c.kind == sa.bindparam("kind_")
+    schema.FEED.c.library_id == LIBRARY, among(schema.FEED.c.kind, "kinds")
 )
 _STEP_ON = Statement(_OF_KIND.values(version=sa.bindparam("last")))
 _STEP_ALONE = Statement(_OF_KIND.values(version=sa.bindparam("last"), floor=sa.bindparam("last")))
@@ -141,8 +141,10 @@ class Changes:
                 links.append({**common, "previous": previous})
                 rows += [{**common, "key": key, "body": body} for key, body in part]
                 previous = version
-            whole = bulk or kind in WHOLE_KINDS
-            write.run(_STEP_ALONE if whole else _STEP_ON, kind_=kind, last=last)
+        alone = [kind for kind in steps if bulk or kind in WHOLE_KINDS]
+        for kinds, statement in ((alone, _STEP_ALONE), (steps.keys() - alone, _STEP_ON)):
+            if kinds:
+                write.run(statement, kinds=list(kinds), last=last)
         write.insert(schema.STEP, [] if bulk else links)
         write.insert(schema.CHANGE, rows)
         write.run(_NEWEST, last=last)

@@ -221,7 +221,8 @@ def _settle_loans(write: Write, moved: Mapping[str, Held]) -> None:
     items = list(moved)
     named = [loan for item in moved.values() for loan in item.holding.loan_names]
     write.run(_CLOSE, items=items, named=named, now_ms=write.now_ms)
-    write.run(_OPEN_AGAIN, items=items, named=named)
+    if named:
+        write.run(_OPEN_AGAIN, items=items, named=named)
 
 
 def _settle(

@@ -40,7 +40,8 @@ def save_progress(
 ) -> None:
     """Write the marks, and for each station that moved how many rows were new."""
     moved = marks.save(write)
-    ensure_stations(write, moved)
+    # Whoever has an epoch already has a row.
+    ensure_stations(write, [name for name, progress in moved.items() if progress.is_new])
     write.many(
         _MOVE_ON,
         [

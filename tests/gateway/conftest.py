@@ -18,6 +18,10 @@ from sim.postgres import postgres
 LIBRARY = "main"
 START_MS = 1_700_000_000_000
 SALT = bytes(range(16))
+ON_BOTH = set(
+    """ages catalogue contacts desk hub ingest intervals lists order outbox retention settling
+    snapshots store unsecured updates verdicts waiting workers""".split()
+)
 
 
 class Clock:
@@ -101,7 +105,16 @@ def empty(url):
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgres"))])
+def pytest_generate_tests(metafunc):
+    """Run what is about tables on both engines; the rest, which uses a store, on one."""
+    if "engine" in metafunc.fixturenames:
+        module = metafunc.module.__name__.rpartition(".")[2].removeprefix("test_")
+        server = pytest.param("postgresql", marks=pytest.mark.needs("postgres"))
+        engines = ["sqlite", server] if module in ON_BOTH else ["sqlite"]
+        metafunc.parametrize("engine", engines, indirect=True)
+
+
+@pytest.fixture
 def engine(request):
     """The database's engine: what holds of the store holds on both."""
     return request.param

@@ -1,7 +1,5 @@
 """A gateway that is slow is never sent more than it said it would take."""
 
-import pytest
-
 from circulation.link import Received
 from circulation.wire.messages import Ack, decode_reply, encode
 from gateway.credit import ACTIVE_MS, CREDIT_MAX, Credits
@@ -15,12 +13,6 @@ STATIONS, BATCHES = 200, 6
 WAITING_MAX = 60
 TAKEN_AT_ONCE = 7  # of what waits, each time everybody else has had a turn
 TURNS_MAX = 3_000
-
-
-@pytest.fixture
-def engine():
-    """Credits know nothing of the database."""
-    return "sqlite"
 
 
 def granted(waiting, stations, now_ms=0):
