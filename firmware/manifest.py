@@ -107,6 +107,7 @@ package(
         "mcu/shell.py",
         "mcu/streams.py",
         "mcu/telling.py",
+        "mcu/umqtt_client.py",
         "mcu/update.py",
         "mcu/update_following.py",
         "mcu/update_install.py",

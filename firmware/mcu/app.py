@@ -17,7 +17,7 @@ import time
 from circulation.wire.topics import client_id
 from firmware.mcu.boards import this_board
 from firmware.mcu.clock import Ticks
-from firmware.mcu.config import read_config
+from firmware.mcu.config import ConfigInvalid, read_config
 from firmware.mcu.drivers import NO_CONFIG, StatusLamp, Wiring, quiet
 from firmware.mcu.journal import open_journal
 from firmware.mcu.list_files import ListSlots
@@ -179,9 +179,14 @@ def make_world(config: "Config", wlan: "Any") -> World:
     )
 
 
-def make_client(config: "Config") -> MQTTClient:
-    """Return the client for this broker; with a certificate file it speaks TLS."""
+def make_client(config: "Config") -> "Any":
+    """Return the client for this broker; with a certificate file it speaks TLS.
+
+    Raise ConfigInvalid if it shall be micropython-lib's and that is not on the board.
+    """
     broker = config.broker
+    if broker.client == "umqtt":
+        return make_umqtt_client(config)
     client = MQTTClient(
         client_id(config.library, config.station),
         broker.tls_name or broker.host,
@@ -193,6 +198,30 @@ def make_client(config: "Config") -> MQTTClient:
     )
     client.resolve = lambda name: broker.host  # the certificate's name is looked up nowhere
     return client
+
+
+def make_umqtt_client(config: "Config") -> "Any":
+    """Return micropython-lib's client, by its adapter."""
+    from firmware.mcu.umqtt_client import UmqttClient
+
+    try:
+        from umqtt.simple import MQTTClient as Simple  # type: ignore[import-not-found]
+    except ImportError:
+        raise ConfigInvalid(
+            "broker.client: umqtt is not on this board; mpremote mip install umqtt.simple"
+        ) from None
+    broker = config.broker
+    return UmqttClient(
+        Simple(
+            client_id(config.library, config.station),
+            broker.host,
+            broker.port,
+            broker.username or None,
+            broker.password or None,
+            broker.keepalive_s,
+            tls_context(broker.ca_file) if broker.ca_file else None,
+        )
+    )
 
 
 def tls_context(path: str) -> "Any":

@@ -90,6 +90,7 @@ BROKER = (
     Field("username", Text(64), "", "the station's own"),
     Field("password", Text(128), "", "the station's own"),
     Field("ca_file", Text(64), "", "a DER certificate on the device: the link is encrypted"),
+    Field("client", OneOf("own", "umqtt"), "own", "umqtt.simple instead: it waits"),
     Field("keepalive_s", Integer(5, 600), 60, "a dead gate is missed within twice as long"),
     Field("tls_name", Text(128), "", "the name in the broker's certificate; empty: its address"),
 )

@@ -158,7 +158,7 @@ class VmGate:
         *,
         heap_bytes=vm.PICO_W_HEAP_BYTES,
         driver=PAD_3M,
-        keepalive_s=60,
+        **broker,
     ):
         clock = SystemClock()
         self.world = World(clock)
@@ -169,7 +169,7 @@ class VmGate:
             self.world.add_book(key, key, owner="DE-1", uid=uid, technology=technology)
         flash = folder / "flash"
         flash.mkdir(exist_ok=True)
-        values = config(broker_port, driver, keepalive_s=keepalive_s)
+        values = config(broker_port, driver, **broker)
         (flash / "config.json").write_text(json.dumps(values))
         self.process = McuProcess(
             flash,
