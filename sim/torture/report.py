@@ -141,5 +141,11 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---", *("---:" for _ in headings[1:])], *rows]
+    columns = list(zip(*rows, strict=True))
+    sides = ["---:" if all(map(_is_number, column)) else "---" for column in columns]
+    lines = [headings, sides, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(",", "").isdigit()
