@@ -59,6 +59,7 @@ def backup(file: Path, config_path: Path) -> None:
     Each night:  lendgate-gateway backup /mnt/backup/library-$(date +%F).tar
     """
     settings = _settings(config_path)
+    _refuse_server(settings)
     with click.progressbar(length=STEPS, label="copying", show_eta=False) as bar:
         manifest = write_backup(
             file, _sources(settings, config_path), settings.library,
@@ -94,6 +95,7 @@ def restore(file: Path, config_path: Path) -> None:
         take_configuration(file, config_path)
         click.echo(f"wrote {config_path} from the backup")
     settings = _settings(config_path)
+    _refuse_server(settings)
     _refuse_running(settings)
     sources = _sources(settings, config_path)
     restored = put_in_place(file, sources, settings.library)
@@ -229,6 +231,15 @@ def _settings(config_path: Path) -> Settings:
 
 def _sources(settings: Settings, config_path: Path) -> Sources:
     return Sources(settings.database, settings.desk, settings.edits, settings.koc, config_path)
+
+
+def _refuse_server(settings: Settings) -> None:
+    """Raise BackupRefused where the tables are no file of ours."""
+    if settings.postgresql:
+        raise BackupRefused(
+            "the tables are on a PostgreSQL server: use pg_dump and pg_restore, then `restored`;"
+            " docs/recovery.md, chapter 3, has the steps"
+        )
 
 
 def _refuse_running(settings: Settings) -> None:

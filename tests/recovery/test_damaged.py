@@ -241,7 +241,7 @@ def test_a_damaged_snapshot_is_refused_or_read_around(card, tmp_path, kind):
         except SnapshotInvalid:
             continue
         try:
-            ask_everything(opened, kind, asked)
+            check_everything(opened, kind, asked)
         except Exception as error:
             raise AssertionError(told) from error
         finally:
@@ -256,7 +256,7 @@ def keys_of(connection, table):
         return []
 
 
-def ask_everything(opened, kind, asked):
+def check_everything(opened, kind, asked):
     """Look every item, reader and card of a list up in it."""
     station = sqlite3.connect(":memory:")
     station.row_factory = sqlite3.Row

@@ -185,6 +185,18 @@ def test_what_is_replaced_is_kept(library):
     assert "no edit is known that the backup does not have" in said
 
 
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_tables_on_a_server_are_that_servers_business(library, command):
+    """A file that lacks the tables would be the worst of backups."""
+    text = library.config.read_text()
+    library.config.write_text('postgresql = "postgresql://lendgate@db/lendgate"\n' + text)
+
+    said = library.say(command, library.folder / "next.tar", code=1)
+
+    assert "use pg_dump and pg_restore" in said
+    assert not (library.folder / "next.tar").exists()
+
+
 def test_a_running_gateway_is_not_restored_under_its_feet(library):
     """The command looks whether somebody serves the pages, and touches nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
