@@ -16,9 +16,10 @@ import errno
 import hashlib
 import http.client
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import zstandard
 
@@ -160,24 +161,29 @@ class Download:
         """Unpack, hash and write in one go; what is damaged is fetched anew."""
         digest = hashlib.sha256()
         size = 0
-        unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
         with packed.open("rb") as source, whole.open("wb") as target:
-            reader = unpacker.stream_reader(source)
-            try:
-                while block := reader.read(BLOCK_BYTES):
-                    size += len(block)
-                    if size > self.pointer.bytes:
-                        break
-                    digest.update(block)
-                    target.write(block)
-            except zstandard.ZstdError as error:
-                self.forget()
-                raise SnapshotUnreachable(f"{self.pointer.kind}: damaged: {error}") from error
+            for block in self._unpacked(source):
+                size += len(block)
+                if size > self.pointer.bytes:
+                    break
+                digest.update(block)
+                target.write(block)
             target.flush()
             os.fsync(target.fileno())
         if size < self.pointer.bytes:
             whole.unlink()
         self._judge(size, digest.hexdigest())
+
+    def _unpacked(self, source: BinaryIO) -> Iterator[bytes]:
+        """Yield what a packed file holds, a block at a time; a truncated one just ends."""
+        unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
+        reader = unpacker.stream_reader(source)
+        try:
+            while block := reader.read(BLOCK_BYTES):
+                yield block
+        except zstandard.ZstdError as error:
+            self.forget()
+            raise SnapshotUnreachable(f"{self.pointer.kind}: damaged: {error}") from error
 
     def _check(self, plain: Path) -> None:
         digest = hashlib.sha256()

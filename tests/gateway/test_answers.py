@@ -10,6 +10,7 @@ from circulation.wire.limits import GATE_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX
 from circulation.wire.messages import Head, Request, decode, decode_reply
 from gateway import schema
 from gateway.catalogue import upsert_items
+from gateway.hub import Hub
 from gateway.outbox import SINCE_MESSAGES_MAX, Outbox
 from gateway.requests import ANSWERS_BYTES_PER_S, WAITING_MAX, Requests
 from gateway.snapshots import Snapshots
@@ -167,6 +168,20 @@ def test_a_station_that_asks_again_is_answered_once(store, requests, outbox):
 
     assert [station for station, _ in told] == ["kiosk-1", "kiosk-2", "kiosk-1"]
     assert json.loads(told[0][1])["from"] == versions["catalogue"]
+
+
+def test_nobody_is_answered_while_the_link_is_behind(store, outbox, tmp_path):
+    """What the broker does not take would pile up in memory; acknowledgements go first."""
+    hub = Hub(store, LIBRARY, Snapshots(store, LIBRARY, tmp_path / "s"), key=KEY, boot="0" * 8)
+    shelve(store, "A")
+    lineage, _ = state_of(outbox)
+    hub.requests.ask("kiosk-1", since("catalogue", 0, lineage))
+
+    def answered(**link):
+        return [s for s in hub.tick(START_MS, **link) if s.topic == hub.topics.reply("kiosk-1")]
+
+    assert answered(is_behind=True) == []
+    assert len(answered(is_behind=False)) == 1
 
 
 def test_no_more_wait_than_there_is_room_for(requests):

@@ -381,16 +381,12 @@ def test_since_is_answered_with_changes_or_the_whole_list(store, hub, books):
         return replies(hub.take([asked], 0) + hub.tick(0), kiosk)
 
     missed, none, foreign = (ask(v) for v in (whole.version, whole.version + 1, 999))
-    hub.take([request(kiosk, "since", version=0, kind="catalogue", lineage=lineage)], 0)
-    behind = replies(hub.tick(0, is_behind=True), kiosk)
-
     (change,) = missed
     assert isinstance(change, Change)
     assert (change.from_version, change.to_version) == (whole.version, whole.version + 1)
     assert is_sealed(change, KEY)
     assert none == []
     assert [type(reply) for reply in foreign] == [Pointer]
-    assert behind == []
 
 
 def test_a_list_is_read_in_pieces(store, hub, books):
