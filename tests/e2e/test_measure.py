@@ -21,7 +21,10 @@ from sim.measure.machine import descendants
         pytest.param(
             "site", 1, {"delay_ms_p50", "delay_ms_p99"}, marks=pytest.mark.needs("mosquitto")
         ),
-        ("cold", 2, {"items", "bytes", "snapshot_build_s"}),
+        ("cold", 4, {"items", "bytes", "packed_bytes"}),
+        pytest.param(
+            "down", 2, {"delay_ms_p50", "versions"}, marks=pytest.mark.needs("mosquitto")
+        ),
         ("demo", 3, {"slowest_s"}),
     ],
 )
