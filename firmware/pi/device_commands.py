@@ -18,6 +18,7 @@ from firmware.pi.errors import ProvisioningFailed, SigningFailed
 from firmware.pi.provisioning import (
     BAUDRATE,
     SetupLine,
+    look_broker_up,
     missing_secrets,
     provision,
     read_values,
@@ -57,6 +58,7 @@ def provision_device(port: str, file: Path | None, **given: Any) -> None:
     try:
         keys = [read_public_key(text) for text in given["update_key"]]
         values = read_values(file, given)
+        looked_up = look_broker_up(values)
         values.setdefault("set_up_at", SystemClock().wall_ms() // 1000)
         for name in missing_secrets(values):
             _keep(values, name, _ask(name))
@@ -67,7 +69,7 @@ def provision_device(port: str, file: Path | None, **given: Any) -> None:
                 setup.ask("start")
     except (ConfigInvalid, DeviceConfigInvalid, ProvisioningFailed, SigningFailed) as error:
         raise click.ClickException(str(error)) from error
-    for text in said:
+    for text in [*said, *[looked_up] * bool(looked_up)]:
         click.echo(f"  · {text}")
     station = f"{values['library']}/{values['station']}"
     click.echo(f"{station} is set up, and everything was read back.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,38 @@ def read_values(file: Path | None, given: Mapping[str, str | None]) -> dict[str,
     for name in [name for name in gate if isinstance(gate[name], bool)]:
         gate[name] = int(gate[name])
     return values
+
+
+def address_of(name: str) -> str:
+    """Return the IPv4 address that a name has now; raise OSError."""
+    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    return str(found[0][4][0])
+
+
+def look_broker_up(values: dict[str, Any], look_up: Callable[[str], str] = address_of) -> str:
+    """Put the address of now in the place of a broker's name; return a line for people, or "".
+
+    A microcontroller keeps the address: there, a look-up holds the whole gate for as long as the
+    name server is silent. The name stays the one in the broker's certificate. Raises
+    ConfigInvalid if nobody knows the name.
+    """
+    broker = values.get("broker")
+    name = broker.get("host") if isinstance(broker, dict) else None
+    if not isinstance(broker, dict) or not isinstance(name, str):
+        return ""
+    if not any(letter.isalpha() for letter in name):
+        return ""  # an address, or none: the device's own rules tell
+    try:
+        address = look_up(name)
+    except (OSError, UnicodeError) as error:
+        raise ConfigInvalid(
+            f"broker.host: nobody here knows {name!r}; give the broker's address, such as "
+            "192.168.1.10"
+        ) from error
+    broker["host"] = address
+    if broker.get("ca_file"):
+        broker.setdefault("tls_name", name)
+    return f"{name} is {address} now, and that the device keeps: it must not change"
 
 
 def missing_secrets(values: Mapping[str, Any]) -> list[str]:

@@ -7,12 +7,13 @@ import tty
 import pytest
 from click.testing import CliRunner
 
-from firmware.mcu.config import Config
+from firmware.mcu.config import Config, ConfigInvalid
 from firmware.mcu.ed25519 import public_key_of
 from firmware.mcu.provision import Setup
 from firmware.mcu.setup_store import Store
 from firmware.mcu.update import trust
 from firmware.pi.__main__ import main
+from firmware.pi.provisioning import look_broker_up
 from firmware.pi.signing import Release, sign_update
 from tests.firmware.mcu.both.test_update import Flash, whole_program
 
@@ -184,7 +185,7 @@ def test_twice_is_the_same_as_once(file):
 
 def test_a_mistake_is_found_before_anything_is_sent(device, file):
     """The device's own rules are asked here first, and name the option."""
-    file.write_text(FILE.replace('"192.168.1.10"', '"broker.local"'), encoding="utf-8")
+    file.write_text(FILE.replace('"192.168.1.10"', '"300.1.2.3"'), encoding="utf-8")
 
     result = lendgate("provision", device.port, "--config", file)
 
@@ -277,3 +278,37 @@ def test_what_no_line_can_carry_is_refused(device, file, option, said):
     assert result.exit_code == 1
     assert said in result.output
     assert device.files.files == {}
+
+
+def test_a_brokers_name_is_looked_up_here_and_never_on_the_device():
+    """The device gets the address of now; with TLS the name stays that of the certificate."""
+    values = {"broker": {"host": "gateway.school", "ca_file": "ca.der"}}
+
+    said = look_broker_up(values, {"gateway.school": "192.168.1.10"}.__getitem__)
+
+    assert values["broker"] == {
+        "host": "192.168.1.10",
+        "ca_file": "ca.der",
+        "tls_name": "gateway.school",
+    }
+    assert (
+        said == "gateway.school is 192.168.1.10 now, and that the device keeps: it must not change"
+    )
+
+
+@pytest.mark.parametrize("host", ["192.168.1.10", None])
+def test_an_address_is_looked_up_nowhere(host):
+    """Nor is what is missing; the device's own rules say so."""
+    values = {"broker": {"host": host} if host else {}}
+
+    assert look_broker_up(values, {}.__getitem__) == ""
+
+
+def test_a_name_that_nobody_knows_is_refused():
+    """Before anything is sent, with what to do instead."""
+
+    def nobody(name):
+        raise OSError(-2)
+
+    with pytest.raises(ConfigInvalid, match="give the broker's address"):
+        look_broker_up({"broker": {"host": "gatway"}}, nobody)
