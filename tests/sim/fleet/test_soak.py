@@ -14,7 +14,7 @@ from sim.fleet.soak import Job, Ran, Totals, jobs_of, run_seed, shape_of
 from sim.fleet.soak_page import MARKS, PAGE, faults_table, keep, recorded
 from sim.fleet.verdict import Violation
 
-SEEDS = range(10)
+SEEDS = range(6)
 """Fixed, so that what passes here passes again; `make sim-soak` plays others."""
 
 
