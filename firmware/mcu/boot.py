@@ -18,7 +18,7 @@ def boot() -> None:
     from firmware.mcu.update import DeviceFiles
 
     quiet(machine, this_board())
-    choice = start(DeviceFiles(), sys.modules, vfs.mount)
+    choice = start(DeviceFiles(), sys.modules, vfs)
     print("gate: version", choice.version, choice.problem)  # noqa: T201 (the console of a board)
 
 

@@ -22,19 +22,20 @@ _FOLDER, _FILE = 0x4000, 0x8000
 _ENOENT, _EROFS = 2, 30
 
 
-def start(files: "Any", modules: "dict[str, Any]", mount: "Callable[[Any, str], None]") -> Choice:
+def start(files: "Any", modules: "dict[str, Any]", vfs: "Any") -> Choice:
     """Choose a version, and let it be what is imported from now on; never raise.
 
     A version on trial that cannot even be imported has failed: it must not be confirmed because
-    the base, which then guards, had a good sync. modules: `sys.modules`. mount: `vfs.mount`.
+    the base, which then guards, had a good sync. modules: `sys.modules`. vfs: the module.
     """
     choice = Choice(BASE, VERSION, False, "")
     try:
         choice = choose(files)
         if choice.slot != BASE:
             program = ProgramFiles(files, path_of(choice.slot))
-            mount(program, PLACE)
+            vfs.mount(program, PLACE)
             replace(program, modules)
+            _hand_over(choice.slot, modules, vfs)
         _tell(choice, modules)
     except Exception as error:  # whatever it is: the base guards
         forget(modules, 0)
@@ -42,6 +43,14 @@ def start(files: "Any", modules: "dict[str, Any]", mount: "Callable[[Any, str], 
         _tell(choice, modules)
         _fail_trial(files)
     return choice
+
+
+def _hand_over(slot: int, modules: "dict[str, Any]", vfs: "Any") -> None:
+    """Let what is mounted be of the program that runs: what it is of stays in the heap."""
+    __import__("firmware.mcu.program")
+    files = modules["firmware.mcu.update"].DeviceFiles()
+    vfs.umount(PLACE)
+    vfs.mount(modules["firmware.mcu.program"].ProgramFiles(files, path_of(slot)), PLACE)
 
 
 def _tell(choice: Choice, modules: "dict[str, Any]") -> None:

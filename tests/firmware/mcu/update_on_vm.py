@@ -43,7 +43,7 @@ def main():
         print("installed", bring_in(files, sys.argv[2]))  # noqa: T201
     except UpdateRefused as error:
         print("refused", error)  # noqa: T201
-    choice = start(files, sys.modules, vfs.mount)
+    choice = start(files, sys.modules, vfs)
     import firmware.gate.judge
     import firmware.mcu.version
     import hardware.chips.crc
