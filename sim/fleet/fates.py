@@ -7,6 +7,7 @@ several that meet.
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 from sim.clock import WALL_START_MS
@@ -63,13 +64,13 @@ def _blows(seed: int, shape: Shape) -> Iterator[_Blow]:
     for fault in FAULTS:
         chance = random.Random(f"{seed} {fault.kind}")
         mood = chance.choice((_CALM, _ROUGH)) * shape.roughness / 100
-        for who in _subjects(fault, shape):
-            for start_ms, until_ms in _hours(shape.duration_ms):
-                share = (until_ms - start_ms) / HOUR_MS
-                if chance.random() < fault.per_hour * mood * share:
-                    at_ms = chance.randrange(start_ms, until_ms)
-                    details = random.Random(f"{seed} {fault.kind} {who} {start_ms}")
-                    yield _Blow(shape, who, fault.kind, at_ms, details)
+        hours = product(_subjects(fault, shape), _hours(shape.duration_ms))
+        for who, (start_ms, until_ms) in hours:
+            share = (until_ms - start_ms) / HOUR_MS
+            if chance.random() < fault.per_hour * mood * share:
+                at_ms = chance.randrange(start_ms, until_ms)
+                details = random.Random(f"{seed} {fault.kind} {who} {start_ms}")
+                yield _Blow(shape, who, fault.kind, at_ms, details)
 
 
 def _subjects(fault: Fault, shape: Shape) -> tuple[str, ...]:
