@@ -6,6 +6,7 @@ several that meet.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from sim.fleet.acts import (
 )
 from sim.fleet.faults import EVERY_KIOSK, EVERY_SITE, EVERY_STATION, FAULTS, Fault
 
+_COMBINED = frozenset(("dark", "roll_back_twice"))
 _CALM, _ROUGH = 0.5, 1.5  # their mean is 1, so the table says what happens over many seeds
 _DAY_MS = 24 * HOUR_MS
 _YEAR_2106_MS = 4_294_967_295_000  # where 32 bits of seconds end
@@ -58,6 +60,11 @@ def fates(seed: int, shape: Shape) -> tuple[list[Act], list[Rate]]:
         else:
             acts += _MAKERS[blow.kind](blow)
     return acts, rates
+
+
+def combined(seed: int, shape: Shape) -> Counter[str]:
+    """Return how often a seed has each fault that is made of others, which alone are seen."""
+    return Counter(blow.kind for blow in _blows(seed, shape) if blow.kind in _COMBINED)
 
 
 def _blows(seed: int, shape: Shape) -> Iterator[_Blow]:

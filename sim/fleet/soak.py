@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sim.fleet.acts import SHAPES, Plan
 from sim.fleet.check import Violation, check
 from sim.fleet.check_items import doubted
+from sim.fleet.fates import combined
 from sim.fleet.outcome import Outcome
 from sim.fleet.plan import make_plan
 from sim.fleet.play import play
@@ -179,7 +180,7 @@ def run_seed(job: Job) -> Ran:
         kiosk_ms=plan.shape.kiosks * plan.shape.duration_ms,
         items=len(_handled(outcome)),
         doubted=len(doubted(outcome) & _handled(outcome)),
-        faults=Counter(outcome.faults),
+        faults=Counter(outcome.faults) + combined(job.seed, plan.shape),
         violations=violations,
         play_seconds=played - started,
         check_seconds=time.process_time() - played,

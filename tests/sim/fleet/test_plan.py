@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sim.fleet.acts import HOUR_MS, SHAPES, SOAK, Act, from_json, has_security, to_json
-from sim.fleet.fates import fates
+from sim.fleet.fates import combined, fates
 from sim.fleet.faults import FAULTS, KINDS
 from sim.fleet.plan import make_plan
 
@@ -118,6 +118,14 @@ def test_every_fault_comes_within_a_few_dozen_seeds():
     found = sum((kinds_of(seed) for seed in SEEDS), Counter())
 
     assert {kind for kind in KINDS if not found[BEGINNINGS.get(kind, kind)]} == set()
+
+
+def test_faults_made_of_others_are_counted_too():
+    """A fleet sees a power cut; that it was one of two in a long silence only the plan knows."""
+    found = sum((combined(seed, SOAK) for seed in SEEDS), Counter())
+
+    assert found["dark"] > 10
+    assert found["roll_back_twice"] > 1
 
 
 def test_faults_meet():
