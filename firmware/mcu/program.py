@@ -67,15 +67,9 @@ def _fail_trial(files: "Any") -> None:
 
 
 def forget(modules: "dict[str, Any]", dots: int) -> None:
-    """Let modules of ours with more dots than that in their names be imported anew.
-
-    The package they lie in forgets them too: else they would stay in the heap.
-    """
+    """Let modules of ours with more dots than that in their names be imported anew."""
     for name in list(modules):
         if name.partition(".")[0] in TOPS and name.count(".") > dots:
-            above, _, last = name.rpartition(".")
-            if hasattr(modules.get(above), last):
-                delattr(modules[above], last)
             del modules[name]
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = "tests/firmware/mcu/programs/update_heap.py"
 PRIVATE = bytes(32)
 MORE_BYTES_MAX = 4_096
-"""For a version that brings modules as they are; here everything is twice as large as on a board."""
+"""For a version that brings modules as they are; all is twice as large here as on a board."""
 
 pytestmark = pytest.mark.needs("micropython")
 
