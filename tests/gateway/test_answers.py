@@ -90,9 +90,9 @@ def test_an_answer_is_a_chain_of_messages_that_fit(store, outbox, kind, bytes_ma
 
 
 def test_an_answer_is_bounded_and_the_next_goes_on(store, outbox):
-    """Ten thousand changes are several answers; following them all leads to the present."""
+    """Thousands of changes are several answers; following them all leads to the present."""
     with store.write(LIBRARY) as write:
-        rows = [{"barcode": f"5{n:05}", "shelf_mark": "x" * 200} for n in range(5_000)]
+        rows = [{"barcode": f"5{n:05}", "shelf_mark": "x" * 200} for n in range(3_000)]
         upsert_items(write, rows)
     lineage, versions = state_of(outbox)
     follower = ChangeFollower("catalogue", random_below=lambda _: 0)
@@ -109,7 +109,7 @@ def test_an_answer_is_bounded_and_the_next_goes_on(store, outbox):
                 rows_told += len(effect.changes)
 
     assert 2 <= answers <= 6
-    assert rows_told == 5_000
+    assert rows_told == 3_000
 
 
 def test_a_change_that_nobody_can_read_is_left_to_the_snapshot(store, outbox):
@@ -133,7 +133,7 @@ def test_a_change_that_nobody_can_read_is_left_to_the_snapshot(store, outbox):
 def test_a_thousand_stations_are_answered_in_turn(store, requests, outbox):
     """What they all ask for is read once, and goes out no faster than a line may carry it."""
     with store.write(LIBRARY) as write:
-        rows = [{"barcode": f"5{n:05}", "shelf_mark": "x" * 200} for n in range(400)]
+        rows = [{"barcode": f"5{n:05}", "shelf_mark": "x" * 200} for n in range(150)]
         upsert_items(write, rows)
     lineage, _ = state_of(outbox)
     for number in range(1_000):
@@ -206,16 +206,16 @@ def test_a_clock_put_back_stops_no_answer_for_ever(store, requests, outbox):
 
 
 def test_a_kiosk_that_was_away_catches_up_while_others_change_things(store, requests, outbox):
-    """Ten changes a second for ten seconds: at their end the kiosk is where the list is."""
+    """Ten changes a second for five seconds: at their end the kiosk is where the list is."""
     lineage, versions = state_of(outbox)
     follower = ChangeFollower("catalogue", random_below=lambda _: 0)
     follower.on_loaded(lineage, versions["catalogue"])
-    shelve(store, *(f"away {n}" for n in range(200)))
+    shelve(store, *(f"away {n}" for n in range(80)))
     live = []
     outbox.send_changes(lambda send: True)
     follower.on_head(decode(Head, outbox.head(0).payload), 0)
 
-    for now_ms in range(0, 10_000, 100):
+    for now_ms in range(0, 5_000, 100):
         shelve(store, f"at {now_ms}")
         outbox.send_changes(lambda send: live.append(send) is None)
         heard = [json.loads(s.payload) for s in live if s.topic.endswith("/catalogue")]

@@ -19,7 +19,7 @@ from gateway.web.live import Pulse
 from gateway.web.turnstile import PLACE_MS, Turnstile
 from tests.gateway.conftest import LIBRARY
 
-ITEMS = 6_000
+ITEMS = 700
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def large(store, snapshots):
     """A catalogue of more than a megabyte."""
     with store.write(LIBRARY, bulk=True) as write:
         rows = [
-            {"barcode": f"3{n:07}", "uids": [f"e00401{n:010x}"], "shelf_mark": f"QA {n}"}
+            {"barcode": f"3{n:07}", "shelf_mark": f"QA {n} " + "behind the stairs " * 100}
             for n in range(ITEMS)
         ]
         upsert_items(write, rows)
