@@ -36,6 +36,7 @@ TROLLEY = "trolley"
 SLOT = "slot"
 OUTSIDE = "outside"
 
+STICKER_DIGITS = 14
 BOOK = "book"
 CARD = "card"
 OUT = "out"
@@ -128,18 +129,17 @@ class World:
         owner: str = "DE-715",
         uid: str | None = None,
         shelf_mark: str = "",
-        technology: str = ISO15693,
     ) -> SimThing:
         """Put a new book on the shelf: tagged, in stock, its barcode on the tag.
 
         Without a `uid` the tag gets one from the world's seed; an empty `uid` makes a book without
-        a tag. technology: NTAG for a sticker as RC522 boards read them.
+        a tag, one of 7 bytes a sticker as RC522 boards read them.
         """
         tag = None
         if uid != "":
             tag = SimTag(
                 uid or self._new_uid("e00401", 5),
-                technology=technology,
+                technology=NTAG if uid and len(uid) == STICKER_DIGITS else ISO15693,
                 content=new_content(barcode, owner),
                 security=Security.IN_STOCK,
             )

@@ -204,15 +204,17 @@ def make_umqtt_client(config: "Config") -> "Any":
     """Return micropython-lib's client, by its adapter."""
     from firmware.mcu.umqtt_client import UmqttClient
 
+    name = "umqtt.simple"
     try:
-        from umqtt.simple import MQTTClient as Simple  # type: ignore[import-not-found]
+        __import__(name)
     except ImportError:
-        raise ConfigInvalid(
-            "broker.client: umqtt is not on this board; mpremote mip install umqtt.simple"
-        ) from None
+        sys.modules.pop(name, None)
+    if name not in sys.modules:
+        raise ConfigInvalid(f"broker.client: {name} is missing; mpremote mip install {name}")
+    simple = sys.modules[name].MQTTClient
     broker = config.broker
     return UmqttClient(
-        Simple(
+        simple(
             client_id(config.library, config.station),
             broker.host,
             broker.port,

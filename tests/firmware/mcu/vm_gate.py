@@ -9,7 +9,6 @@ import paho.mqtt.client as paho
 from circulation.wire.messages import SiteLoan, encode, sealed
 from circulation.wire.topics import Topics
 from hardware.clock import SystemClock
-from hardware.ports import ISO15693, NTAG
 from sim.mcu import vm
 from sim.mcu.process import McuProcess
 from sim.mcu.station import gate_wires, world_gate
@@ -163,10 +162,9 @@ class VmGate:
         clock = SystemClock()
         self.world = World(clock)
         self.hardware = self.world.add_gate(STATION, wired=True, driver=driver)
-        technology = NTAG if driver == CHIP else ISO15693
         self.uids = STICKERS if driver == CHIP else UIDS
         for key, uid in self.uids.items():
-            self.world.add_book(key, key, owner="DE-1", uid=uid, technology=technology)
+            self.world.add_book(key, key, owner="DE-1", uid=uid)
         flash = folder / "flash"
         flash.mkdir(exist_ok=True)
         values = config(broker_port, driver, **broker)
