@@ -526,7 +526,7 @@ def test_flips_and_cuts_anywhere_make_no_fact_and_hide_none(tmp_path):
     """Whatever happens to the bytes, each fact is there as it was written, or declared lost."""
     seed = 20_261
     chance = random.Random(seed)
-    for turn in range(40):
+    for turn in range(16):
         path = tmp_path / f"{turn}.db"
         write(path, 45, acked=5, in_log=turn % 4 in (0, 2))
         damaged = [path, path.with_name(f"{path.name}-wal")][turn % 4 == 2]

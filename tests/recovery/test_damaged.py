@@ -17,8 +17,7 @@ from kiosk.salvage import refill
 from kiosk.schema import MIGRATIONS
 from kiosk.snapshot import open_snapshot
 from kiosk.store import Store
-from sim.house.house import House
-from tests.recovery.conftest import DUNE, EMIL, GATE, HOBBIT, KIOSK, LENA, MOMO, BadDay
+from tests.recovery.conftest import DUNE, EMIL, GATE, HOBBIT, KIOSK, LENA, MOMO, opened
 
 
 def scratch(file, first, count):
@@ -136,10 +135,8 @@ def test_a_damaged_list_is_fetched_again_and_never_an_empty_catalogue(day):
 @pytest.fixture(scope="module")
 def card(tmp_path_factory):
     """A kiosk's card after some loans: its folder, and every fact that is on it."""
-    with House(seed=4) as house:
-        for station in ("kiosk-2", "gate-1", "gate-2"):
-            house.cut_power(station)
-        day = BadDay(house)
+    with opened(KIOSK, seed=4) as day:
+        house = day.house
         house.kiosks[KIOSK].line.fail("off")
         day.lend(MOMO)
         day.lend(DUNE, EMIL)

@@ -11,12 +11,21 @@ from kiosk.__main__ import main as kiosk_program
 from sim.demo_files import LIBRARY, Net, kiosk_toml
 from sim.house.house import KEYS
 from sim.library import KIOSKS
-from tests.recovery.conftest import DUNE, EMIL, HOBBIT, KIOSK, LENA, MOMO, spoken
+from tests.recovery.conftest import (
+    DUNE,
+    EMIL,
+    HOBBIT,
+    KIOSK,
+    LENA,
+    MOMO,
+    gateway_program,
+    opened,
+    spoken,
+)
 
 
-@pytest.fixture
-def away(day, tmp_path):
-    """A kiosk whose building has lost its network, and a stick."""
+def cut_off(day, tmp_path):
+    """Let a building lose its network; give its kiosk a stick."""
     plan = next(plan for plan in KIOSKS if plan.station == KIOSK)
     text = kiosk_toml(plan, day.folder, KEYS, Net(1, 1), 0)
     day.toml = tmp_path / "kiosk.toml"
@@ -26,6 +35,22 @@ def away(day, tmp_path):
     day.house.kiosks[KIOSK].line.fail("off")
     day.run(2_000)
     return day
+
+
+@pytest.fixture
+def away(day, tmp_path):
+    """A kiosk whose building has lost its network, and a stick."""
+    return cut_off(day, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def branch(tmp_path_factory):
+    """The same with a loan, for tests that leave everything as it was."""
+    with opened(KIOSK) as day:
+        cut_off(day, tmp_path_factory.mktemp("branch"))
+        day.lend(MOMO)
+        day.file = export(day)
+        yield day
 
 
 def export(day, target=None):
@@ -123,13 +148,6 @@ def test_a_rolled_back_card_brings_its_journal_too(away):
     assert away.states(MOMO, DUNE, HOBBIT) == ["on_loan"] * 3
 
 
-@pytest.fixture
-def file(away):
-    """A good file of a loan, not imported yet."""
-    away.lend(MOMO)
-    return export(away)
-
-
 def rows_of_everything(day):
     """Return all the gateway's tables hold."""
     with day.gateway.store.read() as connection:
@@ -142,9 +160,9 @@ def rows_of_everything(day):
         }
 
 
-def test_hostile_files_are_named_and_change_nothing(away, file):
+def test_hostile_files_are_named_and_change_nothing(branch):
     """One wrong file among several: nothing is taken from any of them."""
-    content = file.read_bytes()
+    content = branch.file.read_bytes()
     lines = content.splitlines(True)
     wrong = {
         "empty.jsonl": b"",
@@ -154,31 +172,34 @@ def test_hostile_files_are_named_and_change_nothing(away, file):
         "unsealed.jsonl": b"".join(lines[:-1]),
         "deep.jsonl": b"[" * 100_000,
     }
-    before = rows_of_everything(away)
+    before = rows_of_everything(branch)
     for name, bad in wrong.items():
-        (away.stick / name).write_bytes(bad)
+        (branch.stick / name).write_bytes(bad)
 
-        said = away.say("import-journal", str(file), str(away.stick / name), code=1)
+        said = branch.say("import-journal", str(branch.file), str(branch.stick / name), code=1)
 
         assert name in said
-        assert rows_of_everything(away) == before
+        assert rows_of_everything(branch) == before
 
 
-def test_a_file_of_another_library_is_refused(away, file):
+def refused(branch, old, new):
+    """Import with a configuration in which something else stands; return what is said."""
+    other = branch.config.with_name("other.toml")
+    other.write_text(branch.config.read_text().replace(old, new))
+    return spoken(gateway_program, "import-journal", branch.file, "-c", other, code=1)
+
+
+def test_a_file_of_another_library_is_refused(branch):
     """With the same key even: the name in it decides."""
-    away.config.write_text(away.config.read_text().replace(LIBRARY, "other"))
-
-    said = away.say("import-journal", str(file), code=1)
+    said = refused(branch, LIBRARY, "other")
 
     assert "is a journal of library 'linden'; this is 'other'" in said
 
 
-def test_a_strangers_stick_is_refused(away, file):
+def test_a_strangers_stick_is_refused(branch):
     """Without the site's key nobody adds a loan."""
-    away.config.write_text(away.config.read_text().replace(KEYS.site_key, "11" * 16))
-
-    assert "site_key" in away.say("import-journal", str(file), code=1)
-    assert away.state(MOMO) == "available"
+    assert "site_key" in refused(branch, KEYS.site_key, "11" * 16)
+    assert branch.state(MOMO) == "available"
 
 
 def test_a_bad_fact_on_a_stick_is_set_aside_and_the_rest_goes_in(away):
@@ -194,9 +215,9 @@ def test_a_bad_fact_on_a_stick_is_set_aside_and_the_rest_goes_in(away):
     assert away.state(MOMO) == "on_loan"
 
 
-def test_the_file_names_no_reader(away, file):
+def test_the_file_names_no_reader(branch):
     """Only random numbers stand in it, and its first line says so."""
-    text = file.read_text()
+    text = branch.file.read_text()
     head = json.loads(text.splitlines()[0])
 
     assert "Lena" not in text
@@ -204,25 +225,24 @@ def test_the_file_names_no_reader(away, file):
     assert "delete it from the stick" in head["privacy"]
 
 
-def test_a_full_stick_is_told_and_left_clean(away, monkeypatch):
+def test_a_full_stick_is_told_and_left_clean(branch, monkeypatch, tmp_path):
     """Half a file would look like a whole one to whoever carries it."""
 
     def full(_fd):
         raise OSError(28, "No space left on device")
 
-    away.lend(MOMO)
     monkeypatch.setattr("os.fsync", full)
-    said = spoken(kiosk_program, "export-journal", away.toml, away.stick, code=1)
+    said = spoken(kiosk_program, "export-journal", branch.toml, tmp_path, code=1)
 
     assert "No space left on device" in said
-    assert list(away.stick.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_journal_is_read_while_it_is_written(away):
     """The kiosk is never held up by whoever copies, and the copy is one moment."""
     store = away.house.kiosks[KIOSK].engine.store
     copied = []
-    for _ in range(3):
+    for _ in range(2):
         away.lend(MOMO)
         copied.append(read_exported(export(away), key=bytes.fromhex(KEYS.site_key)).rows)
         away.take_back(MOMO)
