@@ -135,6 +135,14 @@ SHAPES: dict[str, Shape] = {
     "soak": SOAK,
     "calm": Shape(roughness=0),
     "files": Shape(disk="sqlite"),
+    "storm": Shape(
+        gates=1,
+        items=12,
+        patrons=8,
+        duration_ms=20 * MINUTE_MS,
+        facts_per_hour=150,
+        roughness=400,
+    ),
     "branches": Shape(kiosks=4, gates=2, sites=2, items=80, patrons=24),
     "day": Shape(
         kiosks=10,

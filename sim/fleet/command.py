@@ -58,6 +58,7 @@ def soak(replay: int | None, plan_file: Path | None, **options: Any) -> None:
     \b
     soak      3 kiosks, 2 gates, an hour       calm      the same without faults
     files     the same on SQLite files         branches  two sites, four kiosks
+    storm     few books, 20 minutes, four times as many faults
     day       10 kiosks, 4 gates, 3 sites, 24 hours
 
     Exit code: 0 every promise was kept, 1 one was broken, 2 a plan could not be read.

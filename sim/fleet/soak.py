@@ -112,8 +112,10 @@ class Totals:
 
     @property
     def too_doubtful(self) -> bool:
-        """Return whether more items stayed in doubt than promised."""
-        return self.items >= DOUBT_JUDGED_FROM and self.doubted_share > DOUBTED_SHARE_MAX
+        """Return whether more items stayed in doubt than promised at the default mix of faults."""
+        is_default = set(self.shapes) <= {DEFAULT_SHAPE, FILES_SHAPE}
+        is_enough = self.items >= DOUBT_JUDGED_FROM
+        return is_default and is_enough and self.doubted_share > DOUBTED_SHARE_MAX
 
     def to_doc(self) -> dict[str, Any]:
         """Return the totals as JSON can hold them."""

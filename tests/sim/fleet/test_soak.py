@@ -78,6 +78,7 @@ def test_too_much_doubt_is_a_failure_of_the_whole():
 
     assert doubtful.too_doubtful
     assert not totals_of(Ran(Job(1, "soak"), items=100, doubted=90)).too_doubtful
+    assert not totals_of(Ran(Job(1, "storm"), items=9_000, doubted=900)).too_doubtful
 
 
 def test_runs_that_are_kept_add_up(tmp_path):
