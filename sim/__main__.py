@@ -255,6 +255,51 @@ def measure(
     _run(go)
 
 
+@main.command()
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(["facts", "items", "stations"]),
+    help="This alone; can be repeated.",
+)
+@click.option(
+    "--largest",
+    default=1_500_000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="No size beyond it.",
+)
+@click.option(
+    "--items",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(100, 2_000_000),
+    help="Of the library that facts and stations are measured in.",
+)
+@click.option("--quick", is_flag=True, help="As little as proves that it runs.")
+@click.option(
+    "--folder",
+    default=MEASURE_FOLDER_DEFAULT,
+    show_default=True,
+    type=A_FOLDER,
+    help="Where numbers and pictures go, and the disk that is measured.",
+)
+@click.option("--write-docs", is_flag=True, help="Put the pictures into docs/performance.md.")
+def growth(**options: Any) -> None:
+    """Measure how costs grow, and draw each beside its floor.
+
+    \b
+    facts     ingest of a backlog of 1,000 to 1,000,000, beside bare SQL
+    items     a cold kiosk, 10,000 to 1,500,000, beside copying and hashing the same bytes
+    stations  20,000 facts of 10 to 1,000 stations, beside the bare broker (needs Mosquitto)
+
+    All of it takes about a quarter of an hour on two idle cores, most of that at the largest.
+    """
+    from sim.measure.growth import Wanted, grow
+
+    _run(lambda: [_say(str(file)) for file in grow(Wanted(**options), _say)])
+
+
 @main.command(hidden=True)
 @click.argument("config", type=A_FILE)
 @click.argument("library", type=A_FOLDER)

@@ -8,7 +8,7 @@ is done on a server of its own.
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.ingest import Batch, Ingest
 from gateway.service import now_ms
 from gateway.store import Store
 from sim.errors import SimError
+from sim.measure.curves import Curve, Point
 from sim.measure.ingest_server import copy_database, copy_library
 from sim.measure.ingest_server import write_bare as write_bare_there
 from sim.measure.library import (
@@ -35,6 +36,7 @@ STATIONS = 20
 PATRONS = 2_000
 FACTS, FACTS_QUICK = 10_000, 400
 RATIO_TARGET = 0.5
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 BATCHES = 10  # of 50 facts in a transaction, about as many as the service takes
 
 Table = tuple[str, list[tuple[Any, ...]]]  # a name and its rows
@@ -49,9 +51,10 @@ def run(bench: Bench) -> list[Row]:
     before = bench.folder / "before.db"
     shutil.copy(settings.database, before)
     rows = []
+    facts = bench.times(FACTS, FACTS_QUICK)
     for what, is_online in (("of stations online", True), ("after a day offline", False)):
         shutil.copy(before, settings.database)
-        batches, facts = _work(bench, filled, is_online=is_online)
+        batches = _work(filled, facts, is_online=is_online)
         rows.append(_measure(bench, batches, facts, what))
     if postgres_path() is None:
         bench.say("postgresql is not installed; `make system` installs it")
@@ -59,11 +62,29 @@ def run(bench: Bench) -> list[Row]:
     return [*rows, _measure_server(bench, batches, facts)]
 
 
-def _work(bench: Bench, filled: Filled, *, is_online: bool) -> tuple[list[Batch], int]:
-    """Return what stations send, a batch of each in turn, and how many facts that is."""
-    facts = bench.times(FACTS, FACTS_QUICK)
+def curve(bench: Bench, sizes: Sequence[int] = SIZES) -> Curve:
+    """Return how the speed goes down with the backlog, beside bare SQL's."""
+    settings = settings_in(bench.folder)
+    bench.say(f"writing {bench.items:,} items")
+    filled = fill(settings, bench.items, min(PATRONS, bench.items))
+    before = bench.folder / "before.db"
+    shutil.copy(settings.database, before)
+    points = []
+    for facts in sizes:
+        shutil.copy(before, settings.database)
+        batches = _work(filled, facts, is_online=True)
+        row = _measure(bench, batches, facts, "of stations online")
+        points.append(Point(facts, row.value, row.floor))
+    return Curve(
+        "ingest", f"Ingest into {bench.items:,} items, set-wise", "facts in the backlog",
+        "facts/s", "the same rows by bare SQL", tuple(points),
+    )  # fmt: skip
+
+
+def _work(filled: Filled, facts: int, *, is_online: bool) -> list[Batch]:
+    """Return what stations send, a batch of each in turn."""
     stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=is_online, seed=1)
-    return in_turn([list(station.batches()) for station in stations]), facts
+    return in_turn([list(station.batches()) for station in stations])
 
 
 def _measure(bench: Bench, batches: list[Batch], facts: int, what: str) -> Row:

@@ -7,6 +7,7 @@ bare clients through the same broker, with the same number under way.
 """
 
 import contextlib
+import shutil
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from sim.http import HttpFailed, get_json
 from sim.measure.acks import FACTS_PER_S, Waits
 from sim.measure.broker import HOST, mosquitto
 from sim.measure.children import gateway_process
+from sim.measure.curves import Curve, Point
 from sim.measure.library import LIBRARY, BusyStation, Filled, busy_stations, fill, settings_in
 from sim.measure.machine import peak_rss_mb
 from sim.measure.numbers import Stopwatch, p99, timed
@@ -31,6 +33,8 @@ from sim.measure.table import Bench, Row
 STATIONS = 20
 PATRONS = 2_000
 FACTS, FACTS_QUICK = 10_000, 400
+FACTS_OF_MANY = 20_000
+SIZES = (10, 100, 1_000)
 FACTS_PER_S_TARGET = 10_000
 ACKS, ACKS_QUICK = 1_000, 40
 ACK_MS_TARGET = 250.0
@@ -100,6 +104,30 @@ def run(bench: Bench) -> list[Row]:
             p99(waits_ms) <= ACK_MS_TARGET, {"facts": len(waits_ms)},
         ),
     ]  # fmt: skip
+
+
+def curve(bench: Bench, sizes: Sequence[int] = SIZES) -> Curve:
+    """Return how fast the same number of facts is taken, from ever more stations at once."""
+    facts = bench.times(FACTS_OF_MANY, FACTS_QUICK)
+    bench.say(f"writing {bench.items:,} items")
+    filled = fill(settings_in(bench.folder), bench.items, min(PATRONS, bench.items))
+    points = []
+    for count in sizes:
+        folder = bench.folder / f"of-{count}"
+        settings = settings_in(folder)
+        settings.database.parent.mkdir(parents=True)
+        shutil.copy(settings_in(bench.folder).database, settings.database)
+        stations = busy_stations(filled, stations=count, facts=facts, is_online=True, seed=2)
+        bench.say(f"{facts:,} facts of {count:,} stations")
+        with mosquitto(folder) as port:
+            floor = _bare(port, uploads_of(stations))
+            with gateway_process(folder, port):
+                ours = send_all(port, uploads_of(stations))
+        points.append(Point(count, facts / ours.seconds, facts / floor.seconds))
+    return Curve(
+        "stations", f"{facts:,} facts through broker and gateway", "stations", "facts/s",
+        "the same messages, nobody thinking", tuple(points),
+    )  # fmt: skip
 
 
 def _acks_at_ease(bench: Bench, filled: Filled, port: int) -> list[float]:

@@ -4,7 +4,9 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 
+from sim.__main__ import main
 from sim.measure.curves import FORMATS, Curve, Point, as_json, as_markdown, draw
 
 CURVE = Curve(
@@ -59,3 +61,37 @@ def test_a_value_of_nothing_does_not_spoil_a_logarithmic_picture(tmp_path, zero)
     svg, _ = draw(curve, tmp_path)
 
     assert ">3</text>" in svg.read_text(encoding="utf-8")
+
+
+def grown(folder, *arguments):
+    """Return the exit code and what was said of a quick measurement of growth."""
+    options = ("growth", "--quick", "--folder", str(folder), *arguments)
+    result = CliRunner().invoke(main, options)
+    return result.exit_code, result.output
+
+
+def test_growth_is_measured_drawn_and_kept(tmp_path):
+    """One size of one curve: a picture of it in both formats, and its numbers."""
+    code, said = grown(tmp_path, "--only", "facts", "--largest", "1000", "--items", "100")
+
+    assert code == 0, said
+    doc = json.loads((tmp_path / "grown.json").read_text())
+    (point,) = doc["curves"][0]["points"]
+    assert point["size"] == 1_000
+    assert point["value"] > 0
+    assert point["floor"] > 0
+    assert {"ingest.svg", "ingest.png"} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_growth_without_a_size_is_refused(tmp_path):
+    """Nobody gets an empty picture: the smallest size is named."""
+    code, said = grown(tmp_path, "--only", "items", "--largest", "5")
+
+    assert (code, "the smallest size is 10,000" in said) == (1, True)
+
+
+def test_half_of_the_curves_are_not_put_into_the_page(tmp_path):
+    """The page has whole runs only."""
+    code, said = grown(tmp_path, "--write-docs", "--only", "facts")
+
+    assert (code, "whole runs only" in said) == (1, True)
