@@ -29,6 +29,7 @@ class Session:
         self.link = link
         self.client_id = link.client_id
         self.filters: dict[str, int] = dict(link.filters)
+        self.known: dict[str, bool] = {}
         self.will = link.will
         self.is_alive = True
         self._up = Channel(link.wire, UP, self._take)
@@ -106,6 +107,7 @@ class Session:
         what, topic, payload, retained = message
         if what == "subscribe":
             self.filters.update(dict.fromkeys(topic, 1))
+            self.known.clear()
             self.broker.send_kept(self, topic)
         else:
             self.broker.publish(topic, payload, retained)
@@ -143,7 +145,6 @@ class Broker:
         self.retained: dict[str, bytes] = {}
         self.takeovers = 0
         self.bridges: list[Bridge] = []
-        self._matching: dict[tuple[str, str], bool] = {}
 
     def accept(self, link: FleetLink) -> Session:
         """Open a session; it hears at once what is retained for it."""
@@ -169,7 +170,10 @@ class Broker:
         if retained:
             self.retained[topic] = payload
         for session in list(self.sessions.values()):
-            if self._listens(topic, session.filters):
+            listens = session.known.get(topic)
+            if listens is None:
+                listens = session.known[topic] = listens_to(topic, session.filters)
+            if listens:
                 session.push(topic, payload, False)
         for bridge in self.bridges:
             if bridge is not origin:
@@ -180,7 +184,7 @@ class Broker:
         if session.is_alive:
             chosen = dict.fromkeys(filters, 1)
             for topic, payload in list(self.retained.items()):
-                if self._listens(topic, chosen):
+                if listens_to(topic, chosen):
                     session.push(topic, payload, True)
 
     def restart(self, down_ms: int) -> None:
@@ -206,18 +210,10 @@ class Broker:
     def _come_back(self) -> None:
         self.is_up = True
 
-    def _listens(self, topic: str, filters: dict[str, int]) -> bool:
-        known = self._matching
-        for one in filters:
-            if one == topic:
-                return True
-            if "+" in one:
-                found = known.get((one, topic))
-                if found is None:
-                    found = known[one, topic] = matches(one, topic)
-                if found:
-                    return True
-        return False
+
+def listens_to(topic: str, filters: dict[str, int]) -> bool:
+    """Return whether one of these filters takes a topic."""
+    return topic in filters or any(matches(one, topic) for one in filters if "+" in one)
 
 
 def matches(topic_filter: str, topic: str) -> bool:

@@ -107,6 +107,16 @@ class Tap:
             self._cut()
         return self._connection.execute(statement, *values)
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    @property
+    def total_changes(self) -> int:
+        """How many rows were ever changed through the connection."""
+        return self._connection.total_changes
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 

@@ -19,6 +19,7 @@ from circulation.wire import kinds
 from circulation.wire.messages import encode
 from firmware.gate import commands, events
 from firmware.gate.config import REJUDGE_MS, gate_config
+from firmware.gate.lists import UnionList
 from firmware.gate.machine import GateMachine
 from firmware.pi.app import KEEPALIVE_S
 from firmware.pi.config import read_station_config
@@ -107,9 +108,10 @@ class FleetGate(Station):
         """The journal of the running program."""
         return self._journal
 
-    def handle(self, event: LinkEvent) -> None:
-        """Give the courier what the link brings."""
-        self.courier.hand_over(event, self.clock.now_ms())
+    def handle(self, came: list[LinkEvent]) -> None:
+        """Give the courier what the link brought."""
+        for event in came:
+            self.courier.hand_over(event, self.clock.now_ms())
         self.courier.step(0)
 
     def work(self) -> None:
@@ -130,8 +132,10 @@ class FleetGate(Station):
         return self._journal.last_seq != self._journal.acked
 
     def has_lists(self, versions: dict[str, int]) -> bool:
-        """Whether the machine's list is of this version."""
+        """Whether the machine's list is of this version, and it goes by no older history."""
         held = self.machine.holdings.list
+        if isinstance(held, UnionList):
+            return False
         return held is not None and held.version == versions["may_leave"]
 
     def appended(self) -> None:

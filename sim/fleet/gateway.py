@@ -256,7 +256,7 @@ class FleetGateway:
         self.service.take(count_max)
 
     def _beat(self) -> None:
-        self._take(self._run)
+        self._due(TURN_MS)
 
     def _build(self) -> None:
         self._guarded(self.service.build)

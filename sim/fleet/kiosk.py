@@ -116,11 +116,12 @@ class FleetKiosk(Station):
         """The running program."""
         return self._engine
 
-    def handle(self, event: LinkEvent) -> None:
-        """Give the uplink what the link brings; a full disk stops no kiosk."""
+    def handle(self, came: list[LinkEvent]) -> None:
+        """Give the uplink what the link brought; a full disk stops no kiosk."""
         engine = self._engine
-        with contextlib.suppress(JournalError):  # as the engine does: lending stops, no more
-            engine.uplink.handle(event, engine.time.mono_ms)
+        for event in came:
+            with contextlib.suppress(JournalError):  # as the engine does: lending stops, no more
+                engine.uplink.handle(event, engine.time.mono_ms)
         self._want_lists()
 
     def work(self) -> None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from sim.fleet.world import Fleet
 
 BUSY_MS = 1_000
-QUIET_MS = 7_500
+QUIET_MS = 15_000
+MOMENT_MS = 20
 AFTER_PUBLISH, NOW = "after_publish", "now"
 
 
@@ -60,6 +61,8 @@ class Station:
         self._acked = 0
         self._tick_ms = 0
         self._on_ms = self._off_ms = 0
+        self._longest = 0
+        self._came: list[LinkEvent] = []
 
     # ------------------------------------------------------------- what a subclass says
 
@@ -71,8 +74,8 @@ class Station:
         """Let go of the program's files."""
         raise NotImplementedError
 
-    def handle(self, event: LinkEvent) -> None:
-        """Give the program what its link brings."""
+    def handle(self, came: list[LinkEvent]) -> None:
+        """Give the program what its link brought, in order."""
         raise NotImplementedError
 
     def work(self) -> None:
@@ -98,6 +101,7 @@ class Station:
         self.powered = True
         self._run += 1
         self._cut_after_publish = False
+        self._came.clear()
         self._set_clock()
         self.boot()
         self._tap = tap(self.journal, self.card, self.chance.randrange)
@@ -213,10 +217,20 @@ class Station:
     # ----------------------------------------------------------------------- its time
 
     def deliver(self, event: LinkEvent) -> None:
-        """Take an event of the link."""
-        if isinstance(event, Received):
-            self.fleet.peak(f"{self.message_kind}:{self.name}", len(event.payload))
-        if self.powered and self.run(lambda: self.handle(event)) and self.is_busy:
+        """Take an event of the link; what comes within a moment is worked on together."""
+        if isinstance(event, Received) and len(event.payload) > self._longest:
+            self._longest = len(event.payload)
+            self.fleet.peak(f"{self.message_kind}:{self.name}", self._longest)
+        self._came.append(event)
+        if len(self._came) == 1:
+            run = self._run
+            self.fleet.timeline.after(MOMENT_MS, lambda: self._work_off(run))
+
+    def _work_off(self, run: int) -> None:
+        if run != self._run:
+            return
+        came, self._came = self._came, []
+        if self.run(lambda: self.handle(came)) and self.is_busy:
             self._tick_within(BUSY_MS)
 
     def tick_now(self) -> None:
