@@ -10,15 +10,24 @@ from binascii import hexlify
 BLOCK_BYTES = 64  # RFC 2104: SHA-256's block
 _INNER = 0x36
 _OUTER = 0x5C
+_PADS: "dict[bytes, tuple[bytes, bytes]]" = {}  # of the last key: half of a mac's time is theirs
 
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """Return the 32-byte HMAC of the message (RFC 2104)."""
+    pads = _PADS.get(key)
+    if pads is None:
+        _PADS.clear()  # a station has one key, a gateway's worker one for each library
+        pads = _PADS[key] = _padded(key)
+    inner = hashlib.sha256(pads[0] + message).digest()
+    return hashlib.sha256(pads[1] + inner).digest()
+
+
+def _padded(key: bytes) -> "tuple[bytes, bytes]":
     if len(key) > BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
     key = key + bytes(BLOCK_BYTES - len(key))
-    inner = hashlib.sha256(bytes([byte ^ _INNER for byte in key]) + message).digest()
-    return hashlib.sha256(bytes([byte ^ _OUTER for byte in key]) + inner).digest()
+    return bytes([byte ^ _INNER for byte in key]), bytes([byte ^ _OUTER for byte in key])
 
 
 def mac(key: bytes, fields: object) -> str:
