@@ -26,7 +26,7 @@ KEY = bytes(range(16))
 PRIVATE = bytes(32)
 TOPICS = Topics(LIBRARY)
 LIST_BYTES = 229_464
-CUTS = 40
+CUTS = 25
 
 
 class Flash(FlashFiles):
