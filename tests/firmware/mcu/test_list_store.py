@@ -315,6 +315,22 @@ def test_a_new_history_stands_beside_the_old_one_until_it_recovered():
     assert [one.lineage for one in rig.start()] == [OTHER]
 
 
+def test_what_changes_in_the_new_history_says_nothing_of_the_old():
+    """Each of the two has room of its own for changes; a third takes that of the second."""
+    shop = shop_with(uids(50))
+    rig = Rig(shop)
+    old = rig.run()
+    for version, lineage in ((1, OTHER), (1, THIRD)):
+        shop.offer(built(uids(10), version=version, lineage=lineage), version, lineage=lineage)
+        rig.store.announced(shop.newest, rig.now_ms)
+        rig.store.wanted(rig.now_ms)
+        new = rig.run()
+        new.change([["k", uids(1)[0], 0]])
+
+        assert (new.lineage, new.changed, new.reach(uids(1)[0])) == (lineage, 1, 0)
+        assert (old.changed, old.reach(uids(1)[0])) == (0, 3)
+
+
 def test_a_third_history_takes_the_place_of_the_second():
     """While it comes, what the second listed is not accused: nobody can look it up."""
     shop = shop_with(["item:1"])

@@ -10,7 +10,7 @@ from sim.mcu.process import lay_out_device
 from sim.proxy import Proxy
 from tests.firmware.mcu.vm_gate import MOMO, UIDS, listener, vm_gate
 from tests.support.brokers import mosquitto_broker
-from tests.support.programs import wait_until
+from tests.support.programs import stays, wait_until
 
 KEEPALIVE_S = 5
 BUSY_MS = 4_000
@@ -68,9 +68,11 @@ def test_a_gate_whose_network_died_with_it_is_missed_within_two_keepalives(code,
         line = Proxy(("127.0.0.1", at.port))
         with vm_gate(code, tmp_path, line.port, keepalive_s=KEEPALIVE_S) as gate:
             wait_until("its status", lambda: on_and_off(heard)[:1], [True])
+            line.half_open(near_stays=False)
             line.stall()
             gate.process.kill()
 
             missed = lambda: on_and_off(heard)[1:]  # noqa: E731
+            stays("it is not missed yet", missed, [], for_s=1.0)
             wait_until("it is missed", missed, [False], within_s=2 * KEEPALIVE_S + 2)
         line.close()
