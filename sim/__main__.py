@@ -297,7 +297,11 @@ def growth(**options: Any) -> None:
     """
     from sim.measure.growth import Wanted, grow
 
-    _run(lambda: [_say(str(file)) for file in grow(Wanted(**options), _say)])
+    def go() -> None:
+        for file in grow(Wanted(**options), _say):
+            _say(str(file))
+
+    _run(go)
 
 
 @main.command(hidden=True)

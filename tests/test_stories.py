@@ -75,7 +75,8 @@ STORIES = {
     "7: a card rolled back below the mark says that all is acked, and fifteen loans are lost": [
         f"{SYNC}test_upload.py::"
         "test_a_card_rolled_back_to_80_of_100_loses_none_of_its_15_new_loans",
-        f"{SYNC}test_upload.py::test_a_card_rolled_back_and_used_beyond_the_gateways_mark_is_noticed",
+        f"{SYNC}test_upload.py::"
+        "test_a_card_rolled_back_and_used_beyond_the_gateways_mark_is_noticed",
         f"{SYNC}test_upload.py::test_a_card_rolled_back_twice_applies_nothing_twice",
         f"{SYNC}test_machine.py::test_an_ack_that_is_not_ours_is_not_believed",
         f"{SYNC}test_machine.py::test_a_birth_with_fewer_rows_than_we_have_is_a_fork",
