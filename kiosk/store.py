@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -90,6 +90,15 @@ class ListState:
     file: str
 
 
+class _OpenNews(NamedTuple):
+    """Where a fact stands that our catalogue may not have yet; covered: in which version it is."""
+
+    station: str
+    epoch_n: int
+    seq: int
+    covered: int | None
+
+
 @dataclass(slots=True)
 class Store:
     """The one writer of station.db."""
@@ -101,6 +110,8 @@ class Store:
     station: str
     salvaged: Salvaged | None = None
     _closed: bool = field(default=False)
+    _news: list[_OpenNews] = field(default_factory=list)
+    _news_changes: int = -1
 
     @classmethod
     def open(cls, path: Path, *, station: str, epoch_id: str) -> Store:
@@ -228,11 +239,12 @@ class Store:
 
         The mark need not have moved since: news may be told late, or again.
         """
-        query = (
-            "SELECT 1 FROM news WHERE station=? AND covered IS NULL"
-            " AND epoch_n=? AND seq<=? LIMIT 1"
+        epoch_n, seq = mark
+        return any(
+            one.station == station and one.epoch_n == epoch_n and one.seq <= seq
+            for one in self._open_news()
+            if one.covered is None
         )
-        return self.reader.execute(query, (station, *mark)).fetchone() is not None
 
     def uncover(self) -> None:
         """Forget what an older history of the gateway had: it may have to be told again."""
@@ -251,8 +263,21 @@ class Store:
 
     def has_settleable(self, version: int) -> bool:
         """Whether news are left that our catalogue of this version has."""
-        query = "SELECT 1 FROM news WHERE done=0 AND covered<=? LIMIT 1"
-        return self.reader.execute(query, (version,)).fetchone() is not None
+        return any(one.covered is not None and one.covered <= version for one in self._open_news())
+
+    def _open_news(self) -> list[_OpenNews]:
+        """Return the news that our catalogue may not have; read once after each change.
+
+        The gateway says every few seconds, of each station of the site, how far it is.
+        """
+        changes = self.connection.total_changes
+        if changes != self._news_changes:
+            query = (
+                "SELECT station, epoch_n, seq, covered FROM news WHERE done=0 OR covered IS NULL"
+            )
+            self._news = [_OpenNews(*row) for row in self.reader.execute(query)]
+            self._news_changes = changes
+        return self._news
 
     def reposition(self) -> None:
         """After a fork our facts have new places in a new epoch; news must name those.
