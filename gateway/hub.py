@@ -56,9 +56,21 @@ from gateway.requests import Requests
 from gateway.retention import keep_from
 from gateway.seals import Seals
 from gateway.snapshots import Snapshots
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store
 from gateway.updates import Updates
 
+_STATION = schema.STATION_TABLE
+_SITES = Statement(
+    sa.select(_STATION.c.site)
+    .where(_STATION.c.library_id == LIBRARY, _STATION.c.site.is_not(None))
+    .distinct()
+)
+_ROWS = Statement(
+    sa.select(_STATION.c.hw, _STATION.c.acked, _STATION.c.seq_last).where(
+        _STATION.c.library_id == LIBRARY, _STATION.c.station == sa.bindparam("name")
+    )
+)
 SETTLED_MS = 5_000  # after an ack in a new lineage a depth of 0 means that all is here
 _log = logging.getLogger(__name__)
 
@@ -181,14 +193,8 @@ class Hub:
             return history.current(connection, self.library_id)
 
     def _sites(self) -> list[str]:
-        table = schema.STATION_TABLE
-        query = (
-            sa.select(table.c.site)
-            .where(table.c.library_id == self.library_id, table.c.site.is_not(None))
-            .distinct()
-        )
         with self.store.read() as connection:
-            return list(connection.execute(query).scalars())
+            return _SITES.column(connection, library_id=self.library_id)
 
     def _reply(self, station: str, message: Any) -> Send:
         return Send(self.topics.reply(station), encode(message))
@@ -382,9 +388,5 @@ class Hub:
 
 def station_rows(connection: sa.Connection, library_id: str, station: str) -> Rows:
     """Return what is known of a station's newest epoch, zeros if it was never heard."""
-    table = schema.STATION_TABLE
-    query = sa.select(table.c.hw, table.c.acked, table.c.seq_last).where(
-        table.c.library_id == library_id, table.c.station == station
-    )
-    row = connection.execute(query).first()
+    row = _ROWS.first(connection, library_id=library_id, name=station)
     return Rows(0, 0, 0) if row is None else Rows(*(int(value or 0) for value in row))
