@@ -10,9 +10,11 @@ from circulation.wire.limits import GATE_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX
 from circulation.wire.messages import Head, Request, decode, decode_reply
 from gateway import schema
 from gateway.catalogue import upsert_items
+from gateway.desk import DeskJournal
 from gateway.hub import Hub
 from gateway.outbox import SINCE_MESSAGES_MAX, Outbox
 from gateway.requests import ANSWERS_BYTES_PER_S, WAITING_MAX, Requests
+from gateway.service import Service
 from gateway.snapshots import Snapshots
 from tests.gateway.conftest import LIBRARY, START_MS
 
@@ -182,6 +184,44 @@ def test_nobody_is_answered_while_the_link_is_behind(store, outbox, tmp_path):
 
     assert answered(is_behind=True) == []
     assert len(answered(is_behind=False)) == 1
+
+
+class Line:
+    """A link that takes nothing until it is free."""
+
+    def __init__(self):
+        self.is_free, self.sent = False, []
+
+    def subscribe(self, topic_filters):
+        """Everything is heard."""
+
+    def publish(self, topic, payload, *, retained=False):
+        self.sent += [topic] if self.is_free else []
+        return self.is_free
+
+
+def test_answers_wait_for_what_could_not_be_sent_yet(store, outbox, tmp_path):
+    """The program asks the hub for them only when everything before has gone out."""
+    hub = Hub(store, LIBRARY, Snapshots(store, LIBRARY, tmp_path / "s"), key=KEY, boot="0" * 8)
+    service = Service(hub, DeskJournal(store, LIBRARY, tmp_path / "desk.db"), beat=lambda: None)
+    line = Line()
+    service.join(line)
+    shelve(store, "A")
+    lineage, _ = state_of(outbox)
+    service.take()
+    hub.requests.ask("kiosk-1", since("catalogue", 0, lineage))
+
+    service.take()
+    held = len(hub.requests._waiting)
+    line.is_free = True
+    service.take()
+    service.take()
+
+    told = [topic.rpartition("/")[2] for topic in line.sent]
+    assert held == 1
+    assert told.count("reply") == 1
+    assert told.index("head") < told.index("reply")
+    assert service.is_idle
 
 
 def test_no_more_wait_than_there_is_room_for(requests):
