@@ -44,7 +44,8 @@ _REACH_BACK = frozenset({kinds.DECISION, kinds.NOT_SHOWN})
 
 @dataclass(frozen=True, slots=True)
 class Sibling:
-    """One of several last facts, and how the item would stand if it alone had happened."""
+    """One of several last facts, and how the item would stand if nothing else had happened
+    than this and what is known to be before it."""
 
     fact: str
     kind: str
@@ -214,7 +215,7 @@ def _siblings(walk: _Walk, order: Order, known: Mapping[str, Interval]) -> tuple
     if walk.holding.state is not ItemState.UNCERTAIN or not walk.doubt:
         return ()
     last = order.last_of(walk.doubt)
-    holdings = {fact.id: step(walk.before_doubt, fact)[0] for fact in last}
+    holdings = {fact.id: _alone(fact, walk, order) for fact in last}
     shown = sorted(
         last,
         key=lambda fact: (
@@ -224,6 +225,15 @@ def _siblings(walk: _Walk, order: Order, known: Mapping[str, Interval]) -> tuple
         ),
     )
     return tuple(Sibling(fact.id, fact.kind, holdings[fact.id]) for fact in shown)
+
+
+def _alone(last: Fact, walk: _Walk, order: Order) -> Holding:
+    """Return how the item stands after a fact and those of the group that are before it."""
+    holding = walk.before_doubt
+    for fact in walk.doubt:
+        if fact is last or order.is_before(fact.id, last.id):
+            holding, _ = step(holding, fact)
+    return holding
 
 
 def _doubled_midpoint(interval: Interval) -> int:

@@ -183,6 +183,21 @@ class TestSiblings:
         assert folded.siblings[1].holding.patron == "B"
         assert folded.siblings[1].kind == "checkout"
 
+    def test_each_stands_on_what_is_before_it(self):
+        """A return whose tag refused to be switched is a return, or staff would never see one."""
+        facts = [
+            checkout("a", "A", "k1", saw="c0"),
+            checkin("b", "k2", saw="c0"),
+            fact("c", "security_not_set", "k2", saw="b"),
+        ]
+        folded = fold([LENT, *facts], {})
+
+        states = {one.fact: (one.holding.state, one.holding.patron) for one in folded.siblings}
+        assert states == {
+            "a": (ItemState.ON_LOAN, "A"),
+            "c": (ItemState.TO_BE_SHELVED, None),
+        }
+
     def test_they_stay_while_the_doubt_lasts(self):
         """A sighting proposes a return but settles nothing."""
         both = [checkout("c1", "A", "k1"), checkout("c2", "B", "k2")]
