@@ -97,7 +97,12 @@ def lost(outcome: Outcome) -> Iterator[Violation]:
 
 
 def lost_is_told(outcome: Outcome) -> Iterator[Violation]:
-    """Of what a station had announced and is gone, an entry names the rows."""
+    """Of what a station had announced and is gone, an entry names the rows.
+
+    A gateway that was restored does not know what was announced after its backup.
+    """
+    if befell(outcome, "gateway", _RESTORED):
+        return
     named = _rows_named(outcome)
     for one in outcome.committed:
         announced = outcome.announced.get(one.station, {}).get(one.epoch_n, 0)

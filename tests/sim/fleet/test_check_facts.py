@@ -176,6 +176,15 @@ def test_an_entry_that_names_the_rows_tells_it():
     assert check(outcome) == []
 
 
+def test_a_restored_gateway_cannot_know_what_was_announced():
+    """Its memory of it went with the disk; two disks died."""
+    outcome = a_dead_card(announced=2)
+    restore = Act(HOUR_MS, "gateway", "restore_backup")
+    outcome.plan = outcome.plan.with_acts([*outcome.plan.acts, restore])
+
+    assert check(outcome) == []
+
+
 def test_of_a_row_nobody_ever_heard_of_nothing_can_be_told():
     """The last birth before the card died did not name it."""
     assert check(a_dead_card(announced=1)) == []
