@@ -179,17 +179,21 @@ class Ingest:
                 raise
             except Exception:
                 if rows_max == 1:
-                    place = self._next_place(batch)
-                    if place in poison:  # it fails without the row as well
-                        raise
-                    _log.exception("%s: a row cannot be applied and is parked", batch.station)
-                    poison.add(place)
+                    poison.add(self._offender(batch, poison))
                 rows_max = max(rows_max // 2, 1)
                 continue
             if not answer.rows:
                 return [replace(answer, rows=applied)]
             applied += answer.rows
             rows_max *= 2
+
+    def _offender(self, batch: Batch, poison: set[Place]) -> Place:
+        """Return the row that cannot be applied; raise again if it fails without it as well."""
+        place = self._next_place(batch)
+        if place in poison:
+            raise  # noqa: PLE0704 (called where the error is handled)
+        _log.exception("%s: a row cannot be applied and is parked", batch.station)
+        return place
 
     def _next_place(self, batch: Batch) -> Place:
         """Return the place of the first row of a batch that is not written yet."""

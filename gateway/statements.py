@@ -155,19 +155,23 @@ class _Made:
 
     def run(self, connection: sa.Connection, values: Values) -> Any:
         """Return the driver's cursor after the statement."""
-        with translated(connection, self.sql):
+        try:
             return driver(connection).execute(self.sql, self._encoded(values))
+        except _errors(connection) as error:
+            raise _as_sqlalchemy_s(connection, self.sql, error) from error
 
     def run_many(self, connection: sa.Connection, rows: Sequence[Values]) -> None:
         """Run the statement once for each row."""
         cursor = driver(connection).cursor()
-        with translated(connection, self.sql):
+        try:
             cursor.executemany(self.sql, [self._encoded(row) for row in rows])
+        except _errors(connection) as error:
+            raise _as_sqlalchemy_s(connection, self.sql, error) from error
         cursor.close()
 
     def shaped(self, rows: list[Any]) -> list[Any]:
         """Return the driver's rows as named tuples, JSON read."""
-        return list(map(self._make, map(self._read, rows) if self._json else rows))
+        return list(map(self._make, map(self._read, rows) if self._json else rows)) if rows else []
 
     def named(self, rows: list[Any]) -> list[dict[str, Any]]:
         """Return the driver's rows by name, JSON read."""
@@ -183,7 +187,9 @@ class _Made:
         return cells
 
     def _encoded(self, values: Values) -> Values:
-        whole = {**self._given, **values} if self._given else dict(values)
+        if not self._given and not self._lists:
+            return values
+        whole = {**self._given, **values}
         for name in self._lists:
             value = whole.get(name)
             if isinstance(value, list | tuple | set | dict):
@@ -202,25 +208,18 @@ def _server_dialect() -> Any:
     return postgresql_dialect()  # type: ignore[no-untyped-call]
 
 
-class translated:
-    """Raises the driver's errors as SQLAlchemy's, which the rest of the program knows."""
+def _errors(connection: sa.Connection) -> Any:
+    """Return the root of the driver's errors."""
+    return connection.dialect.loaded_dbapi.Error
 
-    __slots__ = ("_connection", "_sql")
 
-    def __init__(self, connection: sa.Connection, sql: str):
-        self._connection = connection
-        self._sql = sql
-
-    def __enter__(self) -> None:
-        """Nothing is to be prepared."""
-
-    def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
-        """Translate an error of the driver."""
-        base = self._connection.dialect.loaded_dbapi.Error
-        if isinstance(error, base):
-            raise sa.exc.DBAPIError.instance(
-                self._sql, None, error, base, dialect=self._connection.dialect
-            ) from error
+def _as_sqlalchemy_s(connection: sa.Connection, sql: str, error: Any) -> Exception:
+    """Return the driver's error as SQLAlchemy's, which the rest of the program knows."""
+    dialect = connection.dialect
+    made: Exception = sa.exc.DBAPIError.instance(
+        sql, None, error, _errors(connection), dialect=dialect
+    )
+    return made
 
 
 class Insert:
@@ -253,14 +252,18 @@ class Insert:
         if self._json:
             cells = [self._with_text(row) for row in cells]
         cursor = driver(connection).cursor()
-        with translated(connection, sql):
+        try:
             if engine == SQLITE:
                 cursor.executemany(sql, [(library_id, *row) for row in cells])
             else:
-                columns = zip(*self._last_of_each(cells), strict=True)
-                named = {name: list(one) for name, one in zip(self._names, columns, strict=True)}
-                cursor.execute(sql, {"library_id": library_id, **named})
+                cursor.execute(sql, {"library_id": library_id, **self._columns(cells)})
+        except _errors(connection) as error:
+            raise _as_sqlalchemy_s(connection, sql, error) from error
         cursor.close()
+
+    def _columns(self, cells: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+        columns = zip(*self._last_of_each(cells), strict=True)
+        return {name: list(one) for name, one in zip(self._names, columns, strict=True)}
 
     def _with_text(self, cells: tuple[Any, ...]) -> tuple[Any, ...]:
         whole = list(cells)

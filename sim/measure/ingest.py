@@ -135,15 +135,12 @@ def _apply(store: Store, batches: list[Batch], facts: int) -> tuple[Stopwatch, l
     """Apply the batches, as many in a transaction as the service takes; then close the store."""
     written, steps = 0, []
     ingest = Ingest(store, LIBRARY)
-    try:
-        with timed() as ours:
-            for first in range(0, len(batches), BATCHES):
-                with timed() as step:
-                    answers = ingest.take(batches[first : first + BATCHES])
-                written += sum(answer.rows for answer in answers)
-                steps.append(step)
-    finally:
-        store.close()
+    with closing(store), timed() as ours:
+        for first in range(0, len(batches), BATCHES):
+            with timed() as step:
+                answers = ingest.take(batches[first : first + BATCHES])
+            written += sum(answer.rows for answer in answers)
+            steps.append(step)
     if written != facts:
         raise SimError(f"{written} of {facts} facts were written; the measurement is void")
     return ours, steps

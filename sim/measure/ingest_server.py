@@ -22,7 +22,6 @@ from gateway.service import now_ms
 from gateway.store import Store
 from sim.measure.numbers import Stopwatch, timed
 
-PAGE = 5_000
 Rows = Sequence[tuple[Any, ...]]
 
 
@@ -33,17 +32,20 @@ def copy_library(file: Path, url: str) -> None:
     store.close()
     with closing(sqlite3.connect(file)) as source, psycopg.connect(plain(url)) as target:
         for table in METADATA.sorted_tables:
-            names = columns_of(source, table.name)
-            chosen = ", ".join(f'"{name}"' for name in names)
-            rows = source.execute(f'SELECT {chosen} FROM "{table.name}"')
-            into = sql.SQL("COPY {} ({}) FROM STDIN").format(
-                sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
-            )
-            with target.cursor() as cursor, cursor.copy(into) as copying:
-                for row in rows:
-                    copying.write_row(row)
+            _copy(source, target, table.name)
     with psycopg.connect(plain(url), autocommit=True) as target:
         target.execute("ANALYZE")
+
+
+def _copy(source: sqlite3.Connection, target: psycopg.Connection, table: str) -> None:
+    names = columns_of(source, table)
+    chosen = ", ".join(f'"{name}"' for name in names)
+    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
+    )
+    with target.cursor() as cursor, cursor.copy(into) as copying:
+        for row in source.execute(f'SELECT {chosen} FROM "{table}"'):
+            copying.write_row(row)
 
 
 def columns_of(source: sqlite3.Connection, table: str) -> list[str]:
@@ -76,10 +78,16 @@ def write_bare(
         names = {name: columns_of(source, name) for name, _ in tables}
     with psycopg.connect(plain(url)) as connection, timed() as bare:
         for step in range(transactions):
-            with connection.transaction(), connection.cursor() as cursor:
-                for statement, rows in _share(tables, names, step, transactions):
-                    cursor.executemany(statement, rows)
+            _write_share(connection, _share(tables, names, step, transactions))
     return bare
+
+
+def _write_share(
+    connection: psycopg.Connection, share: Iterator[tuple[sql.Composed, Rows]]
+) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        for statement, rows in share:
+            cursor.executemany(statement, rows)
 
 
 def _share(
