@@ -3,8 +3,10 @@
 Every message carries a mac made with the site's key; one without a right mac is counted and
 dropped. Nothing here names a reader.
 
-A link has room for some messages only and says so. A gate that asks is told of hundreds of loans,
-and the newest, which it needs first, come last: what finds no room waits here and goes next.
+A link has room for some messages only and says so, and a gate that asks is told of hundreds of
+loans: what finds no room waits here and goes next. The newest go first, since whoever has just
+lent walks out next; so that nothing older undoes them, an item is told of once, by its newest
+news, which names as seen what came before.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from circulation.wire.errors import WireError
@@ -27,6 +30,7 @@ REPUBLISH_MAX = 500
 """As many news a gate's overlay holds; older ones are on the list or the gateway was away long."""
 ANSWER_EVERY_MS = 1_000
 """So often one station is answered; a reader who has just lent walks out two seconds later."""
+SAW_MAX = 16  # of a message: a gate remembers eight, and a microcontroller parses it
 ALARM_SHOWN_MS = 60_000
 
 Publish = Callable[[str, bytes], bool]
@@ -63,17 +67,16 @@ class SiteVoice:
     alarm: AlarmShown | None = None
     _answered_ms: dict[str, int] = field(default_factory=dict)
     _asked: dict[str, SiteAsk] = field(default_factory=dict)
-    _untold: dict[str, SiteLoan] = field(default_factory=dict)
+    _untold: OrderedDict[str, SiteLoan] = field(default_factory=OrderedDict)
 
     def announce(self, draft: Draft, news: News, seq: int) -> None:
         """Tell the gates of the site what a fact just committed means for its tags."""
-        self._send_loan(
-            SiteLoan(
-                self.place.station, self.store.journal.epoch.n, seq, news.item_id,
-                list(news.uids), news.state, news.reach, list(news.saw), draft.id,
-                draft.fields["wall"], news.barcode, "",
-            )
+        message = SiteLoan(
+            self.place.station, self.store.journal.epoch.n, seq, news.item_id,
+            list(news.uids), news.state, news.reach, list(news.saw), draft.id,
+            draft.fields["wall"], news.barcode, "",
         )  # fmt: skip
+        self._tell_first([message])
 
     def on_connected(self) -> None:
         """Tell again what the lists do not have yet, and ask the others what we missed."""
@@ -87,8 +90,7 @@ class SiteVoice:
 
     def tell_again(self) -> None:
         """Tell what the lists do not have yet, at the places where it is now."""
-        for row in self.store.own_news_after(_EVERYTHING_COVERED, REPUBLISH_MAX):
-            self._send_row(row)
+        self._tell_after(_EVERYTHING_COVERED)
 
     def on_loan(self, message: SiteLoan) -> None:
         """Another kiosk lent or took back an item."""
@@ -147,8 +149,7 @@ class SiteVoice:
         states = self.store.list_states()
         ours = next((state.lineage for state in states.values()), None)
         has = message.version if message.lineage == ours else 0
-        for row in self.store.own_news_after(has, REPUBLISH_MAX):
-            self._send_row(row)
+        self._tell_after(has)
 
     def _answer(self, message: SiteAlarm, known: Known) -> None:
         answer = message._replace(
@@ -190,25 +191,36 @@ class SiteVoice:
         )
         return False
 
-    def _send_row(self, row: sqlite3.Row) -> None:
-        self._send_loan(
-            SiteLoan(
-                row["station"], row["epoch_n"], row["seq"], row["item_id"],
-                json.loads(row["uids"]), row["state"], row["reach"] or 0,
-                json.loads(row["saw"]), row["fact"], row["wall"], row["barcode"], "",
-            )
-        )  # fmt: skip
+    def _tell_after(self, version: int) -> None:
+        """Tell what a list of this version lacks, each item by its newest news."""
+        newest: dict[str, SiteLoan] = {}
+        for row in reversed(self.store.own_news_after(version, REPUBLISH_MAX)):
+            message = _of_row(row)
+            later = newest.get(message.item or message.fact)
+            if later is None:
+                newest[message.item or message.fact] = message
+            else:
+                seen = dict.fromkeys([*later.saw, message.fact, *message.saw])
+                newest[later.item] = later._replace(saw=list(seen)[:SAW_MAX])
+        self._tell_first(newest.values())
 
-    def _send_loan(self, message: SiteLoan) -> None:
-        """Tell it behind what waits already; a later word on the same fact takes its place."""
-        self._untold.pop(message.fact, None)
-        self._untold[message.fact] = message
-        if len(self._untold) > REPUBLISH_MAX:
-            del self._untold[next(iter(self._untold))]
+    def _tell_first(self, newest: Iterable[SiteLoan]) -> None:
+        """Tell these before what waits already; a later word on a fact takes its place."""
+        for message in reversed(list(newest)):
+            self._untold[message.fact] = self._overtaking(message)
+            self._untold.move_to_end(message.fact, last=False)
+        while len(self._untold) > REPUBLISH_MAX:
+            self._untold.popitem()
         self._tell_untold()
 
+    def _overtaking(self, message: SiteLoan) -> SiteLoan:
+        """Return it in the place of what waits and it has seen, which then need not be told."""
+        waiting = [self._untold.pop(fact) for fact in message.saw if fact in self._untold]
+        seen = dict.fromkeys([*message.saw, *(fact for one in waiting for fact in one.saw)])
+        return message._replace(saw=list(seen)[:SAW_MAX])
+
     def _tell_untold(self) -> None:
-        """Tell what waits, the oldest first, for as long as the link takes it."""
+        """Tell what waits for as long as the link takes it."""
         topic = self.topics.site_loan(self.place.site)
         while self._untold:
             fact = next(iter(self._untold))
@@ -224,6 +236,14 @@ class SiteVoice:
             _log.exception("site: a message of ours is not sendable")
             return True
         return self.publish(topic, payload)
+
+
+def _of_row(row: sqlite3.Row) -> SiteLoan:
+    return SiteLoan(
+        row["station"], row["epoch_n"], row["seq"], row["item_id"], json.loads(row["uids"]),
+        row["state"], row["reach"] or 0, json.loads(row["saw"]), row["fact"], row["wall"],
+        row["barcode"], "",
+    )  # fmt: skip
 
 
 _EVERYTHING_COVERED = 1 << 62

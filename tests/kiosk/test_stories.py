@@ -273,7 +273,7 @@ def test_a_gate_that_asks_again_at_once_is_answered_a_second_later(kiosk):
 
 
 def test_loans_that_find_no_room_on_the_link_are_told_as_soon_as_there_is(kiosk):
-    """A gate asked for much: the newest loans come last, and its next reader has one of them."""
+    """A gate asked for much: the newest loans come first, the others when there is room."""
     kiosk.connect()
     for item in (GOOSE, MOMO):
         lend(kiosk, item).run(3_000)
@@ -281,12 +281,26 @@ def test_loans_that_find_no_room_on_the_link_are_told_as_soon_as_there_is(kiosk)
     kiosk.link.room = 1
     ask = sealed(SiteAsk("gate-1", "may_leave", LINEAGE, 7, ""), KEY)
     kiosk.hear(kiosk.topics.site_ask("main"), ask)
-    assert [told.item for told in kiosk.site_loans()] == [GOOSE]
+    assert [told.item for told in kiosk.site_loans()] == [MOMO]
 
     kiosk.link.room = 10
     kiosk.run(100)
 
-    assert [told.item for told in kiosk.site_loans()] == [GOOSE, MOMO]
+    assert [told.item for told in kiosk.site_loans()] == [MOMO, GOOSE]
+
+
+def test_an_item_is_told_again_by_its_newest_news_alone(kiosk):
+    """A return must not be undone by the loan before it, whichever a gate hears first."""
+    lend(kiosk).run(3_000)
+    kiosk.place(GOOSE)
+    kiosk.press("mode", mode="return")
+    kiosk.run(3_000)
+    lent, returned = (fact["id"] for fact in kiosk.facts("checkout", "checkin"))
+
+    kiosk.connect()
+
+    (told,) = kiosk.site_loans()
+    assert (told.fact, told.state, told.saw) == (returned, "off", [lent])
 
 
 def test_an_alarm_is_answered_with_title_and_shelf_mark(kiosk):
