@@ -1,8 +1,8 @@
 """Honest readers borrow and leave while broker, gateway and gate are killed: no alarm.
 
-A reader lays four books on the pad, holds a fifth under the scanner, and walks out through the
-gate more than two seconds after the last tick. The four have a tag that the pad has switched. The
-fifth's tag still says "in stock", as where a pad is dead: the gate must know the loan itself, from
+A reader lays nine books on the pad, holds a tenth under the scanner, and walks out through the
+gate more than two seconds after the last tick. The nine have a tag that the pad has switched. The
+tenth's tag still says "in stock", as where a pad is dead: the gate must know the loan itself, from
 the kiosk, so this book leaves when kiosk and gate have been with the broker for two seconds. A
 gate that is dead hears nothing and cannot alarm; how many walks it saw is counted. So that silence
 means something, now and then a thief carries out a book that nobody lent, and must be heard.
@@ -27,7 +27,7 @@ from sim.torture.building import BROKER, GATE, GATEWAY, KIOSK, LANE, Building
 from sim.torture.programs import glance
 from sim.world import OUT, SHELF
 
-PAD_BOOKS = 4
+PAD_BOOKS = 9
 VISIT_BOOKS = PAD_BOOKS + 1
 LEAVES_AFTER_S = 2.0
 QUEUE_MAX = 1  # readers before the gate
@@ -182,10 +182,10 @@ class Readers:
         for number in numbers[:PAD_BOOKS]:
             self._laid_s[self._item[number]] = time.monotonic()
             world.move(barcode_of(number), f"{KIOSK}/pad")
-        self._wait("four ticks", lambda: self._states(numbers[:PAD_BOOKS]) == {"done"})
+        self._wait("all ticks", lambda: self._states(numbers[:PAD_BOOKS]) == {"done"})
         self._laid_s[self._item[numbers[-1]]] = time.monotonic()
         world.scan(KIOSK, barcode_of(numbers[-1]))
-        self._wait("the fifth is lent", lambda: self._is_lent(numbers[-1]))
+        self._wait("the last one is lent", lambda: self._is_lent(numbers[-1]))
         for number in numbers[:PAD_BOOKS]:
             world.move(barcode_of(number), SHELF)
         self._wait("the screen is free", self._goes_idle)

@@ -6,9 +6,9 @@ A short day; `lendgate-sim honest` plays a thousand loans.
 import pytest
 
 from sim.torture.brokers import TUNED
-from sim.torture.honest import VICTIMS, Readers
+from sim.torture.honest import VICTIMS, VISIT_BOOKS, Readers
 
-LOANS = 25
+LOANS = 40
 
 
 @pytest.mark.needs("mosquitto")
@@ -21,7 +21,7 @@ def test_no_honest_reader_is_alarmed_while_everything_is_killed(tmp_path):
     assert day.findings == ()
     assert day.figures["loans"] == LOANS
     assert day.figures["false_alarms"] == 0
-    assert day.figures["left_by_label"] == LOANS // 5
+    assert day.figures["left_by_label"] == LOANS // VISIT_BOOKS
     assert day.figures["books_seen"] > 0
     assert day.figures["thieves_heard"] > 0
     assert set(day.figures["kills"]) == set(VICTIMS)
