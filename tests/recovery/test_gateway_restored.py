@@ -289,7 +289,7 @@ def test_a_damaged_database_makes_no_backup(library):
 
 
 def test_a_backup_is_one_moment_while_the_gateway_writes(tmp_path):
-    """Two rows that always change together are together in every copy."""
+    """Two rows that always change together are so in the copy, which never begins anew."""
     source, ending = tmp_path / "busy.db", threading.Event()
     connection = sqlite3.connect(source, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -318,6 +318,7 @@ def test_a_backup_is_one_moment_while_the_gateway_writes(tmp_path):
     copied.close()
     assert found[0] == found[1]
     assert len(steps) >= 3
+    assert steps == sorted(steps)
     assert steps[-1][0] == steps[-1][1]
     assert not (tmp_path / "copy.db-wal").exists()
 
