@@ -16,10 +16,10 @@ def change(start, end, *, lineage=LINEAGE, kind="policy"):
     return Change(kind, lineage, start, end, [{"key": str(end)}], "0" * 32)
 
 
-def head(version, *, lineage=LINEAGE):
+def head(version, *, lineage=LINEAGE, stations=1):
     """Return a heartbeat that names the newest version."""
     versions = {} if version is None else {"policy": version}
-    return Head(lineage, 1, 0, versions, 1, True, "0" * 32)
+    return Head(lineage, 1, 0, versions, stations, True, "0" * 32)
 
 
 def pointer(version, *, lineage=LINEAGE, kind="policy"):
@@ -174,7 +174,7 @@ def of_many(*, draws):
 
     follower = ChangeFollower("policy", random_below=random_below)
     follower.on_loaded(LINEAGE, 10)
-    follower.on_head(head(10)._replace(stations_known=1_000), 0)
+    follower.on_head(head(10, stations=1_000), 0)
     return follower, limits
 
 
@@ -192,7 +192,7 @@ def test_a_delta_that_nobody_got_is_not_asked_for_by_all_at_once():
 def test_the_last_delta_is_asked_for_in_turn_too():
     """All hear the same head; patience first, then each its own wait."""
     follower, _ = of_many(draws=[7_000])
-    follower.on_head(head(11)._replace(stations_known=1_000), 0)
+    follower.on_head(head(11, stations=1_000), 0)
 
     assert follower.tick(9_999) == []
     assert asks_since(follower.tick(10_000), 10)
@@ -202,7 +202,7 @@ def test_a_new_history_is_fetched_in_turn():
     """A restored gateway is not asked for a thousand lists in the same second."""
     follower, _ = of_many(draws=[12_000])
 
-    assert follower.on_head(head(1, lineage=OTHER)._replace(stations_known=1_000), 0) == []
+    assert follower.on_head(head(1, lineage=OTHER, stations=1_000), 0) == []
     assert follower.on_pointer(pointer(1, lineage=OTHER), 5_000) == []
     assert follower.tick(11_999) == []
     assert follower.tick(12_000) == FETCH
@@ -223,13 +223,13 @@ def test_a_station_without_a_list_does_not_wait_its_turn():
     """It can neither lend nor judge: it asks at once, and the gateway says when it is served."""
     follower = ChangeFollower("policy", random_below=lambda limit: limit - 1)
 
-    assert follower.on_head(head(10)._replace(stations_known=1_000), 0) == FETCH
+    assert follower.on_head(head(10, stations=1_000), 0) == FETCH
 
 
 def test_a_library_of_few_stations_hardly_waits():
     """Three stations spread over 90 ms."""
     follower, limits = of_many(draws=[])
-    follower.on_head(head(10)._replace(stations_known=3), 0)
+    follower.on_head(head(10, stations=3), 0)
     follower.on_change(change(11, 12), 0)
 
     assert limits[0] == 91
