@@ -30,12 +30,10 @@ class ListFollowing:
         arrived: Callable[[Fetched | NotFetched], None],
         random_below: Callable[[int], int],
         read_all: ReadAll | None = None,
-        has_thread: bool = True,
     ) -> None:
         """tell: gives the machine an event. arrived: takes a download, from its own thread.
 
-        read_all: how the bytes of an address are had, over HTTP if it is not given. has_thread:
-        else whoever calls waits for the download.
+        read_all: how the bytes of an address are had, over HTTP if it is not given.
         """
         self.trouble = ""
         self._base_url = base_url
@@ -44,7 +42,6 @@ class ListFollowing:
         self._arrived = arrived
         self._random_below = random_below
         self._read_all = read_all
-        self._has_thread = has_thread
         self._follower = ChangeFollower(MAY_LEAVE, random_below=random_below)
         self._pointer: Pointer | None = None
         self._is_wanted = False
@@ -136,14 +133,15 @@ class ListFollowing:
         self._is_wanted = self._pointer is None
         if self._pointer is None or self._thread is not None:
             return
-        pointer = self._pointer
-        if not self._has_thread:
-            self._download(pointer)
-            return
+        self._begin(self._pointer)
+
+    def _begin(self, pointer: Pointer) -> None:
+        """Download in a thread of its own."""
         self._thread = threading.Thread(
-            target=self._download, args=(pointer,), name="list download", daemon=True
+            target=self.download, args=(pointer,), name="list download", daemon=True
         )
         self._thread.start()
 
-    def _download(self, pointer: Pointer) -> None:
+    def download(self, pointer: Pointer) -> None:
+        """Fetch a whole list and hand over how that went."""
         self._arrived(fetch(self._base_url, pointer, self._folder, self._read_all))

@@ -16,7 +16,7 @@ from circulation.journal import SqliteJournal
 from circulation.link import Link, LinkEvent
 from circulation.salvage import Born, open_or_salvage
 from circulation.wire import kinds
-from circulation.wire.messages import encode
+from circulation.wire.messages import Pointer, encode
 from firmware.gate import commands, events
 from firmware.gate.config import REJUDGE_MS, gate_config
 from firmware.gate.lists import UnionList
@@ -51,6 +51,13 @@ class _Passing:
     outwards: bool
 
 
+class _Following(ListFollowing):
+    """Follows the list without a thread: whoever steps the courier waits for a download."""
+
+    def _begin(self, pointer: Pointer) -> None:
+        self.download(pointer)
+
+
 class FleetGate(Station):
     """One gate with one lane."""
 
@@ -77,14 +84,13 @@ class FleetGate(Station):
         born = Born(self.new_id, time.boot, self.clock.wall_ms())
         self._connection = open_or_salvage(config.store, born).connection
         self._journal = SqliteJournal(self._connection, epoch_id=self.new_id())
-        self._following = ListFollowing(
+        self._following = _Following(
             base_url=config.gateway_url,
             folder=ListFolder(config.lists),
             tell=self._tell,
             arrived=lambda result: self.courier.hand_over(result, self.clock.now_ms()),
             random_below=self.chance.randrange,
             read_all=lists.reader(self.fleet.server_for(self)),
-            has_thread=False,
         )
         writer = FactWriter(self._journal, time, site=config.site, new_id=self.new_id)
         self.courier = Courier(
