@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sim.mutants.catalogue import MUTANTS
-from sim.mutants.mutant import Mutant, plant
+from sim.mutants.mutant import HUNTING_SHAPE, Mutant, plant
 
 NONE = "none"
 
@@ -24,9 +24,9 @@ def main(name: str, seeds: Iterable[int]) -> dict[str, Any]:
         plant(mutant)
         if mutant.test:
             return _by_test(mutant)
-    from sim.fleet.soak import DEFAULT_SHAPE, Job, run_seed
+    from sim.fleet.soak import Job, run_seed
 
-    shape = DEFAULT_SHAPE if mutant is None else mutant.shape
+    shape = HUNTING_SHAPE if mutant is None else mutant.shape
     played = 0
     for seed in seeds:
         played += 1

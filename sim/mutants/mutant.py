@@ -19,6 +19,8 @@ from typing import Any
 from sim.errors import SimError
 
 ROOT = Path(__file__).parent.parent.parent
+HUNTING_SHAPE = "storm"
+"""Of the plans that most mutants are found in: few books, little time, many faults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Mutant:
     old: str
     new: str
     stories: tuple[int, ...] = ()
-    shape: str = "soak"
+    shape: str = HUNTING_SHAPE
     test: str = ""
 
     @property

@@ -127,7 +127,7 @@ MUTANTS = (
         "why = _knows_more(status, mark, versions) if status.lineage == lineage else None",
         "why = None",
         (9,),
-        shape="unannounced",
+        test="tests/circulation/sync/test_machine.py",
     ),
     Mutant(
         "delta-across-lineages",
