@@ -52,7 +52,12 @@ class SharedLibrary:
         """Become its owner and run it; raise `Fenced` if another was quicker."""
         from gateway.app import Gateway
 
-        return Gateway(self._settings, worker, lease_ms=self._lease_ms).start()
+        gateway = Gateway(self._settings, worker, lease_ms=self._lease_ms)
+        try:
+            return gateway.start()
+        except BaseException:
+            gateway.stop()  # another may run it, where its port is free
+            raise
 
     def close(self) -> None:
         """Look no more."""
