@@ -99,17 +99,35 @@ def lost(outcome: Outcome) -> Iterator[Violation]:
 def lost_is_told(outcome: Outcome) -> Iterator[Violation]:
     """Of what a station had announced and is gone, an entry names the rows.
 
-    A gateway that was restored does not know what was announced after its backup.
+    A gateway that was restored does not know what was announced after its backup. What two
+    stations of one name announce is not told apart.
     """
     if befell(outcome, "gateway", _RESTORED):
         return
     named = _rows_named(outcome)
     for one in outcome.committed:
-        announced = outcome.announced.get(one.station, {}).get(one.epoch_n, 0)
-        if one.fact_id in outcome.surviving or one.seq > announced:
+        if one.fact_id in outcome.surviving or befell(outcome, one.station, _TWIN):
             continue
-        if not any(first <= one.seq <= last for first, last in named[one.station]):
+        is_named = any(first <= one.seq <= last for first, last in named[one.station])
+        if _was_announced(outcome, one) and not is_named:
             yield _about(one, "lost_is_told", "was announced and is gone; no entry says so")
+
+
+def _was_announced(outcome: Outcome, one: Committed) -> bool:
+    """Return whether the gateway heard of a row before the disk that held it was gone."""
+    ends = (
+        act.at_ms
+        for act in outcome.plan.acts
+        if act.who == one.station and act.what in DISASTERS and act.at_ms >= one.at_ms
+    )
+    gone_ms = min(ends, default=end_ms(outcome))
+    return any(
+        birth.station == one.station
+        and birth.epoch_n == one.epoch_n
+        and birth.seq_last >= one.seq
+        and one.at_ms <= birth.at_ms <= gone_ms
+        for birth in outcome.announced
+    )
 
 
 def only_poison_is_parked(outcome: Outcome) -> Iterator[Violation]:

@@ -44,7 +44,7 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
     outcome = Outcome(
         plan=fleet.plan,
         events=fleet.events,
-        committed=fleet.commits,
+        committed=sorted(fleet.commits, key=lambda one: one.at_ms),
         acknowledged=fleet.acks,
         announced=fleet.announced,
         alarms=fleet.alarms,

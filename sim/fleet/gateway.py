@@ -33,6 +33,7 @@ from sim.clock import WALL_START_MS
 from sim.fleet.disk import AFTER_COMMIT, BEFORE_COMMIT, PowerCut
 from sim.fleet.library import LIBRARY, SITE_KEY
 from sim.fleet.network import FleetLink
+from sim.fleet.outcome import Announced
 from sim.house import lists
 
 if TYPE_CHECKING:
@@ -324,8 +325,9 @@ class FleetGateway:
         return link
 
     def _heard_birth(self, status: Status) -> None:
-        rows = self.fleet.announced.setdefault(status.station, {})
-        rows[status.n] = max(rows.get(status.n, 0), status.seq_last)
+        now_ms = self.fleet.timeline.now_ms
+        heard = Announced(now_ms, status.station, status.n, status.seq_last)
+        self.fleet.announced.append(heard)
 
     def _published(self, topic: str) -> None:
         if self._kill_after_ack and topic.endswith("/reply"):

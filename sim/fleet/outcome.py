@@ -67,6 +67,16 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """A birth that the gateway heard, and the last row it named."""
+
+    at_ms: int
+    station: str
+    epoch_n: int
+    seq_last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """A row of the gateway's table of facts: which fact, from where it was applied first."""
 
@@ -180,8 +190,7 @@ class Outcome:
     item_states: dict[str, ItemState] = field(default_factory=dict)
     declared_lost: list[tuple[str, str, int, int]] = field(default_factory=list)
     """station, epoch id, first and last row of every hole that was declared to the gateway."""
-    announced: dict[str, dict[int, int]] = field(default_factory=dict)
-    """station to epoch number to the last row it said to have, of births the gateway heard."""
+    announced: list[Announced] = field(default_factory=list)
     gate_lists: dict[str, GateList] = field(default_factory=dict)
     truth_list: GateList | None = None
     alarms: list[Alarm] = field(default_factory=list)

@@ -105,10 +105,11 @@ class Station:
         self._set_clock()
         self.boot()
         self._tap = tap(self.journal, self.card, self.chance.randrange)
-        self._after_boot()
         self._changes = -1
         self._place = (self.journal.epoch.n, 0)
         self._acked = 0
+        self.note_journal(written_ms=self._off_ms)
+        self._after_boot()
         self.note_journal()
         self.fleet.note(self.label, "started", "power")
         assert self.link is not None
@@ -259,8 +260,11 @@ class Station:
 
     # -------------------------------------------------------------------- its journal
 
-    def note_journal(self) -> None:
-        """Tell the fleet what is new on the disk and what has been acknowledged."""
+    def note_journal(self, *, written_ms: int | None = None) -> None:
+        """Tell the fleet what is new on the disk and what has been acknowledged.
+
+        written_ms: when it was written, if not just now: a cut may leave a whole row behind.
+        """
         changes = self._tap.total_changes
         if changes == self._changes:
             return
@@ -271,7 +275,7 @@ class Station:
             self._place, self._acked = (n, 0), 0
         if last > self._place[1]:
             for row in journal.rows(self._place[1] + 1, 1 << 30, 1 << 40):
-                self.fleet.committed(self.name, n, row, self.label)
+                self.fleet.committed(self.name, n, row, self.label, written_ms)
             self._place = (n, last)
         acked = journal.acked
         if acked != self._acked:

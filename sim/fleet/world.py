@@ -21,7 +21,7 @@ from sim.fleet.gateway import FleetGateway, remove
 from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.library import Book, base_folder, books_of, filled_database
 from sim.fleet.network import Wire
-from sim.fleet.outcome import Alarm, Committed, Event
+from sim.fleet.outcome import Alarm, Announced, Committed, Event
 from sim.fleet.station import Station, id_of, item_of
 from sim.fleet.timeline import Timeline
 
@@ -38,7 +38,7 @@ class Fleet:
         self.events: list[Event] = []
         self.commits: list[Committed] = []
         self.acks: set[str] = set()
-        self.announced: dict[str, dict[int, int]] = {}
+        self.announced: list[Announced] = []
         self.alarms: list[Alarm] = []
         self.faults: Counter[str] = Counter()
         self.peaks: dict[str, int] = {}
@@ -174,10 +174,12 @@ class Fleet:
         if size > self.peaks.get(name, 0):
             self.peaks[name] = size
 
-    def committed(self, station: str, epoch_n: int, row: Row, disk: str = "") -> None:
+    def committed(
+        self, station: str, epoch_n: int, row: Row, disk: str = "", written_ms: int | None = None
+    ) -> None:
         """A row is on a disk; a fact counts the first time it is on any.
 
-        disk: whose, if two stations have that name.
+        disk: whose, if two stations have that name. written_ms: when, if not just now.
         """
         seq, body = row.seq, row.body
         fact_id = id_of(body)
@@ -187,9 +189,9 @@ class Fleet:
         if fact_id in self._known:
             return
         self._known[fact_id] = True
-        now_ms = self.timeline.now_ms
+        at_ms = self.timeline.now_ms if written_ms is None else written_ms
         item, patron = self.name_of(item_of(body)), row.patron or ""
-        self.commits.append(Committed(fact_id, station, epoch_n, seq, now_ms, body, item, patron))
+        self.commits.append(Committed(fact_id, station, epoch_n, seq, at_ms, body, item, patron))
         self.note(station, "committed", fact_id, epoch_n, seq)
 
     def acknowledged(self, disk: str, epoch_n: int, after: int, last: int) -> None:

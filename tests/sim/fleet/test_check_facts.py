@@ -6,7 +6,7 @@ import pytest
 
 from sim.fleet.acts import Act, Plan, Shape
 from sim.fleet.check import check
-from sim.fleet.outcome import Applied, Committed, Outcome, Parked, Position, Review
+from sim.fleet.outcome import Announced, Applied, Committed, Outcome, Parked, Position, Review
 
 HOUR_MS = 3_600_000
 
@@ -152,13 +152,13 @@ def test_a_fact_that_is_lost_although_no_disk_was_replaced_is_found(run):
     assert rules(run) == ["lost_by_disk"]
 
 
-def a_dead_card(*, announced):
+def a_dead_card(*, announced, announced_at_ms=HOUR_MS - 1):
     """Return a run in which a card took two rows with it, one of them acknowledged."""
     outcome = a_run(a_fact(1), a_fact(2), acts=[Act(HOUR_MS, "kiosk-1", "new_card")])
     outcome.acknowledged.discard("f2")
     outcome.surviving.discard("f2")
     del outcome.applied[1], outcome.positions[1]
-    outcome.announced["kiosk-1"] = {1: announced}
+    outcome.announced.append(Announced(announced_at_ms, "kiosk-1", 1, announced))
     return outcome
 
 
@@ -174,6 +174,11 @@ def test_an_entry_that_names_the_rows_tells_it():
     outcome.reviews.append(Review("k", "facts_lost", "", "kiosk-1", (), detail, "open"))
 
     assert check(outcome) == []
+
+
+def test_a_row_that_bears_the_number_of_one_that_is_gone_does_not_announce_it():
+    """The new card's second row is another fact."""
+    assert check(a_dead_card(announced=2, announced_at_ms=HOUR_MS + 1)) == []
 
 
 def test_a_restored_gateway_cannot_know_what_was_announced():
