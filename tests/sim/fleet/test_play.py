@@ -23,12 +23,17 @@ BRANCHES = Shape(
     roughness=0,
 )  # fmt: skip
 PRINT_DIGEST = (
-    "from tests.sim.fleet.test_play import ROUGH\n"
-    "from sim.fleet.plan import make_plan\n"
+    "from tests.sim.fleet.test_play import rough_plan\n"
     "from sim.fleet.play import play\n"
-    "outcome = play(make_plan(11, ROUGH))\n"
+    "outcome = play(rough_plan())\n"
     "print(outcome.digest, len(outcome.events), sum(outcome.faults.values()))\n"
 )
+
+
+def rough_plan():
+    """Return a plan of many faults, among them a row that has no id to be known by."""
+    plan = make_plan(11, ROUGH)
+    return plan.with_acts([*plan.acts, Act(60_000, "kiosk-1", "poison", ("not_json",))])
 
 
 @pytest.fixture(scope="module")
