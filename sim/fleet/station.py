@@ -357,17 +357,14 @@ def poison(what: str, fact_id: str, mono_ms: int) -> bytes:
 
 def id_of(body: bytes) -> str:
     """Return the id in a row's body; a name made of its bytes if it cannot be read."""
-    return _field(body, "id") or "?" + sha256(body).hexdigest()[:15]
+    found = fields_of(body).get("id")
+    return found if isinstance(found, str) else "?" + sha256(body).hexdigest()[:15]
 
 
-def item_of(body: bytes) -> str:
-    """Return the id of the item a row is about, "" if it names none or cannot be read."""
-    return _field(body, "item")
-
-
-def _field(body: bytes, name: str) -> str:
+def fields_of(body: bytes) -> dict[str, Any]:
+    """Return what a row says; nothing if it cannot be read."""
     try:
-        found = json.loads(body)[name]
-    except (ValueError, TypeError, KeyError):
-        return ""
-    return found if isinstance(found, str) else ""
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -22,7 +22,7 @@ from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.library import Book, base_folder, books_of, filled_database
 from sim.fleet.network import Wire
 from sim.fleet.outcome import Alarm, Announced, Committed, Event
-from sim.fleet.station import Station, id_of, item_of
+from sim.fleet.station import Station, fields_of, id_of
 from sim.fleet.timeline import Timeline
 
 MAIN = "main"
@@ -190,9 +190,17 @@ class Fleet:
             return
         self._known[fact_id] = True
         at_ms = self.timeline.now_ms if written_ms is None else written_ms
-        item, patron = self.name_of(item_of(body)), row.patron or ""
+        item, patron = self._item_of(body), row.patron or ""
         self.commits.append(Committed(fact_id, station, epoch_n, seq, at_ms, body, item, patron))
         self.note(station, "committed", fact_id, epoch_n, seq)
+
+    def _item_of(self, body: bytes) -> str:
+        """Return the name of the item a row is about: by its id, or by a tag as the gateway does
+        for a station without a catalogue; "" if it is about none."""
+        fields = fields_of(body)
+        uids = fields.get("uids") or [""]
+        book = self.by_id.get(fields.get("item") or "") or self.by_uid.get(uids[0])
+        return "" if book is None else book.name
 
     def acknowledged(self, disk: str, epoch_n: int, after: int, last: int) -> None:
         """A station believes that the gateway has these rows of its newest epoch."""
