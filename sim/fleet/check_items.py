@@ -67,12 +67,17 @@ def doubted(outcome: Outcome) -> frozenset[str]:
 def _truths(outcome: Outcome) -> Iterator[tuple[ItemState, Truth]]:
     """Return every item as the catalogue has it, beside how it truly stands.
 
-    Only facts that survive count: what died with its only disk nobody can know.
+    Only facts that survive count: what died with its only disk nobody can know. Left out is
+    what two stations under one name wrote about: at one position they write at the same time,
+    and the order of writing, on which all else rests, is none.
     """
     survived = [one for one in outcome.committed if one.fact_id in outcome.surviving]
     real = truth(survived)
+    twins = {act.who for act in outcome.plan.acts if act.what == "twin"}
+    confused = {one.item for one in outcome.committed if one.station in twins}
     for name, item in sorted(outcome.item_states.items()):
-        yield item, real.get(name, Truth(name))
+        if name not in confused:
+            yield item, real.get(name, Truth(name))
 
 
 def _is_alike(one: str, other: str) -> bool:

@@ -100,6 +100,14 @@ def test_the_wrong_loan_of_the_right_borrower_is_found(run):
     assert broken(run) == {"holder"}
 
 
+def test_what_two_stations_under_one_name_wrote_is_not_judged(run):
+    """Their order is not promised; that there are two is shown to staff."""
+    stand(run, patron="reader-02")
+    run.plan = run.plan.with_acts([Act(0, "kiosk-1", "twin", (60_000,))])
+
+    assert check(run) == []
+
+
 def doubt(outcome, *siblings):
     stand(outcome, state="uncertain", patron="", loan="", siblings=siblings)
 
