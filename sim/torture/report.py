@@ -38,7 +38,7 @@ DAY_ROWS = {
     "false_alarms": "**alarms for an honest reader**",
     "thieves_heard": "thieves heard in between, of as many that met a living gate",
     "kills_in_all": "kill -9 of broker, gateway and gate",
-    "loans_timed": "books timed from pad or scanner to the gate's socket, nobody dead between",
+    "loans_timed": "books timed from the hand to the gate's socket; nine are laid down at once",
     "told_ms_p50": "median of that, ms",
     "told_ms_p99": "p99 of that, ms",
     "loans_timed_gateway_away": "of them with the gateway dead",
