@@ -33,6 +33,7 @@ from gateway.sqlite_plans import write_statistics
 from gateway.statements import LIBRARY, SQLITE, Statement, insert_into
 
 BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
+CACHE_KIB = 64 * 1024  # of the writer: with 2 MB, SQLite's own, a large library reads for ever
 MIGRATIONS = Path(__file__).parent / "migrations"
 KINDS = ("catalogue", "patrons", "policy", "may_leave")
 _LOCKED = Statement(
@@ -246,6 +247,7 @@ def _engine(url: str, *, writing: bool) -> sa.Engine:
         if writing:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         else:
             connection.execute("PRAGMA query_only=1")
 
