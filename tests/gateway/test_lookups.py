@@ -33,3 +33,6 @@ def test_a_statement_looks_up_what_it_names(store, statement):
     for verb, table, how in (found.groups() for found in map(TOLD.match, plan) if found):
         if table not in SMALL and not how.endswith("VIRTUAL TABLE INDEX 1:") and "max(" not in sql:
             assert (verb, "AND" in how) == ("SEARCH", True), plan
+    assert not any("loan_by_closing" in line for line in plan), (
+        "all open loans have one place in it"
+    )
