@@ -43,11 +43,9 @@ def mutants(only: tuple[str, ...], budget: int, jobs: int, keep: bool, names_onl
             click.echo(f"{one.name}: {one.what} ({one.file})")
         return
     try:
-        found = _hunt(chosen, budget, jobs)
+        found = _hunt(chosen, budget, jobs, keep=keep)
     except SimError as error:
         raise click.ClickException(str(error)) from error
-    if keep:
-        keep_seeds(found)
     survived = [one.mutant.name for one in found if one.survived]
     click.echo()
     table(found, click.echo)
@@ -67,10 +65,12 @@ def _named(name: str) -> Mutant:
     return MUTANTS[name]
 
 
-def _hunt(chosen: list[Mutant], budget: int, jobs: int) -> list[Found]:
+def _hunt(chosen: list[Mutant], budget: int, jobs: int, *, keep: bool) -> list[Found]:
+    """Hunt, and say each end as it comes; what was found is kept even if the rest is not."""
     done: dict[str, Found] = {}
-    with click.progressbar(length=len(chosen), label="mutants", file=sys.stderr) as bar:
-        for one in hunt(chosen, budget=budget, jobs=jobs):
-            done[one.mutant.name] = one
-            bar.update(1)
+    for one in hunt(chosen, budget=budget, jobs=jobs):
+        done[one.mutant.name] = one
+        click.echo(f"{len(done):3} of {len(chosen)}  {one.mutant.name}: {one.by} {one.rule}")
+        if keep:
+            keep_seeds([one])
     return [done[mutant.name] for mutant in chosen]
