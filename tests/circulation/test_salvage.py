@@ -119,6 +119,18 @@ def test_a_damaged_page_costs_its_rows_and_no_others(path):
     assert {(row.salt, row.patron) for row in rows[: len(saved)]} == {(SALT, PATRON)}
 
 
+def test_what_a_salvage_brings_is_known_to_be_unsent_or_not(path):
+    """A station without a network tells again what the gateway has not had, and no more."""
+    write(path, 100, acked=90)
+    page = next(n for n in range(2, 40) if b'"mono":30,' in at_page(path, n))
+
+    scratch(path, page * 4096, 4096)
+    _, salvaged, _, _ = reopen(path)
+
+    unsent = [row.seq for row in salvaged.rows if salvaged.is_unsent(row)]
+    assert unsent == [*range(91, 101)]
+
+
 def at_page(path, number):
     """Return a page's bytes; the first is number 0."""
     return path.read_bytes()[number * 4096 : (number + 1) * 4096]

@@ -51,6 +51,19 @@ def test_an_event_that_makes_no_sense_changes_nothing(event):
     assert tell(machine, ["Walk", "lane-1", "out"], 1_100) == []
 
 
+def test_people_of_the_running_slot_can_be_put_down_before_it_ends():
+    """A shell that keeps them gets the slot as it stands; the machine goes on counting."""
+    machine = start({"members": ["DE-1"]})
+
+    assert machine.counting() is None
+    tell(machine, ["Walk", "lane-1", "out"], 1_000)
+    machine.tick(10_000)
+    fact = machine.counting()
+
+    assert (fact["kind"], fact["in"], fact["out"]) == ("passages", 0, 1)
+    assert machine.counting() == fact
+
+
 def test_a_delta_that_does_not_fit_changes_nothing():
     """A delta from another version or another history is refused; the list stays as it was."""
     machine = start({"members": ["DE-1"]})
