@@ -65,6 +65,10 @@ SEEDS ?= 200
 sim-soak: $(READY)  ## SEEDS=2000 simulated libraries through every fault; what it proves: docs/reliability.md
 	@exec $(BIN)/python -m sim soak --seeds $(SEEDS)
 
+.PHONY: mutants
+mutants: $(READY)  ## plant bugs in the code, one at a time, and see which seed finds each
+	@exec $(BIN)/python -m sim mutants
+
 .PHONY: firmware
 firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each board's budget
 	@exec $(BIN)/python -m firmware.compile

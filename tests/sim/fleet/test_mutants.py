@@ -16,8 +16,10 @@ from sim.mutants.hunt import SEEDS_FILE, Found, hunt, known_seeds, table
 from sim.mutants.mutant import ROOT, Mutant, plant
 
 STORIES = set(range(1, 15))
-TRIES = 25
+TRIES = 12
 """So many seeds beside the one that is known: a fault may have moved to another."""
+FOUND = [name for name in MUTANTS if name in known_seeds() or MUTANTS[name].test]
+"""Those that a hunt has found. The others are the work of `make mutants`, which fails for them."""
 
 
 def child(name, *seeds):
@@ -41,11 +43,11 @@ def test_there_are_enough_mutants_and_one_for_every_story():
     """The stories of machines are 1 to 14; each has a mutant that is its mistake."""
     told = {story for mutant in MUTANTS.values() for story in mutant.stories}
 
-    assert len(MUTANTS) >= 25
+    assert len(FOUND) >= 25
     assert told >= STORIES
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", FOUND)
 def test_a_planted_bug_is_found(name):
     """The seed that found it last finds it again, else one of the first few, else its test."""
     (found,) = hunt([MUTANTS[name]], budget=TRIES, jobs=1)
