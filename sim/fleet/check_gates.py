@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sim.fleet.acts import BROKER, MESSAGES, MINUTE_MS, Rate, has_security
+from sim.fleet.acts import BROKER, EVERY_LINK, MESSAGES, MINUTE_MS, Rate, has_security
 from sim.fleet.oracle import Truth, truth
 from sim.fleet.outcome import Alarm, Event, Outcome
 from sim.fleet.verdict import Violation, befell, end_ms
@@ -96,7 +96,7 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
         return True
     since_ms = tick.at_ms - SETTLES_MS
     return not any(
-        trouble.link in (tick.who, alarm.gate, BROKER)
+        trouble.link in (tick.who, alarm.gate, BROKER, EVERY_LINK)
         and trouble.from_ms <= alarm.at_ms
         and trouble.to_ms >= since_ms
         for trouble in _troubles(outcome)

@@ -23,7 +23,7 @@ _FAILURES_SHOWN = 20
 def in_words(totals: Totals, wall_seconds: float) -> str:
     """Return the end of a soak for the screen."""
     lines = [
-        f"{totals.seeds:,} seeds in {_span(wall_seconds)}: "
+        f"{totals.seeds:,} seed(s) in {_span(wall_seconds)}: "
         f"{totals.device_years:.2f} device-years, {totals.facts:,} facts, "
         f"{sum(totals.faults.values()):,} faults",
         "",

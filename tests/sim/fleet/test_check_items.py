@@ -234,6 +234,7 @@ def test_who_leaves_before_the_tick_may_be_stopped(run):
 
 TROUBLE = [
     ((), (Rate("delay", "gate-1", 0, LENT_AT_MS, 400_000),)),
+    ((), (Rate("reorder", "*", 0, LENT_AT_MS, 400_000),)),
     ((), (Rate("loss", "kiosk-1", LENT_AT_MS, LENT_AT_MS + 1, 400_000),)),
     ((Act(0, "broker", "broker_overflow", ("site-1", 1, 5_000)),), ()),
     ((Act(0, "gate-1", "partition"), Act(5_000, "gate-1", "heal")), ()),

@@ -104,7 +104,7 @@ def test_the_command_plays_keeps_and_tells(tmp_path):
     code, said = run("--seeds", 1, "--jobs", 1, "--folder", tmp_path, "--shape", "storm")
 
     assert code == 0, said
-    assert "1 seeds in" in said
+    assert "1 seed(s) in" in said
     assert "0 failures" in said
     [file] = tmp_path.glob("run-*.json")
     assert str(file) in said
