@@ -1,22 +1,28 @@
 """Hunting mutants: each in a process of its own, several side by side, until all are found.
 
 A mutant that was found before is tried with the seed that found it first (`seeds.json`), then
-with the seeds from 0 on. So a hunt through all of them is quick as long as nothing changed.
+with seeds whose fate does what it needs, else from 0 on. So a hunt through all of them is quick
+as long as nothing changed.
 """
 
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sim.errors import SimError
+from sim.fleet.plan import SHAPES, make_plan
 from sim.mutants.mutant import ROOT, Mutant
 
 SEEDS_FILE = Path(__file__).with_name("seeds.json")
 BUDGET = 200
+SCANNED = 400
+"""Seeds among which those are chosen whose fate does what a mutant needs."""
 CHILD = "sim.mutants.child"
 CHILD_S_MAX = 900
 
@@ -67,9 +73,25 @@ def hunt(mutants: Sequence[Mutant], *, budget: int = BUDGET, jobs: int = 2) -> I
 
 
 def _order(mutant: Mutant, seeds: Mapping[str, int], budget: int) -> list[int]:
-    """Return the seeds to play, the one that is known to find it first."""
+    """Return the seeds to play: the one known to find it, then those likeliest to."""
     known = [seeds[mutant.name]] if mutant.name in seeds else []
-    return [*known, *(seed for seed in range(budget) if seed not in known)][:budget]
+    if mutant.test or (known and budget == 1):
+        return [*known, 0][:1]
+    if not mutant.acts:
+        return [*known, *(seed for seed in range(budget) if seed not in known)][:budget]
+    likely = sorted(range(SCANNED), key=lambda seed: (-_chances(mutant, seed), seed))
+    return [*known, *(seed for seed in likely if seed not in known)][:budget]
+
+
+def _chances(mutant: Mutant, seed: int) -> int:
+    """Return how often a seed's fate does what the mutant needs; each of its acts must occur."""
+    done = _acts_of(seed, mutant.shape)
+    return min(done[act] for act in mutant.acts)
+
+
+@cache
+def _acts_of(seed: int, shape: str) -> Counter[str]:
+    return Counter(act.what for act in make_plan(seed, SHAPES[shape]).acts)
 
 
 def _hunt_one(mutant: Mutant, seeds: Sequence[int]) -> Found:

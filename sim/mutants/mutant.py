@@ -29,8 +29,9 @@ class Mutant:
 
     name: in a table. what: the mistake, in words. file: of the production code, from the root.
     old, new: the text and what takes its place. stories: numbers of the stories it belongs to.
-    shape: of the plans that find it. test: the test that finds it where no seed can, since the
-    simulation has one thread only.
+    shape: of the plans that find it. acts: of fate, that it takes to find it; seeds with many of
+    them are played first. test: the test that finds it where no seed can, since the simulation
+    has one thread only.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Mutant:
     new: str
     stories: tuple[int, ...] = ()
     shape: str = HUNTING_SHAPE
+    acts: tuple[str, ...] = ()
     test: str = ""
 
     @property

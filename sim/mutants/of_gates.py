@@ -42,6 +42,7 @@ MUTANTS = (
         "return max(int(self.old.reach(key)), int(self.new.reach(key)))",
         "return int(self.new.reach(key))",
         (9,),
+        acts=("restore_backup",),
     ),
     Mutant(
         "union-for-ever",
@@ -50,6 +51,7 @@ MUTANTS = (
         "if isinstance(held, UnionList) and head.recovered and head.lineage == held.lineage:",
         "if False:",
         (9,),
+        acts=("restore_backup",),
     ),
     Mutant(
         "site-not-asked",
@@ -58,6 +60,7 @@ MUTANTS = (
         '    def _ask(self) -> "list[Any]":\n',
         '    def _ask(self) -> "list[Any]":\n        return []\n',
         (19,),
+        acts=("cut_power",),
     ),
     Mutant(
         "gate-adopts-any-delta",

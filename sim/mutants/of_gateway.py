@@ -17,6 +17,7 @@ MUTANTS = (
         "                    break\n                sent += len(messages)",
         "                    pass\n                sent += len(messages)",
         (10,),
+        acts=("kill_gateway",),
     ),
     Mutant(
         "recovered-too-soon",
@@ -25,6 +26,7 @@ MUTANTS = (
         "        if connection.execute(behind).scalar_one():\n            return False",
         "        connection.execute(behind)",
         (9,),
+        acts=("restore_backup",),
     ),
     Mutant(
         "kept-for-nothing",
@@ -33,6 +35,7 @@ MUTANTS = (
         "    return int(min(row.keep_from, hw + 1))",
         "    return hw + 1",
         (9,),
+        acts=("restore_backup",),
     ),
     Mutant(
         "verdict-judged-again",

@@ -4,7 +4,7 @@ from sim.mutants.mutant import Mutant
 
 UPLOADER = "circulation/sync/uploader.py"
 INTAKE = "circulation/sync/intake.py"
-MEMORY = "circulation/sync/memory.py"
+JOURNAL = "circulation/journal.py"
 CHANGES = "circulation/sync/changes.py"
 
 MUTANTS = (
@@ -15,6 +15,7 @@ MUTANTS = (
         "if own is not None and hexlify(own).decode() != ack.hash:",
         "if False:",
         (7,),
+        acts=("roll_back",),
     ),
     Mutant(
         "fork-ignored",
@@ -39,6 +40,7 @@ MUTANTS = (
         "max(journal.epoch.n, fork.n) + 1",
         "journal.epoch.n + 1",
         (7,),
+        acts=("roll_back",),
     ),
     Mutant(
         "lost-ack-waited-for",
@@ -55,6 +57,7 @@ MUTANTS = (
         "if now_ms - self._head_ms >= self._silence_ms:",
         "if False:",
         (13,),
+        acts=("partition",),
     ),
     Mutant(
         "restored-gateway-not-resent",
@@ -71,6 +74,7 @@ MUTANTS = (
         "if is_first or not self._journal.has_older:",
         "if True:",
         (7, 9),
+        acts=("roll_back", "restore_backup"),
     ),
     Mutant(
         "poison-sent-for-ever",
@@ -79,14 +83,16 @@ MUTANTS = (
         "self._batch_facts = (last - first + 1) // 2",
         "self._batch_facts = last - first + 1",
         (11,),
+        acts=("poison", "partition"),
     ),
     Mutant(
         "pruned-when-acknowledged",
         "a station prunes what is acknowledged, not what the gateway no longer needs",
-        MEMORY,
-        "gone = min(keep_from - 1, self.acked) - self._base_seq",
-        "gone = self.acked - self._base_seq",
+        JOURNAL,
+        "last = min(keep_from - 1, acked)",
+        "last = acked",
         (9,),
+        acts=("restore_backup",),
     ),
     Mutant(
         "duplicate-by-place",
@@ -95,6 +101,7 @@ MUTANTS = (
         "elif stored != chained:",
         "elif False:",
         (7,),
+        acts=("roll_back",),
     ),
     Mutant(
         "chain-forgotten",
@@ -103,6 +110,7 @@ MUTANTS = (
         "if known is not None and known != prev_hash:",
         "if False:",
         (7,),
+        acts=("roll_back",),
     ),
     Mutant(
         "gaps-ignored",
@@ -119,6 +127,7 @@ MUTANTS = (
         "if mark.hw > status.seq_last:",
         "if False:",
         (7,),
+        acts=("roll_back",),
     ),
     Mutant(
         "restore-unnoticed",
