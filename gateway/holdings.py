@@ -15,7 +15,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from circulation.facts import Fact
-from circulation.fold.fold import ON_SHELF, Entry, Holding, fold, may_step, moves, step
+from circulation.fold.fold import (
+    ENDS_DOUBT,
+    ON_SHELF,
+    Entry,
+    Holding,
+    Rule,
+    fold,
+    may_step,
+    moves,
+    step,
+)
 from circulation.fold.intervals import UNKNOWN, Interval
 from circulation.items import ItemState
 from circulation.wire import kinds
@@ -77,12 +87,21 @@ class Held:
     entries: list[Entry] = field(default_factory=list)
     moved: bool = False
     folded: bool = False  # from all of its facts, so that `entries` are all there are
+    ended: frozenset[str] | None = frozenset()  # entries on an unclear order; None: all of them
+
+    def stands(self, entry: Any) -> bool:
+        """Return whether an entry on this item still means something."""
+        if entry.rule == Rule.ORDER_UNCLEAR.value:
+            return self.ended is not None and entry.key not in self.ended
+        return stands(entry, self.holding, self.last)
 
     def step(self, fact: Fact, interval: Interval) -> None:
         """Apply a fact that is after all others."""
         self.holding, entries = step(self.holding, fact)
         self.entries += entries
         self.last = (fact.id,)
+        if fact.kind in ENDS_DOUBT:
+            self.ended = None
         bounds = [ms for ms in (self.floor_ms, interval.earliest_ms) if ms is not None]
         self.floor_ms = max(bounds, default=None)
         self.moved = True
@@ -177,6 +196,7 @@ def _fold_again(write: Write, held: dict[str, Held], item_ids: set[str]) -> None
         item.floor_ms = folded.floor_ms
         item.entries = list(folded.entries)
         item.doubted = len([one for one in facts if moves(one.fact)]) > 1
+        item.ended = frozenset(folded.ended)
         item.moved = item.folded = True
 
 
@@ -235,13 +255,13 @@ def _settle(
         entry.key
         for item_id, entries in found.items()
         for entry in entries
-        if stands(entry, moved[item_id].holding, moved[item_id].last)
+        if moved[item_id].stands(entry)
     }
     settled: dict[str, tuple[str, ...]] = {}
     for row in write.rows(_OPEN_ENTRIES, items=list(moved)):
         item = moved[row.item_id]
         gone = item.folded and row.key not in stand
-        if gone or not stands(row, item.holding, item.last):
+        if gone or not item.stands(row):
             settled[row.key] = tuple(one for one in item.last if one not in row.facts)
     settle_entries(write, settled)
     folded = {entry.key for name in found if moved[name].folded for entry in found[name]}

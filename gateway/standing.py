@@ -17,6 +17,7 @@ RULES = frozenset(rule.value for rule in Rule)
 def stands(entry: Any, holding: Holding, last: Sequence[str]) -> bool:
     """Return whether an entry still means something, now that the item is held like this.
 
+    Of `order_unclear` that cannot be told by how the item is held; see `gateway.holdings`.
     entry: with rule, facts and detail. last: the facts that are before no other.
     """
     test = _WHILE.get(entry.rule)
@@ -42,7 +43,6 @@ def _incomplete(_entry: Any, holding: Holding, _last: Sequence[str]) -> bool:
 _WHILE: dict[str, Callable[[Any, Holding, Sequence[str]], bool]] = {
     Rule.UNCERTAIN.value: _uncertain,
     Rule.RENEWAL_WHILE_UNCERTAIN.value: _uncertain,
-    Rule.ORDER_UNCLEAR.value: _newest,
     Rule.UNSEEN_BY_DECISION.value: _newest,
     Rule.RENEWAL_WHILE_GONE.value: _newest,
     Rule.HOLD_OF_ABSENT_ITEM.value: _newest,

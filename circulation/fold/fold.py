@@ -39,6 +39,11 @@ __all__ = [
 # As many facts as the body of a decision may name (`circulation.wire.fact`, field saw).
 CONSIDERED_MAX = 64
 
+# What ends a doubt; whatever else shows the item on the premises proposes a return (table.py).
+ENDS_DOUBT = frozenset(
+    {kinds.CHECKOUT, kinds.CHECKIN, kinds.DECISION, kinds.SENT, kinds.WITHDRAWN}
+)
+
 _REACH_BACK = frozenset({kinds.DECISION, kinds.NOT_SHOWN})
 
 
@@ -59,7 +64,8 @@ class Folded:
     last: the facts that are before no other. siblings: while uncertain, those facts in the
     order staff are shown them: checked in before checked out, then the later midpoint, then
     the id. considered: what a staff decision made now must list in `saw`. flagged: facts
-    whose clock contradicts the order. floor_ms: see `may_step`.
+    whose clock contradicts the order. floor_ms: see `may_step`. ended: the keys of the entries
+    about an unclear order after which a fact has ended that doubt too.
     """
 
     holding: Holding
@@ -69,6 +75,7 @@ class Folded:
     considered: tuple[str, ...] = ()
     flagged: tuple[str, ...] = ()
     floor_ms: int | None = None
+    ended: tuple[str, ...] = ()
 
     @property
     def is_certain(self) -> bool:
@@ -106,6 +113,7 @@ def fold(
         tuple(considered[-CONSIDERED_MAX:]),
         order.flagged,
         order.floor_ms,
+        tuple(walk.ended),
     )
 
 
@@ -137,6 +145,7 @@ class _Walk:
     def __init__(self, start: Holding):
         self.holding = start
         self.entries: list[Entry] = []
+        self.ended: list[str] = []
         self.last_block: list[Fact] = []
         self.doubtful: list[str] = []  # facts since the item became uncertain
         self.doubt: list[Fact] = []  # the group that made it so
@@ -146,6 +155,9 @@ class _Walk:
         before = self.holding
         if len(block) == 1:
             self.holding, entries = step(before, block[0])
+            if block[0].kind in ENDS_DOUBT:
+                unclear = (one for one in self.entries if one.rule is Rule.ORDER_UNCLEAR)
+                self.ended = [one.key for one in unclear]
         else:
             self.holding, entries = weigh(before, block, order)
         self.entries += entries

@@ -69,6 +69,27 @@ def test_a_later_return_settles_a_doubt(ingest, board, pair, books):
     assert entry_of(board, "uncertain")["settled_by"]
 
 
+@pytest.mark.parametrize("later", ["used_in_house", "seen", "checkin"])
+def test_an_unclear_order_is_not_settled_by_being_seen(ingest, board, books, readers, later):
+    """Returned at two kiosks that knew nothing of each other, then scanned from a trolley: only
+    a loan or a return says that it no longer matters which came first."""
+    pair = Station("kiosk-1"), Station("kiosk-2")
+    pair[1].mono = 5_000_000
+    loan = lend(pair[0], books["1001"], readers[0])
+    returned = [kiosk.write("checkin", item=books["1001"], saw=[loan]) for kiosk in pair]
+    ingest.take([kiosk.batch() for kiosk in pair])
+    before = waiting(board)
+
+    third = Station("kiosk-3")
+    third.write(later, item=books["1001"], saw=returned)
+    ingest.take([third.batch()])
+    third.write("tag_written", item=books["1001"])
+    ingest.take([third.batch(2)])
+
+    assert before == ["order_unclear"]
+    assert ("order_unclear" in waiting(board)) == (later != "checkin")
+
+
 def test_clocks_that_were_compared_settle_a_doubt(ingest, board, pair):
     """When the order is known, that settles it: no fact more, and nobody's decision."""
     pair[0].ask_time(START_MS)

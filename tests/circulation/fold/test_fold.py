@@ -163,6 +163,20 @@ class TestConcurrent:
         assert (len(folded.siblings), len(folded.considered)) == (500, 64)
 
 
+@pytest.mark.parametrize(
+    ("later", "ends"),
+    [("checkin", True), ("checkout", True), ("used_in_house", False), ("seen", False)],
+)
+def test_being_seen_ends_no_unclear_order(later, ends):
+    """What was taken may be wrong until somebody lends or returns the item: the reader who may
+    have borrowed it since is not forgotten because it was scanned from a trolley."""
+    unclear = [LENT, checkin("i1", "k1", saw="c0"), checkin("i2", "k2", saw="c0")]
+    folded = fold([*unclear, fact("z", later, "k3", saw=("i1", "i2"))], {})
+
+    [entry] = [one for one in folded.entries if one.rule is Rule.ORDER_UNCLEAR]
+    assert folded.ended == ((entry.key,) if ends else ())
+
+
 class TestSiblings:
     """The last facts of an uncertain item, as staff see them."""
 
