@@ -39,10 +39,11 @@ MUTANTS = (
     ),
     Mutant(
         "verdict-judged-again",
-        "what was over the limit when it came is judged anew, by what is known today",
+        "facts are judged all at once, by what was known when the last of them had come",
         VERDICTS,
-        "    write.upsert(VERDICT, rows, replace=False)",
-        "    write.upsert(VERDICT, rows)",
+        "            found = [(verdict.rule, dict(verdict.detail)) for verdict in verdicts]\n"
+        "        self._count(fact)\n",
+        "            found = [(verdict.rule, dict(verdict.detail)) for verdict in verdicts]\n",
         (6,),
         test="tests/gateway/test_verdicts.py",
     ),
