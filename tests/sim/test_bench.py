@@ -217,7 +217,7 @@ def test_a_slip_is_shown(web, world):
         ("walk", {"gate": "gate-1", "lane": "lane-1", "direction": "up"}, "one walks"),
         ("press", {"gate": 7}, "gate: must be a text"),
         ("plug", {"plug": "fridge", "state": "cut"}, "no such plug; there are gateway, kiosk-1"),
-        ("plug", {"plug": "kiosk-1", "state": "on fire"}, "up, stalled, cut"),
+        ("plug", {"plug": "kiosk-1", "state": "on fire"}, "up, slow, stalled, cut"),
         ("fault", {"device": "gate-1/cat", "fault": "off"}, "no device here that can fail"),
         ("fault", {"device": "kiosk-1/pad", "fault": "on_fire"}, "unknown fault 'on_fire'"),
     ],
