@@ -14,7 +14,7 @@ TYPINGS := $(VENV)/typings/.ready
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 # The unit tests are what runs without I/O, and every branch of it is covered. Sites are whole
-# libraries of real processes: one after the other, since each fills the machine. The browser's
+# libraries of real processes: they wait more than they work, so two at a time. The browser's
 # tests need a process of their own. All the rest runs side by side, a file at a time.
 UNIT := tests/circulation tests/firmware/gate tests/firmware/mcu/both tests/hardware/chips
 SITES := tests/e2e tests/sim/test_scenarios_at_a_demo.py
@@ -76,7 +76,7 @@ firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each 
 .PHONY: test
 test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
 	@$(BIN)/pytest -n auto --dist loadfile $(REST)
-	$(BIN)/pytest $(SITES)
+	$(BIN)/pytest -n 2 --dist loadfile $(SITES)
 	$(BIN)/pytest $(BROWSER)
 
 .PHONY: test-unit
