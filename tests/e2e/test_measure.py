@@ -14,7 +14,7 @@ from sim.measure.machine import descendants
     [
         pytest.param(
             "broker",
-            2,
+            3,
             {"items", "facts", "gateway_peak_mb"},
             marks=pytest.mark.needs("mosquitto"),
         ),
