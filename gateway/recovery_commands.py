@@ -20,6 +20,7 @@ from gateway.backup import DATABASE, Sources, write_backup
 from gateway.errors import BackupRefused
 from gateway.journal_import import Brought, JournalImport
 from gateway.koc import KocInvalid, export_koc
+from gateway.options import CONFIG
 from gateway.restore import begin_anew, put_in_place, take_configuration
 
 if TYPE_CHECKING:
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
 ANSWER_S = 1.0
 STEPS = 1_000
 EDITS_SHOWN_MAX = 40
-_config = click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("gateway.toml"),
-    show_default=True,
-    help="The gateway's configuration file.",
-)
 _DESKS = {
     "kept": "kept; decisions since the backup are applied again",
     "taken": "taken from the backup",
@@ -46,7 +38,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@_config
+@CONFIG
 @click.argument("file", type=_FILE)
 def backup(file: Path, config_path: Path) -> None:
     """Make a backup while the gateway runs.
@@ -74,7 +66,7 @@ def backup(file: Path, config_path: Path) -> None:
 
 
 @click.command()
-@_config
+@CONFIG
 @click.argument("file", type=_FILE)
 def restore(file: Path, config_path: Path) -> None:
     """Put a backup in place; the gateway must not run.
@@ -114,7 +106,7 @@ def restore(file: Path, config_path: Path) -> None:
 
 
 @click.command("import-journal")
-@_config
+@CONFIG
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 def import_journal(files: tuple[Path, ...], config_path: Path) -> None:
     """Bring in journals that stations without a network wrote onto a stick.
@@ -146,7 +138,7 @@ def import_journal(files: tuple[Path, ...], config_path: Path) -> None:
 
 
 @click.command("export-koc")
-@_config
+@CONFIG
 @click.option("--station", help="Of this station alone.")
 @click.option(
     "--again", is_flag=True, help="Also what an earlier file had; Koha would do it twice."
@@ -182,7 +174,7 @@ def export_koc_command(file: Path, config_path: Path, station: str | None, again
 
 
 @click.command("station-file")
-@_config
+@CONFIG
 @click.argument("station")
 @click.option("--url", required=True, help="Where stations reach this gateway's pages.")
 @click.option("--broker", "host", required=True, help="Where stations reach the broker.")

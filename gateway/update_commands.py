@@ -11,19 +11,11 @@ from circulation.config import read_config
 from gateway import wording
 from gateway.board import Desk
 from gateway.errors import UpdateInvalid
+from gateway.options import CONFIG
 from gateway.store import Store
 from gateway.update_views import UpdateView
 from gateway.updates import Updates
 
-CONFIG = click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("gateway.toml"),
-    show_default=True,
-    help="The gateway's configuration file.",
-)
 MINUTE_MS = 60_000
 
 

@@ -20,6 +20,7 @@ from gateway.imports.marc import COPY_FIELDS, read_marc
 from gateway.imports.patrons_csv import read_patrons
 from gateway.imports.rows import Report
 from gateway.imports.table import TableInvalid
+from gateway.options import CONFIG
 from gateway.policies import newest_policy, save_policy
 from gateway.store import Store
 
@@ -37,15 +38,7 @@ def _options(command: Command) -> Command:
             help="Write every line of the report there; the screen shows the first.",
         ),
         click.option("--dry-run", is_flag=True, help="Say what would happen and change nothing."),
-        click.option(
-            "--config",
-            "-c",
-            "config_path",
-            type=click.Path(dir_okay=False, path_type=Path),
-            default=Path("gateway.toml"),
-            show_default=True,
-            help="The gateway's configuration file.",
-        ),
+        CONFIG,
         click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
     ):
         command = option(command)
