@@ -46,7 +46,7 @@ ASK_FIRST_MS, ASK_MS_MAX = 30_000, 600_000
 TRIES_MAX = 8
 TRIES_PER_SIZE = 2
 PIECE_BYTES_MIN = 256
-BLOCKS_PER_STEP = 4  # of a KiB, read and hashed in a few milliseconds
+BLOCKS_PER_STEP = 8  # of half a KiB, read and hashed in a few milliseconds
 
 IDLE, WANTED, FETCHING, VERIFYING = 0, 1, 2, 3
 
