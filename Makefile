@@ -75,8 +75,8 @@ firmware: $(READY)  ## compile a microcontroller's gate, its sizes against each 
 
 .PHONY: test
 test: $(READY) $(TYPINGS) system-for-tests coverage  ## every test; the browser's come last
-	@$(BIN)/pytest -n auto --dist loadfile $(REST)
-	$(BIN)/pytest -n 2 --dist loadfile $(SITES)
+	@$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(REST)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(SITES)
 	$(BIN)/pytest $(BROWSER)
 
 .PHONY: test-unit

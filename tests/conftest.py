@@ -35,7 +35,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests of data that nobody can be expected to have; the summary names them."""
+    """Leave out tests of data that nobody can be expected to have; the summary names them.
+
+    Beside others the longest files begin first, so that none of them runs alone at the end.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("long") is None)
     absent = [
         item for item in items for marker in item.iter_markers("outside") if _is_absent(marker)
     ]

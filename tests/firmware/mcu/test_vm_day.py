@@ -25,7 +25,11 @@ SCRIPT_HEAP_BYTES = 16 * 1024
 LOADING_BYTES = 256 * 1024
 FREE_SHARE_MIN = 0.98
 
-pytestmark = [pytest.mark.needs("micropython"), pytest.mark.timeout(1_200)]
+pytestmark = [
+    pytest.mark.needs("micropython"),
+    pytest.mark.timeout(1_200),
+    pytest.mark.long,
+]
 
 
 def hours_of(folder, board, heap_bytes, hours, silent_hour):

@@ -15,7 +15,11 @@ OF_THE_GATE = "lg/1/school/+/gate-2/#"
 SCRIPT_HEAP_BYTES = 48 * 1024
 """What script, devices and the sockets' imitation take of the heap; no device has them."""
 
-pytestmark = [pytest.mark.needs("micropython"), pytest.mark.needs("mosquitto")]
+pytestmark = [
+    pytest.mark.needs("micropython"),
+    pytest.mark.needs("mosquitto"),
+    pytest.mark.long,
+]
 
 
 @pytest.fixture(scope="module")

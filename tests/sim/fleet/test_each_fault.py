@@ -13,6 +13,8 @@ from sim.fleet.faults import KINDS
 from sim.fleet.plan import make_plan
 from sim.fleet.play import play
 
+pytestmark = pytest.mark.long
+
 SHAPE = Shape(
     kiosks=2, gates=1, items=20, patrons=8, duration_ms=600_000, facts_per_hour=150, roughness=0
 )

@@ -12,6 +12,8 @@ from sim.fleet.check import check
 from sim.fleet.plan import make_plan
 from sim.fleet.play import play
 
+pytestmark = pytest.mark.long
+
 QUARTER = Shape(
     kiosks=3, gates=2, items=30, patrons=10, duration_ms=900_000, facts_per_hour=100, roughness=0
 )
