@@ -88,7 +88,7 @@ class Shape:
     """How big a library is, for how long it is watched, and how rough the world is.
 
     facts_per_hour: of each kiosk. roughness: percent of the probabilities in the table of
-    faults; 0 is a world without faults. disk: "memory", or "sqlite" for real files.
+    faults; 0 is a world without faults.
     """
 
     kiosks: int = 3
@@ -100,7 +100,6 @@ class Shape:
     heal_ms: int = 10 * MINUTE_MS
     facts_per_hour: int = 60
     roughness: int = 100
-    disk: str = "memory"
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -134,7 +133,6 @@ SOAK = Shape()
 SHAPES: dict[str, Shape] = {
     "soak": SOAK,
     "calm": Shape(roughness=0),
-    "files": Shape(disk="sqlite"),
     "storm": Shape(
         gates=1,
         items=12,
@@ -155,6 +153,7 @@ SHAPES: dict[str, Shape] = {
     ),
 }
 """The shapes that have a name."""
+DEFAULT_SHAPE = "soak"
 
 
 @dataclass(frozen=True, slots=True)

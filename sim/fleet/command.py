@@ -11,7 +11,7 @@ import click
 
 from sim.errors import SimError
 from sim.faults import SEED_MAX
-from sim.fleet.acts import SHAPES, Plan, from_json, to_json
+from sim.fleet.acts import DEFAULT_SHAPE, SHAPES, Plan, from_json, to_json
 
 KEPT_IN = Path("build/soak")
 HELD, BROKEN, BAD_FILE = 0, 1, 2
@@ -35,7 +35,13 @@ HELD, BROKEN, BAD_FILE = 0, 1, 2
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Play a kept plan instead of a seed.",
 )
-@click.option("--shape", type=click.Choice(list(SHAPES)), help="Of the library; see below.")
+@click.option(
+    "--shape",
+    default=DEFAULT_SHAPE,
+    show_default=True,
+    type=click.Choice(list(SHAPES)),
+    help="Of the library; see below.",
+)
 @click.option("--whole", is_flag=True, help="With --replay: do not shorten the plan.")
 @click.option(
     "--folder",
@@ -49,16 +55,15 @@ def soak(replay: int | None, plan_file: Path | None, **options: Any) -> None:
     """Play whole libraries through every fault there is, and check every promise.
 
     One seed is an hour of three kiosks and two gates, with about a dozen faults; then all is
-    healed and must come to rest. One seed in twenty runs on real SQLite files. The journals,
-    the sync, the gates and the gateway are those of the product; clock, network, disk and
-    broker are not.
+    healed and must come to rest. The journals, the sync, the gates and the gateway are those
+    of the product; clock, network, disk and broker are not.
 
     With --replay a seed that broke a promise is made short and told as a story.
 
     \b
     soak      3 kiosks, 2 gates, an hour       calm      the same without faults
-    files     the same on SQLite files         branches  two sites, four kiosks
     storm     few books, 20 minutes, four times as many faults
+    branches  two sites, four kiosks
     day       10 kiosks, 4 gates, 3 sites, 24 hours
 
     Exit code: 0 every promise was kept, 1 one was broken, 2 a plan could not be read.
@@ -67,9 +72,9 @@ def soak(replay: int | None, plan_file: Path | None, **options: Any) -> None:
     if plan_file is not None:
         sys.exit(_play_again(_read(plan_file), wanted, f"--plan {plan_file}"))
     if replay is not None:
-        from sim.fleet.soak import Job, plan_of, shape_of
+        from sim.fleet.soak import Job, plan_of
 
-        job = Job(replay, shape_of(replay, wanted.shape))
+        job = Job(replay, wanted.shape)
         sys.exit(_play_again(plan_of(job), wanted, f"--replay {replay} --shape {job.shape}"))
     try:
         sys.exit(_soak(wanted))
@@ -84,7 +89,7 @@ class Wanted:
     seeds: int
     first: int
     jobs: int
-    shape: str | None
+    shape: str
     whole: bool
     folder: Path
     write_docs: bool

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from sim.fleet.acts import SHAPES, Plan
+from sim.fleet.acts import DEFAULT_SHAPE, SHAPES, Plan
 from sim.fleet.check import Violation, check
 from sim.fleet.check_items import doubted
 from sim.fleet.fates import combined
@@ -16,10 +16,6 @@ from sim.fleet.outcome import Outcome
 from sim.fleet.plan import make_plan
 from sim.fleet.play import play
 
-DEFAULT_SHAPE = "soak"
-FILES_SHAPE = "files"
-FILES_EVERY = 20
-"""One seed in so many is played on real SQLite files."""
 DOUBTED_SHARE_MAX = 0.05
 DOUBT_JUDGED_FROM = 2_000
 """Items of which facts were written, below which a share says nothing."""
@@ -39,7 +35,7 @@ class Job(NamedTuple):
     @property
     def replay(self) -> str:
         """Return what to type to see this run again."""
-        shape = "" if self.shape == shape_of(self.seed, None) else f" --shape {self.shape}"
+        shape = "" if self.shape == DEFAULT_SHAPE else f" --shape {self.shape}"
         return f"lendgate-sim soak --replay {self.seed}{shape}"
 
 
@@ -113,7 +109,7 @@ class Totals:
     @property
     def too_doubtful(self) -> bool:
         """Return whether more items stayed in doubt than promised at the default mix of faults."""
-        is_default = set(self.shapes) <= {DEFAULT_SHAPE, FILES_SHAPE}
+        is_default = set(self.shapes) <= {DEFAULT_SHAPE}
         is_enough = self.items >= DOUBT_JUDGED_FROM
         return is_default and is_enough and self.doubted_share > DOUBTED_SHARE_MAX
 
@@ -140,16 +136,9 @@ class Totals:
         self.faults += other.faults
 
 
-def jobs_of(seeds: Iterable[int], shape: str | None) -> list[Job]:
-    """Return what to play: in the named shape, or the usual mix of memory and files."""
-    return [Job(seed, shape_of(seed, shape)) for seed in seeds]
-
-
-def shape_of(seed: int, shape: str | None) -> str:
-    """Return the shape a seed is played in unless another is asked for."""
-    if shape is not None:
-        return shape
-    return FILES_SHAPE if seed % FILES_EVERY == FILES_EVERY - 1 else DEFAULT_SHAPE
+def jobs_of(seeds: Iterable[int], shape: str = DEFAULT_SHAPE) -> list[Job]:
+    """Return what to play, all of it in the named shape."""
+    return [Job(seed, shape) for seed in seeds]
 
 
 def plan_of(job: Job) -> Plan:

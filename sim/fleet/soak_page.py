@@ -93,7 +93,6 @@ def markdown(totals: Totals, everything: Totals, machine: str) -> str:
             (what, show(totals), show(everything))
             for what, show in (
                 ("seeds", lambda one: f"{one.seeds:,}"),
-                ("of them on real SQLite files", lambda one: f"{one.shapes['files']:,}"),
                 ("simulated device-years", lambda one: f"{one.device_years:.2f}"),
                 ("facts", lambda one: f"{one.facts:,}"),
                 ("faults", lambda one: f"{sum(one.faults.values()):,}"),
