@@ -32,6 +32,11 @@ EVENTS_SHOWN = 30
 REVIEWS_SHOWN = 50
 ALARMS_SHOWN = 100
 FACTS_SHOWN = 200
+EVIDENCE_SHOWN = 6  # facts of one entry
+EVIDENCE = (
+    *("id", "kind", "station", "earliest_ms", "latest_ms"),
+    *("flagged", "wall_ms", "received_at"),
+)
 
 
 def free_beside(url: str) -> int | None:
@@ -324,19 +329,53 @@ class Desk:
             title,
             sa.and_(title.c.library_id == self.library_id, title.c.title_id == item.c.title_id),
         )
+        holding = schema.HOLDING
+        joined = joined.outerjoin(
+            holding,
+            sa.and_(
+                holding.c.library_id == self.library_id, holding.c.item_id == review.c.item_id
+            ),
+        )
         columns = [c for c in review.c if c.name not in ("library_id", "version")]
+        known = (title.c.title, item.c.shelf_mark, item.c.barcode, holding.c.state)
         query = (
-            sa.select(*columns, title.c.title, item.c.shelf_mark, item.c.barcode)
+            sa.select(*columns, *known)
             .select_from(joined)
             .where(review.c.library_id == self.library_id, condition)
             .order_by(review.c.created_at.desc(), review.c.key)
             .limit(REVIEWS_SHOWN)
         )
         names = self._names(connection)
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        shown = {row["key"]: list(row["facts"] or ())[-EVIDENCE_SHOWN:] for row in rows}
+        evidence = self._evidence(
+            connection, [one for ids in shown.values() for one in ids], names
+        )
         return [
-            {**row, "station_name": names.get(row["station"] or "")}
-            for row in connection.execute(query).mappings()
+            {
+                **row,
+                "station_name": names.get(row["station"] or ""),
+                "evidence": [doc for one, doc in evidence.items() if one in shown[row["key"]]],
+            }
+            for row in rows
         ]
+
+    def _evidence(
+        self, connection: sa.Connection, fact_ids: list[str], names: Mapping[str, str]
+    ) -> dict[str, Doc]:
+        """Return what, when and where of facts by their ids, the oldest first; no reader."""
+        table = schema.FACT
+        columns = [table.c[name] for name in EVIDENCE]
+        query = sa.select(*columns).where(
+            table.c.library_id == self.library_id, table.c.id.in_(fact_ids)
+        )
+        at_ms = sa.func.coalesce(table.c.earliest_ms, table.c.wall_ms, table.c.received_at)
+        query = query.order_by(at_ms, table.c.station, table.c.seq)
+        rows = connection.execute(query).mappings() if fact_ids else ()
+        return {
+            row["id"]: {**row, "station_name": names.get(row["station"], row["station"])}
+            for row in rows
+        }
 
     def _facts(
         self, connection: sa.Connection, condition: Any, order: tuple[Any, ...]

@@ -46,6 +46,28 @@ def test_a_decision_ends_a_doubt(ingest, desk, board, doubt):
     assert [entry["key"] for entry in board.reviews(decided=True)] == [doubt["key"]]
 
 
+def test_an_entry_says_what_happened_when_and_where(doubt):
+    """Two entries about one book can be told apart, and neither names a reader."""
+    said = [(one["kind"], one["station_name"]) for one in doubt["evidence"]]
+    assert said == [("checkout", "kiosk-1"), ("checkout", "kiosk-2")]
+    assert all(one["received_at"] == START_MS for one in doubt["evidence"])
+    assert not {"patron", "patron_id", "body"} & set(doubt["evidence"][0])
+
+
+def test_an_entry_offers_first_how_it_is_now(ingest, board, books, readers):
+    """Whoever presses the button without looking twice changes nothing."""
+    for name, reader in (("kiosk-1", readers[0]), ("kiosk-2", readers[1])):
+        kiosk = Station(name)
+        newest = board.item("1001")["last"]
+        kiosk.write(
+            "checkout", item=books["1001"], patron=reader, due_at=DUE_AT, reach=3, saw=newest
+        )
+        ingest.take([kiosk.batch()])
+
+    (entry,) = board.reviews()
+    assert (entry["rule"], entry["state"]) == ("implicit_return", "on_loan")
+
+
 def test_a_decision_names_every_fact_it_considered(ingest, desk, board, doubt):
     """It replaces exactly what staff saw."""
     desk.decision(doubt["key"], "available")

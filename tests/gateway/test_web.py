@@ -132,8 +132,11 @@ def test_names_from_outside_are_only_text(client, store, ingest):
 
 
 def test_a_decision_is_taken_on_the_page(client, lent):
-    """One click, and the entry is gone."""
+    """The page says what happened; where nobody knows it offers no answer first."""
     (entry,) = client.get("/api/review").json()
+    said = client.get("/").text
+    assert said.count('<option value="" selected>choose how it is</option>') == 1
+    assert said.count("<li>Checked out · ") == len(entry["evidence"]) == 2
 
     page = client.post("/review", data={"entry": entry["key"], "state": "available"})
 
