@@ -7,7 +7,10 @@ key order differs between the two Pythons: ("ab", "c") and ("a", "bc") have diff
 import hashlib
 from binascii import hexlify
 
+from circulation.wire.check import HEX_DIGITS
+
 BLOCK_BYTES = 64  # RFC 2104: SHA-256's block
+MAC_BYTES = 16
 _INNER = 0x36
 _OUTER = 0x5C
 _PADS: "dict[bytes, tuple[bytes, bytes]]" = {}  # of the last key: half of a mac's time is theirs
@@ -35,35 +38,55 @@ def mac(key: bytes, fields: object) -> str:
 
     fields: a sequence of texts, whole numbers, flags, None, and lists or objects of these.
     """
-    return hexlify(hmac_sha256(key, _packed(fields))[:16]).decode()
+    return hexlify(hmac_sha256(key, _packed(fields))[:MAC_BYTES]).decode()
 
 
 def verify(key: bytes, fields: object, claimed: object) -> bool:
     """Return whether the mac is right, taking the same time wherever it differs."""
-    expected = mac(key, fields)
-    if not isinstance(claimed, str) or len(claimed) != len(expected):
+    if not isinstance(claimed, str) or len(claimed) != 2 * MAC_BYTES:
         return False
-    difference = 0
-    for ours, theirs in zip(expected, claimed):  # noqa: B905 (lengths are equal)
-        difference |= ord(ours) ^ ord(theirs)
-    return difference == 0
+    if claimed.strip(HEX_DIGITS):
+        return False
+    expected = int.from_bytes(hmac_sha256(key, _packed(fields))[:MAC_BYTES], "big")
+    return expected ^ int(claimed, 16) == 0
 
 
 def _packed(value: object) -> bytes:
-    if value is None:
-        return b"n"
+    if isinstance(value, dict):
+        elements = []
+        for key in sorted(value):
+            elements.append(key)
+            elements.append(value[key])
+        return _prefixed(b"d", _row(elements))
+    if isinstance(value, (list, tuple)):
+        return _prefixed(b"l", _row(value))
     if isinstance(value, bool):
         return b"t" if value else b"f"
     if isinstance(value, int):
         return _prefixed(b"i", str(value).encode())
     if isinstance(value, str):
-        return _prefixed(b"s", value.encode("utf-8"))
-    if isinstance(value, dict):
-        pairs = [_packed(key) + _packed(value[key]) for key in sorted(value)]
-        return _prefixed(b"d", b"".join(pairs))
-    if isinstance(value, (list, tuple)):
-        return _prefixed(b"l", b"".join([_packed(element) for element in value]))
+        return _prefixed(b"s", value.encode())
     raise TypeError(f"mac: cannot sign a {type(value).__name__}")
+
+
+def _row(values: "list[object] | tuple[object, ...]") -> bytes:
+    """Return values one behind another. A call for each of the plain ones would double the time;
+    every station makes a mac of everything it hears.
+    """
+    parts = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            content = value.encode()  # type: ignore[attr-defined]
+            parts.append(b"s" + len(content).to_bytes(4, "big") + content)
+        elif kind is int:
+            content = str(value).encode()
+            parts.append(b"i" + len(content).to_bytes(4, "big") + content)
+        elif value is None:
+            parts.append(b"n")
+        else:
+            parts.append(_packed(value))
+    return b"".join(parts)
 
 
 def _prefixed(kind: bytes, content: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from enum import IntEnum, StrEnum
 
 import pytest
 
@@ -9,6 +10,14 @@ from circulation.wire.chain import chain_hash, chain_start, patron_hash
 from circulation.wire.mac import hmac_sha256, mac, verify
 
 KEY = bytes(range(16))
+
+
+class _Word(StrEnum):
+    ON = "on"
+
+
+class _Reach(IntEnum):
+    STREET = 3
 
 
 def test_an_epoch_starts_with_the_hash_of_its_name():
@@ -103,3 +112,27 @@ def test_what_has_no_defined_bytes_cannot_be_signed():
     """A float in a signed message is our own mistake, and is said aloud."""
     with pytest.raises(TypeError, match="cannot sign a float"):
         mac(KEY, [1.5])
+
+
+def test_every_sort_of_value_keeps_its_mac_wherever_it_stands():
+    """Flags, nothing, negative and long numbers, letters of all lands, empty and nested lists."""
+    nested = {"é": [None, {"a": True}], "b": {"c": -1}}
+    plain = ["Change", [None, False, "Bücher 📚", -5, 1 << 53, [], {}, nested, ["x", 0], "on", 3]]
+    named = ["Change", (*plain[1][:8], ("x", 0), _Word.ON, _Reach.STREET)]
+
+    assert mac(KEY, plain) == "c84c30e38394da510a3ce893d3491371"
+    assert mac(KEY, named) == "c84c30e38394da510a3ce893d3491371"
+
+
+@pytest.mark.parametrize("claimed", ["\ud800" * 32, "١" * 32, " " * 31 + "1", "+" + "0" * 31])
+def test_what_is_no_hex_is_no_mac_and_no_error(claimed):
+    """Whatever stands where a mac should is compared with one, and differs."""
+    assert not verify(KEY, ["a"], claimed)
+
+
+def test_the_right_mac_in_capitals_is_a_wrong_one():
+    """There is one way to write a mac: two would let a message pass for another."""
+    claimed = mac(KEY, ["a", 1])
+
+    assert claimed == "20af9a0264b04ba172f9f667ce7bcf3d"
+    assert not verify(KEY, ["a", 1], claimed.upper())
