@@ -29,11 +29,13 @@ def text_fault(value: str) -> str | None:
     if "\0" in value:
         return "must not contain NUL"
     try:
-        encoded = value.encode("utf-8")
+        encoded = value.encode()
     except ValueError:
         return HALF_A_PAIR
+    if len(encoded) == len(value) or b"\xed" not in encoded:
+        return None
     # MicroPython encodes it, as 0xED and more, which then is no UTF-8 for anybody else.
-    halves = [0xD800 <= ord(one) <= 0xDFFF for one in value] if b"\xed" in encoded else ()
+    halves = [0xD800 <= ord(one) <= 0xDFFF for one in value]
     return HALF_A_PAIR if True in halves else None
 
 
@@ -42,10 +44,10 @@ def tree_fault(value: object, depth_max: int) -> str | None:
 
     depth_max: how many objects and arrays may still be opened, this one included.
     """
-    if value is None or isinstance(value, bool):
-        return None
     if isinstance(value, str):
         return text_fault(value)
+    if value is None or isinstance(value, bool):
+        return None
     if isinstance(value, int):
         in_range = -INTEGER_MAX <= value <= INTEGER_MAX
         return None if in_range else "must not hold an integer beyond 2^53"
@@ -122,12 +124,10 @@ class Name:
 
     def __call__(self, value: object) -> str | None:
         """Return what was expected, or None."""
-        if isinstance(value, str) and self._is_name(value):
+        is_short = isinstance(value, str) and 1 <= len(value) <= self.chars_max
+        if is_short and not value.strip(NAME_CHARACTERS):  # type: ignore[attr-defined]
             return None
         return f"must be 1 to {self.chars_max} of a-z, 0-9 and hyphen"
-
-    def _is_name(self, value: str) -> bool:
-        return 1 <= len(value) <= self.chars_max and not value.strip(NAME_CHARACTERS)
 
 
 class Word:
@@ -150,10 +150,10 @@ class Hex:
 
     def __call__(self, value: object) -> str | None:
         """Return what was expected, or None."""
-        digits = value if isinstance(value, str) and not value.strip(HEX_DIGITS) else ""
-        count = len(digits)
-        if self.digits_min <= count <= self.digits_max and count % 2 == 0:
-            return None
+        if isinstance(value, str) and not value.strip(HEX_DIGITS):
+            count = len(value)
+            if self.digits_min <= count <= self.digits_max and count % 2 == 0:
+                return None
         if self.digits_min == self.digits_max:
             return f"must be {self.digits_min} lower-case hex digits"
         return f"must be {self.digits_min} to {self.digits_max} lower-case hex digits"

@@ -132,23 +132,26 @@ def _envelope(what: str, payload: bytes) -> "dict[str, object]":
 
 
 def _decoded(cls: "Any", fields: "dict[str, object]", size: int) -> "Any":
-    _checked(cls, fields)
-    message = cls(*[fields.get(name) for name, _ in cls.SHAPE])
+    message = cls(*_checked(cls, fields))
     _refuse_size(message, size)
     return message
 
 
-def _checked(cls: "Any", fields: "dict[str, object]") -> None:
+def _checked(cls: "Any", fields: "dict[str, object]") -> "list[object]":
+    """Return the values of a message's fields in their order, each of them fit."""
+    values = []
     for name, check in cls.SHAPE:
         value = fields.get(name)
         fault = check(value)
         if fault is not None:
             state = "is missing and " if name not in fields else ""
             raise MessageInvalid(f"{cls.__name__}: field {name} {state}{fault}")
+        values.append(value)
     if cls is Change:
         _check_changes(fields)
     if cls is Journal:
         _check_batch(fields)
+    return values
 
 
 def _check_changes(fields: "Any") -> None:

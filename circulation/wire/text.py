@@ -9,16 +9,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# MicroPython writes UTF-8 anyway and does not know the option; CPython must be told, since
-# MicroPython reads an escaped surrogate pair as two broken characters.
-_OPTIONS: "dict[str, Any]" = (
-    {} if sys.implementation.name == "micropython" else {"ensure_ascii": False}
+_COMPACT = (",", ":")
+
+
+# MicroPython writes UTF-8 anyway and has no such class; CPython must be told, since MicroPython
+# reads an escaped surrogate pair as two broken characters. Made once: `dumps` makes one a call.
+_ENCODER: "Any" = (
+    None
+    if sys.implementation.name == "micropython"
+    else json.JSONEncoder(separators=_COMPACT, ensure_ascii=False)
 )
 
 
 def write_json(value: object) -> bytes:
     """Return the value as compact JSON in UTF-8. The order of keys is not defined."""
-    return json.dumps(value, separators=(",", ":"), **_OPTIONS).encode("utf-8")
+    text = json.dumps(value, separators=_COMPACT) if _ENCODER is None else _ENCODER.encode(value)
+    return text.encode("utf-8")
 
 
 def read_json_object(payload: bytes, what: str) -> "dict[str, object]":

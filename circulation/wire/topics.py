@@ -6,6 +6,7 @@ several brokers grant and then deliver nothing on.
 """
 
 import hashlib
+import sys
 from binascii import hexlify
 from collections import namedtuple
 
@@ -44,6 +45,11 @@ _SITE_TOPICS = {"loan": SITE_LOAN, "ask": SITE_ASK, "alarm": SITE_ALARM}
 # Words that stand where a bucket stands; no bucket looks like them, since it has two digits.
 _SITE = "site"
 _GATEWAY = "gateway"
+
+# A station hears a dozen topics, a gateway four of each of its stations; a microcontroller has
+# no room for any but the last.
+KNOWN_MAX = 1 if sys.implementation.name == "micropython" else 4096
+_KNOWN: "dict[str, Address]" = {}
 
 _name = Name()
 _word = Word()
@@ -167,6 +173,16 @@ class Topics:
 
 def parse(topic: str) -> Address:
     """Return whom a topic is about; raise TopicInvalid if it is not one of ours."""
+    known = _KNOWN.get(topic)
+    if known is None:
+        known = _parsed(topic)
+        if len(_KNOWN) >= KNOWN_MAX:
+            _KNOWN.clear()
+        _KNOWN[topic] = known
+    return known
+
+
+def _parsed(topic: str) -> Address:
     if len(topic) > TOPIC_BYTES_MAX:
         raise TopicInvalid(f"topic: longer than {TOPIC_BYTES_MAX} characters")
     parts = topic.split("/")

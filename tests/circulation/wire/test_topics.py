@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from circulation.wire import topics
 from circulation.wire.errors import TopicInvalid
 from circulation.wire.topics import Address, Topics, bucket, client_id, parse
 
@@ -129,3 +130,15 @@ def test_a_topic_of_somebody_else_is_refused(topic, reason):
     """A topic outside the protocol says what is wrong with it."""
     with pytest.raises(TopicInvalid, match=reason):
         parse(topic)
+
+
+def test_topics_that_were_read_are_remembered_within_bounds():
+    """A peer that makes up names costs a bounded room, and each topic is read as ever."""
+    made = Topics("north")
+    stations = [f"kiosk-{n}" for n in range(topics.KNOWN_MAX + 100)]
+
+    for _ in range(2):
+        read = [parse(made.journal(station)).station for station in stations]
+        assert read == stations
+
+    assert len(topics._KNOWN) <= 4096
