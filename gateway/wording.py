@@ -1,13 +1,16 @@
 """Codes and instants in words for staff, in one place.
 
 Every function takes what the tables hold and returns a sentence or a part of one; an unknown
-code is shown as it is, never hidden.
+code is shown as it is, never hidden. Times are the library's (`in_zone`), not the machine's: a
+gateway often runs on a server that keeps UTC.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from circulation.reasons import Reason, say
@@ -139,6 +142,20 @@ CONTACT = {
 }
 
 ILL = ", needs a look"
+
+
+_ZONE: ContextVar[dt.tzinfo | None] = ContextVar("zone", default=None)
+"""Where the library is; None for where this machine is."""
+
+
+@contextmanager
+def in_zone(zone: dt.tzinfo) -> Iterator[None]:
+    """Say the times of what is said inside as the clocks of that zone show them."""
+    token = _ZONE.set(zone)
+    try:
+        yield
+    finally:
+        _ZONE.reset(token)
 
 
 def state(code: str) -> str:
@@ -293,11 +310,16 @@ def span(duration_ms: int) -> str:
 
 
 def clock(instant_ms: int | None) -> str:
-    """Return an instant as local date and time, to the minute."""
+    """Return an instant as date and time where the library is, to the minute.
+
+    >>> with in_zone(dt.timezone(dt.timedelta(hours=1))):
+    ...     clock(1_700_000_000_000)
+    '14 Nov 2023 23:13'
+    """
     if instant_ms is None:
         return "unknown"
     try:
-        local = dt.datetime.fromtimestamp(instant_ms / 1000, dt.UTC).astimezone()
+        local = dt.datetime.fromtimestamp(instant_ms / 1000, dt.UTC).astimezone(_ZONE.get())
     except (OverflowError, OSError, ValueError):
         return "unknown"
     return f"{local:%d %b %Y %H:%M}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import wording
 from gateway.board import Board, Desk
+from gateway.policies import newest_policy
 from gateway.web.api import public_fact
 from gateway.web.live import Pulse
 
@@ -31,7 +33,7 @@ templates.env.globals.update(wording=wording, decidable=DECIDABLE)
 def sync_page(request: Request) -> Response:
     """Show what is synced and what is not."""
     board = _desk(request).board()
-    return templates.TemplateResponse(request, "board.html", {"board": board})
+    return _page(request, "board.html", {"board": board})
 
 
 @router.get("/live")
@@ -57,7 +59,7 @@ def item_page(request: Request, number: str) -> Response:
         return _missing(request, what, "Check the number on the label, or scan it.")
     item["facts"] = [public_fact(row) for row in item["facts"]]
     context = {"item": item, "now_ms": _desk(request).store.clock()}
-    return templates.TemplateResponse(request, "item.html", context)
+    return _page(request, "item.html", context)
 
 
 @router.get("/station/{station}", response_class=HTMLResponse)
@@ -73,7 +75,7 @@ def station_page(request: Request, station: str) -> Response:
         "parked": desk.parked(station),
         "now_ms": desk.store.clock(),
     }
-    return templates.TemplateResponse(request, "station.html", context)
+    return _page(request, "station.html", context)
 
 
 @router.post("/review")
@@ -90,9 +92,23 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
+def _page(
+    request: Request, name: str, context: dict[str, Any], *, status_code: int = 200
+) -> Response:
+    """Return a page in the library's own time."""
+    with wording.in_zone(_zone(request)):
+        return templates.TemplateResponse(request, name, context, status_code=status_code)
+
+
+def _zone(request: Request) -> dt.tzinfo:
+    desk = _desk(request)
+    with desk.store.read() as connection:
+        return newest_policy(connection, desk.library_id).zone
+
+
 def _missing(request: Request, what: str, next_step: str) -> Response:
     context = {"what": what, "next_step": next_step}
-    return templates.TemplateResponse(request, "missing.html", context, status_code=404)
+    return _page(request, "missing.html", context, status_code=404)
 
 
 async def _parts(request: Request) -> AsyncIterator[str]:
@@ -103,8 +119,9 @@ async def _parts(request: Request) -> AsyncIterator[str]:
     while not await request.is_disconnected():
         seen = pulse.count
         board = await run_in_threadpool(_desk(request).board)
+        zone = await run_in_threadpool(_zone, request)
         for name in PARTS:
-            text = render_part(name, board)
+            text = render_part(name, board, zone)
             if sent.get(name) != text:
                 sent[name] = text
                 yield _event(name, text)
@@ -113,10 +130,11 @@ async def _parts(request: Request) -> AsyncIterator[str]:
         await asyncio.sleep(QUIET_S)
 
 
-def render_part(name: str, board: Board) -> str:
-    """Return one part of the sync page as HTML."""
+def render_part(name: str, board: Board, zone: dt.tzinfo = dt.UTC) -> str:
+    """Return one part of the sync page as HTML, its times as clocks in that zone show them."""
     context: dict[str, Any] = {"board": board}
-    return templates.get_template(f"part_{name}.html").render(context)
+    with wording.in_zone(zone):
+        return templates.get_template(f"part_{name}.html").render(context)
 
 
 def _event(name: str, text: str) -> str:

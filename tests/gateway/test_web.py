@@ -16,6 +16,7 @@ from gateway import schema, wording
 from gateway.board import Desk
 from gateway.contacts import Contacts, Rows
 from gateway.desk import DeskJournal
+from gateway.policies import default_document, save_policy
 from gateway.snapshots import Snapshots
 from gateway.web.app import create_app
 from gateway.web.live import Pulse
@@ -108,6 +109,19 @@ def test_an_item_is_found_by_id_and_by_number(client, lent):
     assert found.status_code == by_id.status_code == 200
     assert "Checked out" in found.text
     assert "decides" in found.text
+
+
+def test_times_are_the_library_s_own(client, store, lent):
+    """The server keeps UTC; the reader was told a day and an hour by a clock in Auckland."""
+    said = {}
+    for zone in ("UTC", "Pacific/Auckland"):
+        with store.write(LIBRARY) as write:
+            save_policy(write, default_document(zone))
+        said[zone] = client.get(f"/item/{lent}").text
+
+    assert "due 28 Nov 2023 22:13" in said["UTC"]
+    assert "due 29 Nov 2023 11:13" in said["Pacific/Auckland"]
+    assert "14 Nov 2023 22:13" not in said["Pacific/Auckland"]
 
 
 @pytest.mark.parametrize("path", ["/item/none", "/station/none"])
