@@ -17,6 +17,7 @@ MUTANTS = (
         "if version <= list_version:",
         "if True:",
         (9, 19),
+        test="tests/firmware/gate/test_overlay.py::test_an_entry_goes_when_the_list_contains_it",
     ),
     Mutant(
         "late-off-wins",
@@ -26,6 +27,7 @@ MUTANTS = (
         "                return False\n",
         "",
         (19,),
+        test="tests/firmware/gate/test_overlay.py::test_one_station_is_ordered_by_its_own_numbers",
     ),
     Mutant(
         "last-word-wins",
@@ -34,6 +36,7 @@ MUTANTS = (
         "if entry.fact in new.ancestors or entry.station == new.station:",
         "if True:",
         (19,),
+        test="tests/firmware/gate/test_overlay.py::test_of_too_many_siblings_an_off_goes_first",
     ),
     Mutant(
         "old-list-dropped-at-once",
@@ -43,6 +46,7 @@ MUTANTS = (
         "return int(self.new.reach(key))",
         (9,),
         acts=("restore_backup",),
+        test="tests/firmware/gate/test_lists.py::test_the_union_lets_pass_what_either_lets_pass",
     ),
     Mutant(
         "union-for-ever",
@@ -61,6 +65,8 @@ MUTANTS = (
         '    def _ask(self) -> "list[Any]":\n        return []\n',
         (19,),
         acts=("cut_power",),
+        test="tests/firmware/gate/test_machine.py"
+        "::test_a_newer_snapshot_takes_the_place_of_the_older",
     ),
     Mutant(
         "gate-adopts-any-delta",
@@ -78,5 +84,7 @@ MUTANTS = (
         "        if status.on and status.boot == self._boot:\n            return []",
         "        if not status.on or status.boot == self._boot:\n            return []",
         (13,),
+        test="tests/circulation/sync/test_liveness_and_births.py"
+        "::test_a_station_that_reads_of_its_own_death_says_that_it_lives",
     ),
 )

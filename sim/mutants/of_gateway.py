@@ -2,11 +2,11 @@
 
 from sim.mutants.mutant import Mutant
 
+CONNECTIONS = "gateway/connections.py"
 INGEST = "gateway/ingest.py"
 OUTBOX = "gateway/outbox.py"
 LINEAGE = "gateway/lineage.py"
 RETENTION = "gateway/retention.py"
-STORE = "gateway/store.py"
 VERDICTS = "gateway/verdicts.py"
 
 MUTANTS = (
@@ -18,6 +18,8 @@ MUTANTS = (
         "                    pass\n                sent += len(messages)",
         (10,),
         acts=("kill_gateway",),
+        test="tests/gateway/test_outbox.py"
+        "::test_a_cut_link_is_gone_on_with_where_it_stopped[sqlite]",
     ),
     Mutant(
         "recovered-too-soon",
@@ -27,6 +29,7 @@ MUTANTS = (
         "        connection.execute(behind)",
         (9,),
         acts=("restore_backup",),
+        test="tests/gateway/test_hub.py::test_recovered_is_said_when_all_have_sent_again[sqlite]",
     ),
     Mutant(
         "kept-for-nothing",
@@ -50,7 +53,7 @@ MUTANTS = (
     Mutant(
         "writers-begin-deferred",
         "a writer reads before it locks: two do not see each other's rows",
-        STORE,
+        CONNECTIONS,
         '"BEGIN IMMEDIATE" if writing else "BEGIN"',
         '"BEGIN"',
         (10, 12),

@@ -34,6 +34,7 @@ MUTANTS = (
         "seen = {ids[fact_id] for fact_id in fact.saw if fact_id in ids and fact_id != fact.id}",
         "seen: set[int] = set()",
         (1,),
+        test="tests/circulation/fold/test_order.py::test_what_a_fact_saw_came_before_it",
     ),
     Mutant(
         "interval-from-receipt",
@@ -44,6 +45,8 @@ MUTANTS = (
         '    low, high = row["earliest_ms"] or came - 60_000, row["latest_ms"] or came\n'
         "    return Interval(low, high, False)",
         (2,),
+        test="tests/gateway/test_order.py"
+        "::test_when_a_fact_came_says_nothing_of_when_it_was[sqlite]",
     ),
     Mutant(
         "first-believable-order",
@@ -52,6 +55,8 @@ MUTANTS = (
         "if len(outcomes) > 1 or _bills_in_doubt(believed[0].holding, block, order):",
         "if False:",
         (3,),
+        test="tests/circulation/fold/test_stories.py"
+        "::test_out_to_two_readers_and_one_return_bills_neither",
     ),
     Mutant(
         "doubt-has-no-limit",
@@ -69,6 +74,8 @@ MUTANTS = (
         "        if fact.kind == kinds.DECISION\n        for seen in",
         "        if False\n        for seen in",
         (4,),
+        test="tests/circulation/fold/test_fold.py"
+        "::TestDecision::test_it_replaces_exactly_the_facts_it_saw",
     ),
     Mutant(
         "decision-wiped-out",
@@ -77,6 +84,8 @@ MUTANTS = (
         "if fact.id not in known and not order.is_before(decision.id, fact.id):",
         "if False:",
         (4,),
+        test="tests/circulation/fold/test_stories.py"
+        "::test_a_late_fact_does_not_wipe_out_the_librarians_decision",
     ),
     Mutant(
         "renewal-of-a-stranger",
@@ -85,6 +94,8 @@ MUTANTS = (
         "return Event.RENEWAL if fact.loan in holding.loan_names else Event.RENEWAL_OF_OTHER",
         "return Event.RENEWAL",
         (4,),
+        test="tests/circulation/fold/test_stories.py"
+        "::test_a_renewal_that_arrives_late_does_not_extend_a_strangers_loan",
     ),
     Mutant(
         "only-the-last-arrival-counts",

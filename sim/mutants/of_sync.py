@@ -16,6 +16,8 @@ MUTANTS = (
         "if False:",
         (7,),
         acts=("roll_back",),
+        test="tests/circulation/sync/test_machine.py"
+        "::test_a_foreign_ack_is_told_to_staff_once_a_connection",
     ),
     Mutant(
         "fork-ignored",
@@ -41,6 +43,8 @@ MUTANTS = (
         "journal.epoch.n + 1",
         (7,),
         acts=("roll_back",),
+        test="tests/circulation/sync/test_upload.py"
+        "::test_a_card_rolled_back_twice_applies_nothing_twice",
     ),
     Mutant(
         "lost-ack-waited-for",
@@ -58,6 +62,8 @@ MUTANTS = (
         "if False:",
         (13,),
         acts=("partition",),
+        test="tests/circulation/sync/test_upload.py"
+        "::test_a_gateway_that_goes_silent_is_left_after_a_minute",
     ),
     Mutant(
         "restored-gateway-not-resent",
@@ -84,6 +90,8 @@ MUTANTS = (
         "self._batch_facts = last - first + 1",
         (11,),
         acts=("poison", "partition"),
+        test="tests/circulation/sync/test_upload.py"
+        "::test_a_batch_nobody_can_read_is_halved_until_only_the_offender_is_parked",
     ),
     Mutant(
         "pruned-when-acknowledged",
@@ -102,6 +110,8 @@ MUTANTS = (
         "elif False:",
         (7,),
         acts=("roll_back",),
+        test="tests/circulation/sync/test_machine.py"
+        "::test_a_fork_inside_a_batch_names_the_last_row_we_share",
     ),
     Mutant(
         "chain-forgotten",
@@ -111,6 +121,8 @@ MUTANTS = (
         "if False:",
         (7,),
         acts=("roll_back",),
+        test="tests/circulation/sync/test_machine.py"
+        "::test_another_past_is_a_fork_wherever_it_shows",
     ),
     Mutant(
         "gaps-ignored",
@@ -128,6 +140,8 @@ MUTANTS = (
         "if False:",
         (7,),
         acts=("roll_back",),
+        test="tests/circulation/sync/test_machine.py"
+        "::test_a_birth_with_fewer_rows_than_we_have_is_a_fork",
     ),
     Mutant(
         "restore-unnoticed",
@@ -145,6 +159,7 @@ MUTANTS = (
         "if self.version is None or change.lineage != self.lineage:",
         "if self.version is None:",
         (9,),
+        test="tests/circulation/sync/test_changes.py::test_another_lineage_needs_a_snapshot",
     ),
     Mutant(
         "delta-from-the-wrong-version",

@@ -164,6 +164,18 @@ def test_nobody_knows_which_was_last(store, ingest, books, readers):
     assert [entry["rule"] for entry in item["entries"]] == ["uncertain"]
 
 
+def test_when_a_fact_came_says_nothing_of_when_it_was(store, ingest, clock, books, readers):
+    """Two loans of a long weekend, received an hour apart: in doubt whichever came first, since
+    a restored gateway receives them all anew."""
+    first, second = lend_twice(books, readers)
+
+    ingest.take([first.batch()])
+    clock.now_ms += 3_600_000
+    ingest.take([second.batch()])
+
+    assert Desk(store, LIBRARY).item("1001")["state"] == "uncertain"
+
+
 def test_a_later_clock_fact_settles_a_doubt(store, ingest, books, readers):
     """When clocks were compared, the order is known after all and the doubt ends."""
     first, second = lend_twice(books, readers)
