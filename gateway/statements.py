@@ -75,6 +75,14 @@ def driver(connection: sa.Connection) -> Any:
     return connection.connection.driver_connection
 
 
+def tell(connection: sa.Connection, command: str) -> None:
+    """Have the driver do something without parameters or rows, such as COMMIT."""
+    try:
+        driver(connection).execute(command)
+    except _errors(connection) as error:
+        raise _as_sqlalchemy_s(connection, command, error) from error
+
+
 class Statement:
     """One statement with named parameters, compiled at its first use for an engine."""
 

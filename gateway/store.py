@@ -22,18 +22,16 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from gateway import schema
 from gateway.changes import Changes
+from gateway.connections import Moment, connections
 from gateway.errors import LibraryUnknown, StoreUnusable
 from gateway.ownership import Term
 from gateway.shelf import Shelf
 from gateway.sqlite_plans import write_statistics
 from gateway.statements import LIBRARY, SQLITE, Statement, insert_into
 
-BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
-CACHE_KIB = 64 * 1024  # of the writer: with 2 MB, SQLite's own, a large library reads for ever
 MIGRATIONS = Path(__file__).parent / "migrations"
 KINDS = ("catalogue", "patrons", "policy", "may_leave")
 _LOCKED = Statement(
@@ -120,8 +118,8 @@ class Store:
         self.clock = clock
         self.new_id = new_id
         self.terms: dict[str, Term] = {}  # of the libraries we share with other workers
-        self._writer = _engine(url, writing=True)
-        self._reader = _engine(url, writing=False)
+        self._writer = connections(url, writing=True)
+        self._reader = connections(url, writing=False)
 
     @classmethod
     def at(
@@ -134,23 +132,21 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
-        self._writer.dispose()
-        self._reader.dispose()
+        self._writer.close()
+        self._reader.close()
 
     def migrate(self) -> None:
         """Bring the tables to this program's version; a newer database is refused."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
-            with self._writer.connect() as connection:
-                connection.exec_driver_sql("SELECT 1")
-                self._refuse_newer(connection, config)
             with self._writer.begin() as connection:
+                self._refuse_newer(connection, config)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 if connection.dialect.name == SQLITE:
                     write_statistics(connection)
-            self._writer.dispose()  # a connection reads the statistics when it begins
+            self._writer.close()  # a connection reads the statistics when it begins
         except sa.exc.DatabaseError as error:
             raise StoreUnusable(
                 f"{self.url}: {error.orig}; check the path and its rights"
@@ -194,6 +190,13 @@ class Store:
         with self._reader.begin() as connection:
             yield connection
 
+    def moment(self, connection: sa.Connection) -> Moment | None:
+        """Return what equals an earlier answer only if nothing was committed in between.
+
+        connection: from `read`. None: nobody knows, so look again.
+        """
+        return self._reader.moment(connection)
+
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
         """Give a connection that may write, for what is no library's own."""
@@ -222,38 +225,3 @@ class Store:
             write.version = library.version + 1
             yield write
             write.changes.flush(write, bulk=bulk)
-
-
-def _server_engine(url: str, *, writing: bool) -> sa.Engine:
-    """Return an engine of a server, whose readers see one moment and cannot write.
-
-    A writer sees what was committed before it got the lock, so it need not see one moment.
-    """
-    if writing:
-        return sa.create_engine(url, pool_pre_ping=True)
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return sa.create_engine(url, pool_pre_ping=True, execution_options=options)
-
-
-def _engine(url: str, *, writing: bool) -> sa.Engine:
-    """Return an engine whose transactions begin as law 1 says."""
-    if not url.startswith(SQLITE):
-        return _server_engine(url, writing=writing)
-    engine = sa.create_engine(url)
-
-    def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN is deferred, and late
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        if writing:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        else:
-            connection.execute("PRAGMA query_only=1")
-
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-    sa.event.listen(engine, "connect", prepare)
-    sa.event.listen(engine, "begin", begin)
-    return engine

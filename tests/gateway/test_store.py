@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from alembic.migration import MigrationContext
 
 from gateway import schema
 from gateway.catalogue import upsert_titles
+from gateway.connections import KEPT_MAX
 from gateway.errors import CatalogueInvalid, LibraryUnknown, StoreUnusable
 from gateway.store import Store
 
@@ -118,3 +120,86 @@ def test_a_reading_connection_cannot_write(store):
         store.read() as connection,
     ):
         connection.execute(sa.insert(schema.TITLE).values(library_id="main", title_id="x"))
+
+
+def test_a_read_sees_what_another_program_has_just_committed(store, clock):
+    """A connection is kept from one read to the next, never the moment it saw."""
+    other = Store(store.url, clock=clock)
+    with store.read() as connection:
+        assert store_titles(connection) == []
+
+    with other.write(LIBRARY) as write:
+        upsert_titles(write, [{"control_no": "1", "title": "Momo"}])
+    with store.read() as connection:
+        seen = store_titles(connection)
+    other.close()
+
+    assert seen == ["Momo"]
+
+
+def test_a_read_sees_one_moment(store):
+    """What is committed while somebody reads comes with the next read."""
+    with store.read() as connection:
+        before = store_titles(connection)
+        with store.write(LIBRARY) as write:
+            upsert_titles(write, [{"control_no": "1", "title": "Momo"}])
+        still = store_titles(connection)
+
+    assert before == still == []
+
+
+def test_a_read_that_failed_is_no_trouble_to_the_next(store):
+    """An error ends its transaction; whoever comes then sees the newest commit."""
+    with pytest.raises(sa.exc.DBAPIError), store.read() as connection:
+        connection.exec_driver_sql("SELECT nonsense")
+    with store.write(LIBRARY) as write:
+        upsert_titles(write, [{"control_no": "1", "title": "Momo"}])
+
+    with store.read() as connection:
+        assert store_titles(connection) == ["Momo"]
+
+
+def test_more_may_read_at_once_than_connections_are_kept(store):
+    """Nobody waits for another reader, however many there are."""
+    with ExitStack() as stack:
+        reading = [stack.enter_context(store.read()) for _ in range(KEPT_MAX + 3)]
+        assert [store_titles(connection) for connection in reading] == [[]] * (KEPT_MAX + 3)
+
+
+def test_a_moment_is_another_one_after_every_commit(store, clock):
+    """Whoever remembers what it read asks this, and is told of other programs' commits too."""
+    if store.url.startswith("postgresql"):
+        assert moment(store) is None  # a server does not say: look again
+        return
+    other = Store(store.url, clock=clock)
+    moments = [moment(store), moment(store)]
+
+    with other.write(LIBRARY) as write:
+        upsert_titles(write, [{"control_no": "1", "title": "Momo"}])
+    moments.append(moment(store))
+    other.close()
+    with store.write(LIBRARY) as write:
+        upsert_titles(write, [{"control_no": "2", "title": "Matilda"}])
+    moments.append(moment(store))
+
+    assert moments[0] == moments[1]
+    assert len(set(moments)) == 3
+
+
+def test_moments_of_two_connections_are_never_the_same(store):
+    """Each counts commits in its own way, so that equal counts would mean nothing."""
+    with store.read() as one, store.read() as other:
+        moments = {store.moment(one), store.moment(other)} - {None}
+
+    assert len(moments) in (0, 2)
+
+
+def store_titles(connection):
+    """Return all titles."""
+    return list(connection.execute(sa.select(schema.TITLE.c.title)).scalars())
+
+
+def moment(store):
+    """Return the moment of a read."""
+    with store.read() as connection:
+        return store.moment(connection)
