@@ -10,6 +10,8 @@ surely committed count: a fact nobody was promised must not come back to life.
 """
 
 import struct
+import sys
+from array import array
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -25,6 +27,7 @@ SLOTS_MAX = 256
 PAYLOAD_BYTES_MAX = BODY_BYTES_MAX + 1024
 EPOCH_N_MAX = 1_000_000
 LOG_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
+FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES
 _LOG_MAGIC = (0x377F0682, 0x377F0683)
 _HASH_SERIAL = 12 + 2 * HASH_BYTES
 _INTEGER_BYTES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
@@ -77,20 +80,17 @@ def rows_in_frames(frames: list[Frame], database: bytes) -> Iterator[Found]:
 
 def frames_of(log: bytes) -> list[Frame]:
     """Return the frames of a write-ahead log, good or not, in their order."""
-    if len(log) < LOG_HEADER_BYTES + FRAME_HEADER_BYTES + PAGE_BYTES:
+    count = (len(log) - LOG_HEADER_BYTES) // FRAME_BYTES
+    if count < 1:
         return []
     little = struct.unpack_from(">I", log)[0] != _LOG_MAGIC[1]
     frames = []
-    before = log[24:32]  # each frame's checksum goes on from the one before it
-    for start in range(LOG_HEADER_BYTES, len(log), FRAME_HEADER_BYTES + PAGE_BYTES):
+    for n, checksum in enumerate(_checksums(log, count, little=little)):
+        start = LOG_HEADER_BYTES + n * FRAME_BYTES
         head = log[start : start + FRAME_HEADER_BYTES]
-        content = log[start + FRAME_HEADER_BYTES : start + FRAME_HEADER_BYTES + PAGE_BYTES]
-        if len(content) < PAGE_BYTES:
-            break
+        content = log[start + FRAME_HEADER_BYTES : start + FRAME_BYTES]
         page, size = struct.unpack_from(">II", head)
-        is_good = _checksum(head[:8] + content, before, little=little) == head[16:24]
-        frames.append(Frame(page, content, head[8:16], is_good, size > 0))
-        before = head[16:24]
+        frames.append(Frame(page, content, head[8:16], checksum == head[16:24], size > 0))
     return frames
 
 
@@ -140,6 +140,41 @@ def _checksum(content: bytes, start: bytes, *, little: bool) -> bytes:
         first = (first + words[n] + second) & 0xFFFFFFFF
         second = (second + words[n + 1] + first) & 0xFFFFFFFF
     return struct.pack(">II", first, second)
+
+
+def _checksums(log: bytes, count: int, *, little: bool) -> list[bytes]:
+    """Return what the checksums of a log's frames would be if all of them were good.
+
+    One by one, the thousand frames of a full log would take a small Pi a second at every start.
+    A frame's checksum goes on from the one that the frame before it claims, so none need wait for
+    another: each has a lane of 64 bits in one long number.
+    """
+    frames = log[LOG_HEADER_BYTES : LOG_HEADER_BYTES + count * FRAME_BYTES]
+    words = array("I", frames)
+    if little != (sys.byteorder == "little"):
+        words.byteswap()
+    claimed = [struct.unpack_from(">II", frames, n * FRAME_BYTES + 16) for n in range(count - 1)]
+    starts = [struct.unpack_from(">II", log, 24), *claimed]
+    first, second = (_lanes(array("Q", [start[n] for start in starts])) for n in (0, 1))
+    mask = _lanes(array("Q", [0xFFFFFFFF] * count))
+    lanes = memoryview(bytearray(8 * count))
+    low = lanes.cast("I")[sys.byteorder == "big" :: 2]
+    in_frame, words_each = memoryview(words), FRAME_BYTES // 4
+    for n in (0, *range(FRAME_HEADER_BYTES // 4, words_each, 2)):
+        low[:] = in_frame[n::words_each]
+        first += _lanes(lanes) + second  # by less than 2^33, 513 times: it stays in its lane
+        low[:] = in_frame[n + 1 :: words_each]
+        second = (second + _lanes(lanes) + first) & mask
+    ends = [(one & mask).to_bytes(8 * count, sys.byteorder) for one in (first, second)]
+    return [struct.pack(">II", *pair) for pair in zip(*map(_numbers, ends), strict=True)]
+
+
+def _lanes(numbers: "array[int] | memoryview") -> int:
+    return int.from_bytes(numbers, sys.byteorder)
+
+
+def _numbers(lanes: bytes) -> "array[int]":
+    return array("Q", lanes)
 
 
 def _rows_on(content: bytes, page: _Page) -> Iterator[Found]:
