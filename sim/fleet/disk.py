@@ -140,9 +140,7 @@ class Tap:
 
     def _torn(self, before: bytes, after: bytes) -> bytes:
         """Return the log with the last write done up to some sector, or some byte."""
-        pairs = zip(before, after, strict=False)
-        same = next((at for at, pair in enumerate(pairs) if pair[0] != pair[1]), None)
-        begin = min(len(before), len(after)) if same is None else same
+        begin = _same_bytes(before, after)
         written = self._random_below(max(len(after) - begin, 0) + 1)
         if not self.is_torn:
             written -= written % SECTOR_BYTES
@@ -155,6 +153,18 @@ def tap(journal: SqliteJournal, card: Card, random_below: Callable[[int], int]) 
     found = Tap(journal._connection, card, random_below)
     journal._connection = found  # type: ignore[assignment]
     return found
+
+
+def _same_bytes(one: bytes, other: bytes) -> int:
+    """Return with how many bytes that are the same two files begin."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _bytes_of(file: Path) -> bytes:
