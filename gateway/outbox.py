@@ -1,7 +1,8 @@
 """What the gateway tells everybody: heads, changes in version order, how far it has applied.
 
-Change rows are committed with what they describe and sent afterwards. After a crash in between
-they are sent again from the last one known to be sent: a follower ignores what it has.
+Change rows are committed with what they describe and sent afterwards. How far they were sent is
+written down with the next commit, since one of its own would cost as much as the facts it tells
+of. After a crash they are sent again from there: a follower ignores what it has.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from circulation.wire.messages import Applied, Change, Head, Pointer, encode, se
 from circulation.wire.topics import MAY_LEAVE, Topics
 from gateway import schema
 from gateway.changes import GATE_STEP_BYTES_MAX, KIOSK_STEP_BYTES_MAX, WHOLE_KINDS
+from gateway.connections import Moment
 from gateway.snapshots import Snapshot
 from gateway.statements import LIBRARY, Statement
 from gateway.store import Store
@@ -31,11 +33,6 @@ HEADS_RESERVED = 10_000  # numbers taken at once, so that a head needs no write
 
 _STATION, _STEP, _CHANGE = schema.STATION_TABLE, schema.STEP, schema.CHANGE
 _OWN = Statement(sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == LIBRARY))
-_PUBLISHED = Statement(
-    sa.update(schema.LIBRARY)
-    .where(schema.LIBRARY.c.library_id == LIBRARY)
-    .values(published=sa.bindparam("done"))
-)
 _VERSIONS = Statement(
     sa.select(schema.FEED.c.kind, schema.FEED.c.version).where(schema.FEED.c.library_id == LIBRARY)
 )
@@ -85,6 +82,7 @@ class Outbox:
         self._key = key
         self._head_n = 0
         self._heads_left = 0
+        self._all_sent_at: Moment | None = None  # when every change there was had been sent
 
     def head(self, now_ms: int) -> Send:
         """Return the next heartbeat; its number rises over restarts too."""
@@ -124,23 +122,22 @@ class Outbox:
         """
         sent = 0
         with self.store.read() as connection:
-            library = self._library(connection)
-            published = done = library.published
-            if published == library.version:
+            moment = self.store.moment(connection)
+            if moment is not None and moment == self._all_sent_at:
                 return 0
+            library = self._library(connection)
             for version, messages in self._unsent(connection, library):
                 if not all(publish(send) for send in messages):
                     break
                 sent += len(messages)
-                done = version
-        if done != published:
-            with self.store.write(self.library_id) as write:
-                _PUBLISHED.run(write.connection, library_id=self.library_id, done=done)
+                self.store.published[self.library_id] = version
+            else:
+                self._all_sent_at = moment
         return sent
 
     def _unsent(self, connection: sa.Connection, library: Any) -> Iterator[tuple[int, list[Send]]]:
         """Yield the messages of each version that was not published, in order."""
-        after = library.published
+        after = max(library.published, self.store.published.get(self.library_id, 0))
         build = self._change_of(connection, library)
         while steps := self._steps(connection, after):
             yield from _by_version(steps, build)

@@ -33,6 +33,11 @@ from gateway.sqlite_plans import write_statistics
 from gateway.statements import LIBRARY, SQLITE, Statement, insert_into
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_PUBLISHED = Statement(
+    sa.update(schema.LIBRARY)
+    .where(schema.LIBRARY.c.library_id == LIBRARY)
+    .values(published=sa.bindparam("upto"))
+)
 KINDS = ("catalogue", "patrons", "policy", "may_leave")
 _LOCKED = Statement(
     sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == LIBRARY).with_for_update()
@@ -118,6 +123,9 @@ class Store:
         self.clock = clock
         self.new_id = new_id
         self.terms: dict[str, Term] = {}  # of the libraries we share with other workers
+        self.published: dict[
+            str, int
+        ] = {}  # by library, up to which version all changes were sent
         self._writer = connections(url, writing=True)
         self._reader = connections(url, writing=False)
 
@@ -225,3 +233,6 @@ class Store:
             write.version = library.version + 1
             yield write
             write.changes.flush(write, bulk=bulk)
+            upto = self.published.get(library_id, 0)
+            if upto > library.published:
+                write.run(_PUBLISHED, upto=upto)

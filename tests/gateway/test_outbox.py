@@ -106,3 +106,39 @@ def test_more_steps_than_one_look_are_all_sent(store, outbox):
     outbox.send_changes(wire.publish)
 
     assert wire.steps("catalogue") == [(n, n + 1) for n in range(70)]
+
+
+def test_how_far_changes_were_sent_is_written_with_the_next_commit(store, outbox, clock):
+    """A commit of its own for it would double their number; followers ignore what comes again."""
+    shelve(store, "A")
+    outbox.send_changes(Wire().publish)
+    sent_again, gone_on = Wire(), Wire()
+
+    send_by_the_next_program(store.url, clock, sent_again)
+    shelve(store, "B")
+    send_by_the_next_program(store.url, clock, gone_on)
+
+    assert sent_again.steps("catalogue") == [(0, 1)]
+    assert gone_on.steps("catalogue") == [(1, 2)]
+
+
+def test_changes_of_another_program_are_sent_at_the_next_look(store, outbox, clock):
+    """An import runs beside the gateway; that nothing was to send is remembered no longer."""
+    wire = Wire()
+    shelve(store, "A")
+    outbox.send_changes(wire.publish)
+    assert outbox.send_changes(wire.publish) == 0
+    other = Store(store.url, clock=clock)
+
+    shelve(other, "B")
+    outbox.send_changes(wire.publish)
+    other.close()
+
+    assert wire.steps("catalogue") == [(0, 1), (1, 2)]
+
+
+def send_by_the_next_program(url, clock, wire):
+    """Send what a program that starts now finds unsent."""
+    store = Store(url, clock=clock)
+    Outbox(store, LIBRARY, key=KEY).send_changes(wire.publish)
+    store.close()
