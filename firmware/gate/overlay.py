@@ -4,6 +4,11 @@ Laws:
 - A message with a wrong mac, one we have, and one that `applied` covers while our list has
   reached that version change nothing: that also ends replays.
 - An entry goes when its station's (epoch, seq) is covered that way, and never by time.
+- A station that begins a newer epoch carries into it, at its beginning and in their order, the
+  rows that the gateway lacks. So a loan of the older epoch is covered, at the latest, when the
+  newer one has been applied as far as the loan was ahead of what we knew to be applied, or as
+  far as anything is carried. A loan that died with its card goes then too: its reader had as
+  long to leave as it took to record as many facts again.
 - An entry that saw another takes its place, for good: a late "off" cannot undo a newer "on".
 - Entries that have not seen each other stand side by side, and *on* wins: doubt favours the
   reader.
@@ -26,6 +31,7 @@ ANCESTORS_MAX = 8  # how far back a late message is recognised as overtaken
 SETTLED_MAX = LIMITS.settled  # facts that were overtaken and whose entries have since gone
 STATIONS_MAX = 1_024  # as many as fit one `applied`
 PENDING_MAX = 8  # `applied` messages that wait for the list
+CARRIED_MAX = 500  # rows carried into a newer epoch: as many loans as a kiosk tells again at most
 
 ON = "on"
 OFF = "off"
@@ -70,6 +76,7 @@ class Overlay:
         self._keys: dict[str, str] = {}
         self._keys_of: dict[str, tuple[str, ...]] = {}
         self._marks: dict[str, tuple[int, int]] = {}
+        self._ended: dict[str, tuple[int, int]] = {}  # the last mark of the epoch before
         self._pending: list[tuple[int, dict[str, list[int]]]] = []
         self._settled: OrderedDict[str, bool] = OrderedDict()
         self._count = 0
@@ -126,12 +133,19 @@ class Overlay:
     def lineage_changed(self) -> None:
         """Forget what versions meant; entries stay until the new history covers them."""
         self._marks = {}
+        self._ended = {}
         self._pending = []
 
     def _mark(self, stations: "dict[str, list[int]]") -> None:
         for station, (epoch, hw) in stations.items():
-            if station in self._marks or len(self._marks) < STATIONS_MAX:
-                self._marks[station] = max(self._marks.get(station, (0, 0)), (epoch, hw))
+            known = self._marks.get(station)
+            if known is None:
+                if len(self._marks) < STATIONS_MAX:
+                    self._marks[station] = (epoch, hw)
+                continue
+            if epoch > known[0]:
+                self._ended[station] = known
+            self._marks[station] = max(known, (epoch, hw))
 
     def _is_old(self, new: Entry) -> bool:
         # A station that opened a newer epoch says there again what is still news.
@@ -139,10 +153,15 @@ class Overlay:
         return superseded or self._is_covered(new) or new.fact in self._settled
 
     def _is_done(self, entry: Entry) -> bool:
-        # No mark covers an older epoch's places again. A loan stands until it is told at its new
-        # one; a return that went on standing would stop the next reader.
-        epoch, _ = self._marks.get(entry.station, (0, 0))
-        return self._is_covered(entry) or (entry.position[0] < epoch and entry.state != ON)
+        epoch, hw = self._marks.get(entry.station, (0, 0))
+        told_in, seq = entry.position
+        if told_in >= epoch:
+            return self._is_covered(entry)
+        if entry.state != ON:
+            return True  # a return that went on standing would stop the next reader
+        ended, applied = self._ended.get(entry.station, (0, 0))
+        ahead = seq - applied if told_in == ended else CARRIED_MAX
+        return min(ahead, CARRIED_MAX) <= hw
 
     def _is_covered(self, entry: Entry) -> bool:
         # A row of an older epoch may be among those copied into the newer one, at a position
