@@ -21,8 +21,8 @@ _LEAVES_TAG = frozenset(("tag_stays", "cut_power"))
 def lists(outcome: Outcome) -> Iterator[Violation]:
     """Every gate has the gateway's lineage, version and entries, and knows that they are new.
 
-    Of a kiosk that had to begin a new epoch, loans told in the old one stand until the item
-    moves again: nobody can tell a gate which of them were among the rows that are gone.
+    Of a kiosk that had to begin a new epoch, loans told in the old one stand until as much has
+    been recorded again: nobody can tell a gate which of them were among the rows that are gone.
     """
     wanted = outcome.truth_list
     if wanted is None:
@@ -70,6 +70,20 @@ def honest(outcome: Outcome) -> Iterator[Violation]:
         is_due = alarm.at_ms - tick.at_ms >= HONEST_AFTER_MS
         if is_due and sites.get(tick.who) == sites[alarm.gate] and _is_known(outcome, tick, alarm):
             yield _against_honest(alarm, tick, lent)
+
+
+def heard(outcome: Outcome) -> Iterator[Violation]:
+    """What a kiosk has told a gate the gate does not forget while the loan lasts, whatever
+    happens to network and gateway, unless the gate itself is switched off."""
+    for alarm in outcome.alarms:
+        lent = _truth_of(outcome, alarm.item, alarm.at_ms)
+        known = [fact for fact in lent.loans if fact in alarm.heard]
+        if lent.is_on_loan and alarm.holder == lent.patron and known:
+            text = (
+                f"{alarm.gate} sounded (row {alarm.row}) for {alarm.item}, though it had been "
+                f"told of {lent.patron}'s loan {known[-1]}"
+            )
+            yield Violation("heard", alarm.gate, alarm.at_ms, text, alarm.item)
 
 
 def thief(outcome: Outcome) -> Iterator[Violation]:
