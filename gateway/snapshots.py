@@ -12,6 +12,11 @@ and never by whoever answers; from then on it is kept up like the rest.
 A list is built again when following it has become dear beside fetching it, and a large one not
 while an import goes on: a file of 1.5 million items takes a minute of a processor to make, and
 every station would fetch half an import.
+
+Ages are told by the store's clock alone, beside what the database says of the last build. A list
+from the future was built while that clock was wrong: how old it is nobody knows, so it counts as
+old, and with the next build it is dated back. Wrong by years, in either direction, the clock costs
+one build too many and prevents none.
 """
 
 from __future__ import annotations
@@ -40,7 +45,7 @@ from gateway.list_files import (
 )
 from gateway.list_tables import Moment
 from gateway.offered import forget_changes, keep_only_offered
-from gateway.store import Store
+from gateway.store import Store, Write
 
 CHANGES_MAX = 5_000  # a new file when a follower would have to apply more than this
 BYTES_PER_CHANGE = 6_000  # of the file: a change is a tenth of that, and costs a commit besides
@@ -49,6 +54,7 @@ BUILD_AGAIN_MS = 60_000  # a second of work each: a thousand gates' wishes are o
 AGE_MS_MAX = 24 * 3600 * 1000
 QUICK_MS = 1_000  # a list that is built faster than this is built whenever it is due
 QUIET_MS = 5_000  # an import commits more than once a second
+TOOK_MS_MAX = 600_000  # a clock that is set right meanwhile makes no list dear for ever
 BUILDING_SHARE = 20  # of the time at most a twentieth goes into a list that never comes to rest
 BLOCK_BYTES = 1 << 20
 PACKED_BYTES_MIN = 1 << 20
@@ -182,12 +188,15 @@ class Snapshots:
             return True
         if newest.version < feed.floor:
             return self._may_be_built(newest, feed)
-        if wanted and self.store.clock() - newest.built_at >= BUILD_AGAIN_MS:
+        if wanted and self._is_older(newest, BUILD_AGAIN_MS):
             return True
-        old = self.store.clock() - newest.built_at > AGE_MS_MAX
+        old = self._is_older(newest, AGE_MS_MAX)
         waiting = self._changes_since(connection, newest, feed.version)
         dear = max(CHANGES_MAX, newest.size_bytes // BYTES_PER_CHANGE)
         return waiting > dear or (old and newest.version < feed.version)
+
+    def _is_older(self, newest: Snapshot, than_ms: int) -> bool:
+        return not 0 <= self.store.clock() - newest.built_at < than_ms
 
     def _may_be_built(self, newest: Snapshot, feed: Any) -> bool:
         """Whether an import has ended, or lasts so long that a list of half of it is wanted."""
@@ -199,8 +208,8 @@ class Snapshots:
         if floor != feed.floor:
             self._floors[feed.kind] = (feed.floor, now_ms)
             since_ms = now_ms
-        is_quiet = now_ms - since_ms >= QUIET_MS
-        return is_quiet or now_ms - newest.built_at >= BUILDING_SHARE * took_ms
+        is_quiet = not 0 <= now_ms - since_ms < QUIET_MS
+        return is_quiet or self._is_older(newest, BUILDING_SHARE * took_ms)
 
     def _newest(self, kind: str, format_name: str) -> Snapshot | None:
         try:
@@ -248,7 +257,7 @@ class Snapshots:
                 raise
         size_bytes, digest = _seal(building, file)
         built_at = self.store.clock()
-        self._took_ms[kind, name] = built_at - began_ms
+        self._took_ms[kind, name] = min(built_at - began_ms, TOOK_MS_MAX)
         snapshot = Snapshot(kind, name, lineage, version, size_bytes, digest, file, built_at)
         oldest = self._offer(snapshot)
         forget_changes(self.store, self.library_id, kind, oldest)
@@ -267,12 +276,8 @@ class Snapshots:
             "built_at": snapshot.built_at,
         }
         with self.store.write(self.library_id) as write:
-            # The newest is the one built last, also when the clock was put back meanwhile.
-            table = schema.SNAPSHOT
-            own = write.select(table, kind=snapshot.kind, format=snapshot.format).subquery()
-            last = write.execute(sa.select(sa.func.max(own.c.built_at))).scalar()
-            row["built_at"] = max(snapshot.built_at, (last or 0) + 1)
-            write.upsert(table, [row])
+            _date_back(write, snapshot)
+            write.upsert(schema.SNAPSHOT, [row])
             oldest, files = keep_only_offered(write, snapshot.kind)
         for file in self.folder.glob(f"{snapshot.kind}-*"):
             if not files & {file, file.with_suffix("")}:  # the list, or the list packed
@@ -323,6 +328,18 @@ def _seal(building: Path, file: Path) -> tuple[int, str]:
         packing.unlink()
     building.rename(file)
     return size_bytes, digest.hexdigest()
+
+
+def _date_back(write: Write, newest: Snapshot) -> None:
+    """Let whatever a wrong clock dated later than the newest have been built just before it."""
+    table = schema.SNAPSHOT
+    own = write.select(table, kind=newest.kind, format=newest.format)
+    built_at = newest.built_at
+    for row in write.execute(own.order_by(table.c.built_at.desc())).all():
+        built_at = min(row.built_at, built_at - 1)
+        if built_at < row.built_at:
+            place = {"kind": row.kind, "format": row.format, "version": row.version}
+            write.execute(write.update(table, **place).values(built_at=built_at))
 
 
 def _snapshot(row: Any) -> Snapshot:
