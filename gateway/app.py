@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
-import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
-import uvicorn
 
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
@@ -27,11 +25,12 @@ from gateway.service import Service, now_ms
 from gateway.snapshots import Breather, Snapshots
 from gateway.store import Store
 from gateway.web.app import create_app
+from gateway.web.lists_app import create_lists_app
 from gateway.web.live import Pulse
+from gateway.web.serving import Certificate, Serving, listening
 
 CLIENT = "gateway"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-WEB_STOP_S = 10.0
 _log = logging.getLogger(__name__)
 
 EXAMPLE = """\
@@ -54,6 +53,15 @@ port = 18080
 
 
 @dataclass(frozen=True, slots=True)
+class ListsAt:
+    """Where stations on other machines fetch lists, encrypted."""
+
+    host: str
+    port: int
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a configuration file says, checked."""
 
@@ -67,6 +75,7 @@ class Settings:
     broker: Endpoint
     web_host: str
     web_port: int
+    lists: ListsAt | None = None
     postgresql: str = ""
 
     @property
@@ -123,6 +132,7 @@ def read_settings(config: Section, folder: Path) -> Settings:
         broker=_endpoint(broker, folder),
         web_host=web.choice("host", LOOPBACK, default="127.0.0.1"),
         web_port=web.integer("port", default=18080, minimum=0, maximum=65535),
+        lists=_lists(config, folder),
     )
     config.close()
     return settings
@@ -136,6 +146,19 @@ def _server(config: Section) -> str:
             f"postgresql = {url[:40]!r}: an address is written postgresql://user@host/database"
         )
     return url
+
+
+def _lists(config: Section, folder: Path) -> ListsAt | None:
+    """Return where lists are served to other machines; None: to none."""
+    if not config.has("lists"):
+        return None
+    lists = config.section("lists")
+    certificate = Certificate(
+        folder / lists.text("cert_file", chars_max=4_096),
+        folder / lists.text("key_file", chars_max=4_096),
+    )
+    port = lists.integer("port", default=18443, minimum=0, maximum=65535)
+    return ListsAt(lists.text("host", default="0.0.0.0"), port, certificate)
 
 
 def _library(config: Section) -> str:
@@ -183,6 +206,8 @@ class Gateway:
     def __init__(self, settings: Settings, worker: str = "", *, lease_ms: int = LEASE_MS):
         """worker: our name among those that share the library, if any do; lease_ms: see there."""
         self.settings = settings
+        if settings.lists is not None:
+            settings.lists.certificate.check()
         self.store = prepare(settings)
         self.term = self._take(worker, lease_ms) if worker else None
         self.pulse = Pulse()
@@ -198,9 +223,12 @@ class Gateway:
         desk.hand_over(self.hub.ingest)
         self.hub.ingest.retry_parked()
         self.service = Service(self.hub, desk, beat=self.pulse.beat, term=self.term)
-        self._socket: socket.socket | None = None
-        self._web: uvicorn.Server | None = None
-        self._web_thread: threading.Thread | None = None
+        self._serving = Serving()
+        self._is_serving = False
+        self.web_port = 0
+        """The port the pages are served on."""
+        self.lists_port = 0
+        """The port on which lists are served to other machines; 0: on none."""
 
     def _take(self, worker: str, lease_ms: int) -> Term:
         """Become the library's owner; raise `Fenced` while another worker is."""
@@ -213,18 +241,25 @@ class Gateway:
         return term
 
     def _serve_web(self) -> None:
-        """Serve the pages in a thread of their own, on a socket that is ours already."""
-        self._socket = _listening(self.settings.web_host, self.settings.web_port)
-        app = create_app(
-            Desk(self.store, self.settings.library), self.snapshots, self.pulse, self.service
-        )
-        self._web = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-        )
-        self._web_thread = threading.Thread(
-            target=self._web.run, args=([self._socket],), name="gateway web", daemon=True
-        )
-        self._web_thread.start()
+        """Serve the pages, and lists to other machines, in a thread of their own."""
+        settings, serving = self.settings, self._serving
+        opened = listening(settings.web_host, settings.web_port, "web")
+        self.web_port = int(opened.getsockname()[1])
+        desk = Desk(self.store, settings.library)
+        app = create_app(desk, self.snapshots, self.pulse, self.service)
+        serving.add(app, opened)
+        if settings.lists is not None:
+            turnstile = app.state.turnstile
+            own = create_lists_app(desk, self.snapshots, turnstile, settings.site_key)
+            try:
+                encrypted = listening(settings.lists.host, settings.lists.port, "lists")
+            except ConfigInvalid:
+                opened.close()
+                raise
+            self.lists_port = int(encrypted.getsockname()[1])
+            serving.add(own, encrypted, settings.lists.certificate)
+        self._is_serving = True
+        serving.start()
 
     def start(self) -> Gateway:
         """Start every part; the pages are served when this returns, or `ConfigInvalid` raised."""
@@ -243,18 +278,14 @@ class Gateway:
         """Whether another worker has taken the library."""
         return self.service.fenced.is_set()
 
-    @property
-    def web_port(self) -> int:
-        """The port the pages are served on."""
-        return int(self._socket.getsockname()[1]) if self._socket is not None else 0
-
     def stop(self) -> None:
         """Stop every part in order; harmless when stopped or never started."""
-        if self._web is not None and self._web_thread is not None:
-            self._web.should_exit = True
+        if self._is_serving:
+            self._is_serving = False
+            self._serving.ask_to_stop()
             self._stopping.set()
             self.service.stop()
-            self._web_thread.join(WEB_STOP_S)
+            self._serving.join()
         if self.term is not None:
             self.term.give_up()
         self.store.close()
@@ -266,26 +297,11 @@ class Gateway:
         self.stop()
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise ConfigInvalid if the address is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen()
-    except OSError as error:
-        listening.close()
-        raise ConfigInvalid(
-            f"web: cannot serve {host}:{port} ({error.strerror}); "
-            "is the port in use? Set another one under [web]"
-        ) from None
-    return listening
-
-
 def run(config: Section, *, folder: Path, stop: threading.Event) -> None:
     """Run the gateway until `stop` is set."""
     settings = read_settings(config, folder)
     with Gateway(settings) as gateway:
         _log.info("pages on http://%s:%d/", settings.web_host, gateway.web_port)
+        if settings.lists is not None:
+            _log.info("lists on https://%s:%d/", settings.lists.host, gateway.lists_port)
         stop.wait()

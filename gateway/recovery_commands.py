@@ -176,7 +176,7 @@ def export_koc_command(file: Path, config_path: Path, station: str | None, again
 @click.command("station-file")
 @CONFIG
 @click.argument("station")
-@click.option("--url", required=True, help="Where stations reach this gateway's pages.")
+@click.option("--url", required=True, help="Where stations reach this gateway's lists.")
 @click.option("--broker", "host", required=True, help="Where stations reach the broker.")
 @click.option("--broker-port", "port", default=1883, show_default=True)
 @click.option("--site", help="The building, for a station nobody has heard of yet.")
@@ -184,7 +184,7 @@ def station_file(station: str, config_path: Path, **given: Any) -> None:
     """Print what a station's new card must be told: its names, addresses and keys.
 
     \b
-    Here:              lendgate-gateway station-file kiosk-1 --url https://lib.example \\
+    Here:              lendgate-gateway station-file kiosk-1 --url https://lib.example:18443 \\
                          --broker 10.0.0.2 > kiosk-1.toml
     On the new card:   lendgate-kiosk template --with kiosk-1.toml > kiosk.toml
 

@@ -205,6 +205,7 @@ def _read(file: Path) -> KioskConfig:
             read_devices(section.section("devices"), SystemClock())
         config = read_kiosk_config(section)
         section.close()
+        config.connector()
     except ConfigInvalid as error:
         raise click.ClickException(str(error)) from error
     return config

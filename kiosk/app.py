@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circulation.config import Section
+from circulation.gateway_http import Connect
 from circulation.link import Endpoint, Link
 from circulation.salvage import Born
 from circulation.wire.topics import Topics, client_id
@@ -31,7 +32,7 @@ from kiosk.recovery import Recovery
 from kiosk.salvage import refill
 from kiosk.session import Session
 from kiosk.site import SiteVoice
-from kiosk.snapshot import SPARE_BYTES, OpenConnection, Shelf, connect
+from kiosk.snapshot import SPARE_BYTES, Shelf
 from kiosk.store import Store
 from kiosk.switching import Switcher
 from kiosk.table import Table
@@ -91,9 +92,12 @@ def build_engine(
     clock: Clock,
     board: Board,
     chance: Chance | None = None,
-    open_connection: OpenConnection = connect,
+    open_connection: Connect | None = None,
 ) -> Engine:
-    """Return a kiosk's engine, everything in it wired, not yet connected to a broker."""
+    """Return a kiosk's engine, everything in it wired, not yet connected to a broker.
+
+    open_connection: to the gateway's lists, if not as the configuration says.
+    """
     chance = chance or Chance()
     boot = chance.random_bytes(4).hex()
     store = _open_store(config, chance, boot, clock.wall_ms())
@@ -102,7 +106,8 @@ def build_engine(
     beliefs = Beliefs(store.reader)
     inbox = Inbox()
     spare_bytes = SPARE_BYTES + config.disk_free_bytes_min  # below that, lending would stop
-    shelf = Shelf(config.snapshots, config.gateway_url, open_connection, spare_bytes)
+    connect = open_connection or config.connector()
+    shelf = Shelf(config.snapshots, config.gateway_url, connect, spare_bytes)
     fetcher = Fetcher(shelf, inbox.deliver)
     lists = Lists(store, beliefs, fetcher, chance.random_below)
     topics = Topics(config.place.library)

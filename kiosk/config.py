@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
+from circulation.gateway_http import Connect, connector
 from circulation.reasons import TEXTS
 from circulation.wire.errors import TopicInvalid
 from circulation.wire.topics import Topics
@@ -64,6 +65,13 @@ class KioskConfig:
     timing: Timing
     disk_free_bytes_min: int
 
+    gateway_ca_file: str = ""
+
+    def connector(self) -> Connect:
+        """Return what opens connections to the gateway; raises ConfigInvalid for a bad CA."""
+        place = self.place
+        return connector(place.library, place.station, self.site_key, self.gateway_ca_file)
+
     @property
     def snapshots(self) -> Path:
         """The folder of downloaded lists."""
@@ -85,6 +93,7 @@ def read_kiosk_config(section: Section) -> KioskConfig:
         place=place,
         broker=_read_broker(section.section("broker")),
         gateway_url=_read_url(section),
+        gateway_ca_file=section.text("gateway_ca_file", default="", empty=True, chars_max=4_096),
         store=Path(store.text("path")),
         web_host=web.text("host", default="127.0.0.1"),
         web_port=web.integer("port", default=18081, minimum=0, maximum=65_535),
@@ -193,7 +202,8 @@ site = "main"                 # the building: its gates hear this kiosk
 room = "hall"                 # where in it; the site if left out
 station = "kiosk-1"           # unique in the library
 name = "Kiosk by the door"    # for people
-gateway_url = "http://127.0.0.1:18080"
+gateway_url = "http://127.0.0.1:18080"          # of another machine: https://host:18443
+gateway_ca_file = ""          # who signed the gateway's certificate; empty: as the system trusts
 site_key = "00000000000000000000000000000000"   # shared with the gates of the site
 card_key = "00000000000000000000000000000000"   # the library's; makes card numbers unreadable
 languages = ["en", "de", "zh"]                  # the first is the one the screen starts in

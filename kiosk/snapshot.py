@@ -21,15 +21,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from circulation.gateway_http import Connect, plain
 from circulation.wire.messages import Pointer
 from kiosk.download import PARTS, Download
 from kiosk.errors import SnapshotInvalid, SnapshotUnreachable
 
 SNAPSHOT_BYTES_MAX = 4 << 30
 """1.5 million items are about 470 MB; nine times that still fits, a hostile number does not."""
-TIMEOUT_S = 20
 SPARE_BYTES = 64 << 20
 """Room that a snapshot must leave on the disk: facts go before lists."""
 SCHEMA_VERSION = 1
@@ -40,17 +40,6 @@ _TABLES = {
     "patrons": ("patron", "card", "meta"),
 }
 _PATH = re.compile(r"/snapshot/[a-z_]{1,32}/[a-z0-9-]{1,32}/[0-9]{1,19}")
-
-OpenConnection = Callable[[str], http.client.HTTPConnection]
-
-
-def connect(gateway_url: str) -> http.client.HTTPConnection:
-    """Return a connection to the gateway's web server, not opened yet."""
-    parts = urlsplit(gateway_url)
-    port = parts.port
-    if parts.scheme == "https":
-        return http.client.HTTPSConnection(parts.hostname or "", port, timeout=TIMEOUT_S)
-    return http.client.HTTPConnection(parts.hostname or "", port, timeout=TIMEOUT_S)
 
 
 def free_on_disk(folder: Path) -> int:
@@ -67,7 +56,7 @@ class Shelf:
 
     folder: Path
     gateway_url: str
-    open_connection: OpenConnection = connect
+    open_connection: Connect = plain
     spare_bytes: int = SPARE_BYTES
     free_bytes: Callable[[Path], int] = free_on_disk
 

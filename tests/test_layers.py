@@ -34,6 +34,7 @@ WORLDLY_MODULES = {
     "circulation/link.py": "speaks MQTT",
     "circulation/journal.py": "keeps the journal of a station in SQLite",
     "circulation/config.py": "reads one file",
+    "circulation/gateway_http.py": "opens connections to the gateway's lists",
     "circulation/export.py": "writes a journal onto a stick, and reads it there",
     "circulation/salvage.py": "saves what a damaged database still holds",
 }

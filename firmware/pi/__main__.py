@@ -177,6 +177,7 @@ def _read(file: Path) -> StationConfig:
         config = read_station_config(section)
         config.machine(read_devices(devices, SystemClock()))
         section.close()
+        config.connector()
     except (ConfigInvalid, DevicesUnavailable) as error:
         raise click.ClickException(str(error)) from error
     return config

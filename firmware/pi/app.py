@@ -155,6 +155,7 @@ class GateStation:
             tell=self.loop.tell,
             arrived=lambda result: self._hand_over(result, self._clock.now_ms()),
             random_below=secrets.randbelow,
+            connect=config.connector(),
         )
         writer = FactWriter(journal, self._time, site=config.site, new_id=new_id)
         courier = Courier(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
+from circulation.gateway_http import Connect, connector
 from circulation.link import Endpoint
 from circulation.wire.check import Hex
 from circulation.wire.errors import TopicInvalid
@@ -41,6 +42,11 @@ class StationConfig:
     endpoint: Endpoint
     store: Path
     options: dict[str, int]
+    gateway_ca_file: str = ""
+
+    def connector(self) -> Connect:
+        """Return what opens connections to the gateway; raise ConfigInvalid for a bad CA."""
+        return connector(self.library, self.station, self.site_key, self.gateway_ca_file)
 
     @property
     def lists(self) -> Path:
@@ -75,6 +81,7 @@ def read_station_config(section: Section) -> StationConfig:
         station=station,
         name=section.text("name", default=station, chars_max=64),
         gateway_url=_read_url(section),
+        gateway_ca_file=section.text("gateway_ca_file", default="", empty=True, chars_max=4_096),
         site_key=section.secret("site_key"),
         card_key=section.secret("card_key", default="00" * 16),
         staff_cards=_read_staff_cards(section),
@@ -158,7 +165,8 @@ library = "school"            # as on the gateway; a-z, 0-9 and -
 site = "main"                 # the building: its kiosks are heard
 station = "gate-1"            # unique in the library
 name = "Gate at the door"     # for people
-gateway_url = "http://127.0.0.1:18080"
+gateway_url = "http://127.0.0.1:18080"          # of another machine: https://host:18443
+gateway_ca_file = ""          # who signed the gateway's certificate; empty: as the system trusts
 site_key = "00000000000000000000000000000000"   # shared with the kiosks of the site
 card_key = "00000000000000000000000000000000"   # the library's; makes card numbers unreadable
 staff_cards = []              # from: lendgate-gate card gate.toml NUMBER

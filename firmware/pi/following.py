@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from circulation.gateway_http import Connect
 from circulation.sync.changes import ChangeFollower
 from circulation.sync.effects import ApplyChanges, FetchSnapshot
 from circulation.wire.messages import Change, Head, Pointer
 from circulation.wire.topics import MAY_LEAVE
 from firmware.gate.events import ListChanged, ListLoaded
 from firmware.gate.lists import ExactList
-from firmware.pi.lists import FORMAT, Fetched, ListFolder, NotFetched, ReadAll, fetch
+from firmware.pi.lists import FORMAT, Fetched, ListFolder, NotFetched, fetch
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +30,11 @@ class ListFollowing:
         tell: Callable[[Any], bool],
         arrived: Callable[[Fetched | NotFetched], None],
         random_below: Callable[[int], int],
-        read_all: ReadAll | None = None,
+        connect: Connect,
     ) -> None:
         """tell: gives the machine an event. arrived: takes a download, from its own thread.
 
-        read_all: how the bytes of an address are had, over HTTP if it is not given.
+        connect: opens a connection to the gateway's lists.
         """
         self.trouble = ""
         self._base_url = base_url
@@ -41,7 +42,7 @@ class ListFollowing:
         self._tell = tell
         self._arrived = arrived
         self._random_below = random_below
-        self._read_all = read_all
+        self._connect = connect
         self._follower = ChangeFollower(MAY_LEAVE, random_below=random_below)
         self._pointer: Pointer | None = None
         self._is_wanted = False
@@ -144,4 +145,4 @@ class ListFollowing:
 
     def download(self, pointer: Pointer) -> None:
         """Fetch a whole list and hand over how that went."""
-        self._arrived(fetch(self._base_url, pointer, self._folder, self._read_all))
+        self._arrived(fetch(self._base_url, pointer, self._folder, self._connect))

@@ -11,15 +11,17 @@ Laws:
 from __future__ import annotations
 
 import hashlib
+import http
+import http.client
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from circulation.gateway_http import Connect
 from circulation.wire.check import Hex, Integer
 from circulation.wire.messages import Pointer
 from firmware.gate.errors import EventInvalid
@@ -29,13 +31,6 @@ from firmware.pi.errors import ListRefused
 FORMAT = "json-1"
 LIST_BYTES_MAX = 256 * 1024 * 1024  # 2 million keys of 60 characters, twice
 CHUNK_BYTES = 64 * 1024
-TIMEOUT_S = 20
-
-# The gateway is in the house: no proxy that the machine may be configured with knows it.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-ReadAll = Callable[[str, int], bytes]
-"""An address and the most bytes that may come, to the bytes."""
 
 _NEW, _OLD = "may_leave.json", "may_leave-before.json"
 
@@ -121,19 +116,15 @@ class ListFolder:
             os.close(descriptor)
 
 
-def download(base_url: str, pointer: Pointer, read_all: ReadAll | None = None) -> bytes:
-    """Return the announced bytes, verified; raise ListRefused.
-
-    read_all: how the bytes of an address are had, over HTTP if it is not given; it returns at
-    most as many as it is told, and raises OSError when they cannot be had.
-    """
+def download(base_url: str, pointer: Pointer, connect: Connect) -> bytes:
+    """Return the announced bytes, verified; raise ListRefused."""
     if pointer.bytes > LIST_BYTES_MAX:
         raise ListRefused(f"may_leave: {pointer.bytes} bytes announced; at most {LIST_BYTES_MAX}")
     if not pointer.path.startswith("/"):
         raise ListRefused("may_leave: the announced path must begin with /")
     try:
-        content = (read_all or _read_all)(base_url + pointer.path, pointer.bytes)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+        content = _read_all(connect(base_url), pointer)
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise ListRefused(f"may_leave: cannot be fetched: {error}") from error
     if len(content) != pointer.bytes:
         raise ListRefused(f"may_leave: {len(content)} bytes came, {pointer.bytes} were announced")
@@ -143,22 +134,26 @@ def download(base_url: str, pointer: Pointer, read_all: ReadAll | None = None) -
 
 
 def fetch(
-    base_url: str, pointer: Pointer, folder: ListFolder, read_all: ReadAll | None = None
+    base_url: str, pointer: Pointer, folder: ListFolder, connect: Connect
 ) -> Fetched | NotFetched:
     """Download, verify and keep a list; never raises for a bad network or a bad file."""
     try:
-        return Fetched(folder.keep(download(base_url, pointer, read_all)))
+        return Fetched(folder.keep(download(base_url, pointer, connect)))
     except (ListRefused, OSError) as error:
         return NotFetched(str(error))
 
 
-def _read_all(url: str, bytes_max: int) -> bytes:
+def _read_all(connection: http.client.HTTPConnection, pointer: Pointer) -> bytes:
     content = bytearray()
-    with _DIRECT.open(url, timeout=TIMEOUT_S) as response:
+    with closing(connection):
+        connection.request("GET", pointer.path, headers={"Accept-Encoding": "identity"})
+        response = connection.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            raise ListRefused(f"may_leave: cannot be fetched: {response.status} {response.reason}")
         while chunk := response.read(CHUNK_BYTES):
             content += chunk
-            if len(content) > bytes_max:
-                raise ListRefused(f"may_leave: more than the {bytes_max} bytes announced came")
+            if len(content) > pointer.bytes:
+                raise ListRefused(f"may_leave: more than the {pointer.bytes} bytes announced came")
     return bytes(content)
 
 

@@ -90,7 +90,7 @@ class FleetGate(Station):
             tell=self._tell,
             arrived=lambda result: self.courier.hand_over(result, self.clock.now_ms()),
             random_below=self.chance.randrange,
-            read_all=lists.reader(self.fleet.server_for(self)),
+            connect=lists.connector(self.fleet.server_for(self)),
         )
         writer = FactWriter(self._journal, time, site=config.site, new_id=self.new_id)
         self.courier = Courier(

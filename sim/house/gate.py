@@ -65,7 +65,7 @@ class HouseGate:
             tell=self.loop.tell,
             arrived=lambda result: self.courier.hand_over(result, clock.now_ms()),
             random_below=self._chance.randrange,
-            read_all=lists.reader(serve),
+            connect=lists.connector(serve),
         )
         writer = FactWriter(journal, time, site=config.site, new_id=self._new_id)
         self.courier = Courier(

@@ -8,7 +8,6 @@ import http.client
 import io
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from gateway.errors import SnapshotUnknown
 from gateway.snapshots import Snapshots
@@ -26,17 +25,8 @@ def serve(snapshots: Snapshots, path: str) -> bytes:
         raise FileNotFoundError(f"{path}: no such list") from error
 
 
-def reader(serve_path: Serve) -> Callable[[str, int], bytes]:
-    """Return what a gate reads an address with: at most so many bytes and one more."""
-
-    def read_all(url: str, bytes_max: int) -> bytes:
-        return serve_path(urlsplit(url).path)[: bytes_max + 1]
-
-    return read_all
-
-
 def connector(serve_path: Serve) -> Callable[[str], http.client.HTTPConnection]:
-    """Return what a kiosk opens a connection with."""
+    """Return what a kiosk or a gate opens a connection with."""
 
     def connect(gateway_url: str) -> http.client.HTTPConnection:
         return _MemoryConnection(serve_path)

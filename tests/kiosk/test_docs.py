@@ -212,6 +212,17 @@ def test_secrets_are_never_printed(tmp_path):
     assert read_kiosk_config(read_config(file)).site_key == bytes.fromhex(SITE_KEY)
 
 
+def test_a_missing_certificate_is_named_before_the_kiosk_runs(tmp_path):
+    """Whoever copied everything but the gateway's certificate learns which file is not there."""
+    file = tmp_path / "kiosk.toml"
+    file.write_text(TEMPLATE.replace('gateway_ca_file = ""', 'gateway_ca_file = "/none.crt"'))
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 1
+    assert "gateway_ca_file: /none.crt: No such file or directory" in result.output
+
+
 def pad_on_a_table(options, clock, name):
     """A driver of somebody else's: its options are read at once, the device is made later."""
     technology = options.text("technology")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from circulation.gateway_http import plain
 from circulation.link import Connected, Disconnected, Received
 from circulation.sync.memory import MemoryJournal
 from circulation.wire import messages
@@ -68,6 +69,7 @@ class Station:
             tell=self.tell,
             arrived=self.fetches.append,
             random_below=lambda _: 0,
+            connect=plain,
         )
         self.room = room
         self.courier = Courier(

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from circulation.gateway_http import plain
 from circulation.wire.messages import Pointer
 from firmware.pi.errors import ListRefused
 from firmware.pi.lists import Fetched, ListFolder, NotFetched, download, fetch, parse_list
@@ -59,7 +60,7 @@ def test_a_list_is_fetched_verified_and_kept(web, tmp_path):
     web.files["/snapshot/may_leave/json-1/5"] = content
     folder = ListFolder(tmp_path / "lists")
 
-    result = fetch(base_url(web), pointer(content), folder)
+    result = fetch(base_url(web), pointer(content), folder, plain)
     assert isinstance(result, Fetched)
     assert result.list.reach("e001") == 3
     assert [kept.version for kept in folder.kept()] == [5]
@@ -83,14 +84,14 @@ def test_anything_else_than_announced_is_refused(web, tmp_path, announced, words
     folder.keep(snapshot(version=4))
 
     with pytest.raises(ListRefused, match=words):
-        download(base_url(web), announced)
-    assert isinstance(fetch(base_url(web), announced, folder), NotFetched)
+        download(base_url(web), announced, plain)
+    assert isinstance(fetch(base_url(web), announced, folder, plain), NotFetched)
     assert [kept.version for kept in folder.kept()] == [4]
 
 
 def test_no_gateway_is_a_sentence_and_no_error(tmp_path):
     """Nobody listens: the download says so and raises nothing."""
-    result = fetch("http://127.0.0.1:1", pointer(snapshot()), ListFolder(tmp_path))
+    result = fetch("http://127.0.0.1:1", pointer(snapshot()), ListFolder(tmp_path), plain)
 
     assert "cannot be fetched" in result.why
 
