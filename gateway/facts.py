@@ -33,14 +33,6 @@ _FROM = sa.tuple_(
 )
 _OF_STATION = sa.and_(FACT.c.library_id == LIBRARY, FACT.c.station == sa.bindparam("station"))
 _IS_CLOCK = FACT.c.kind == sa.literal_column(f"'{kinds.CLOCK}'")  # as its index says it
-_CLOCKS = (
-    sa.select(FACT.c.epoch_n, FACT.c.seq)
-    .where(_OF_STATION, _IS_CLOCK)
-    .order_by(FACT.c.epoch_n.desc(), FACT.c.seq.desc())
-    .limit(1)
-)
-_LAST_CLOCK = Statement(_CLOCKS)
-_CLOCK_BEFORE = Statement(_CLOCKS.where(_PLACE < _FROM))
 _COLUMNS = (
     FACT.c.id,
     FACT.c.kind,
@@ -54,6 +46,15 @@ _COLUMNS = (
     FACT.c.latest_ms,
     FACT.c.flagged,
 )
+_NEWEST_FIRST = (
+    sa.select(*_COLUMNS)
+    .where(_OF_STATION)
+    .order_by(FACT.c.epoch_n.desc(), FACT.c.seq.desc())
+    .limit(1)
+)
+_NEWEST = Statement(_NEWEST_FIRST)
+_LAST_CLOCK = Statement(_NEWEST_FIRST.where(_IS_CLOCK))
+_CLOCK_BEFORE = Statement(_NEWEST_FIRST.where(_IS_CLOCK, _PLACE < _FROM))
 _STRETCH = Statement(sa.select(*_COLUMNS).where(_OF_STATION, _PLACE >= _FROM))
 _CLOCK_ROWS = Statement(sa.select(*_COLUMNS).where(_OF_STATION, _IS_CLOCK))
 _KEEP = Statement(
@@ -143,18 +144,50 @@ def narrow_intervals(write: Write, facts: Iterable[Fact]) -> Narrowed:
 def _place(write: Write, station: str, fresh: list[Fact]) -> tuple[Rows, dict[str, Interval]]:
     """Return the rows of the station that new facts may move, and the intervals of all."""
     first = min((fact.epoch_n, fact.seq) for fact in fresh)
+    tells_time = any(fact.kind == kinds.CLOCK for fact in fresh)
     clock = write.first(_LAST_CLOCK, station=station)
-    if clock is None and all(fact.kind != kinds.CLOCK for fact in fresh):
+    if clock is None and not tells_time:
         return [], {fact.id: UNKNOWN for fact in fresh}
-    if clock is not None and tuple(clock) >= first:  # they fill a hole in the journal
+    if clock is not None and _place_of(clock) >= first:  # they fill a hole in the journal
         clock = write.first(_CLOCK_BEFORE, station=station, epoch_n=first[0], seq=first[1])
-    rows = _stretch(write, station, clock or BEGINNING)
+    elif clock is not None and not tells_time:
+        placed = _place_at_end(write, clock, fresh)
+        if placed is not None:
+            return [], placed
+    rows = _stretch(write, station, _place_of(clock) if clock is not None else BEGINNING)
     before = [_bare(row) for row in rows]
     placed = intervals([*before, *fresh])
     stored = {row.id: _interval(row) for row in rows}
     if clock is None or (agree(before, stored) and agree([*before, *fresh], placed)):
         return rows, placed
     return _place_from_anchor(write, station, fresh)
+
+
+def _place_at_end(write: Write, clock: Any, fresh: list[Fact]) -> dict[str, Interval] | None:
+    """Return the intervals of facts that follow all others; None if they say something of those.
+
+    clock: the station's last, and none is among the facts. Of what lies between only the newest
+    fact counts: if the new ones agree with it, they agree with all that it agrees with, and none
+    of them happened before it.
+    """
+    newest = write.first(_NEWEST, station=fresh[0].station)
+    if _place_of(newest) >= min((fact.epoch_n, fact.seq) for fact in fresh):
+        return None
+    stored = {row.id: _interval(row) for row in (clock, newest)}
+    before = [_bare(clock), _bare(newest)]
+    placed = intervals([*before, *fresh])
+    if not (agree(before, stored) and agree([*before, *fresh], placed)):
+        return None
+    last = stored[newest.id]
+    if placed[newest.id].latest_ms != last.latest_ms:
+        return None
+    return {fact.id: _not_before(last.earliest_ms, placed[fact.id]) for fact in fresh}
+
+
+def _not_before(floor_ms: int | None, interval: Interval) -> Interval:
+    """Return the part of an interval from an instant on."""
+    bounds = [ms for ms in (floor_ms, interval.earliest_ms) if ms is not None]
+    return replace(interval, earliest_ms=max(bounds, default=None))
 
 
 def _place_from_anchor(
@@ -175,6 +208,10 @@ def _place_from_anchor(
             return rows, intervals(facts)
     rows = _stretch(write, station, BEGINNING)
     return rows, intervals([*map(_bare, rows), *fresh])
+
+
+def _place_of(row: Any) -> Place:
+    return (row.epoch_n, row.seq)
 
 
 def _stretch(write: Write, station: str, place: Place) -> Rows:
