@@ -7,7 +7,6 @@ somebody who takes nothing: a download costs no thread, but a place.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from pathlib import Path
 
@@ -119,7 +118,8 @@ class ListResponse(FileResponse):
             self._turnstile.leave(ticket, _now_ms())
 
     def _come_again(self) -> Response:
-        wait_s = math.ceil(self._turnstile.appointment_ms(_now_ms()) / 1_000)
+        # In whole seconds: stations come in the course of the one that they are told.
+        wait_s = self._turnstile.appointment_ms(_now_ms()) // 1_000
         return PlainTextResponse(
             f"Many stations fetch lists just now. Come again in {wait_s} s.",
             status_code=503,
