@@ -10,6 +10,7 @@ given. The floor is one after the other copying and hashing the same bytes.
 
 import bisect
 import json
+import random
 import sqlite3
 import threading
 import time
@@ -41,6 +42,7 @@ FACTS, FACTS_QUICK = 20_000, 400
 KIOSKS, KIOSKS_QUICK = 300, 3
 COMMITS, COMMITS_QUICK = 50, 5
 CHANGE_MS_TARGET = 1_000.0
+RUSH_TARGET = 4.0
 READY_S_MAX = 300.0
 FOLLOWER = "sim.measure.down_kiosk"
 
@@ -82,8 +84,9 @@ def run(bench: Bench) -> list[Row]:
         Row(
             f"{kiosks} kiosks fetch a list of {whole.size_bytes / 1e6:.0f} MB at once",
             rush["seconds"], "s", floor.seconds,
-            "the same bytes copied and hashed as often",
-            figures={**rush, "gateway_peak_mb": memory_mb, "bytes": whole.size_bytes},
+            "the same bytes copied and hashed as often", f"≤ {RUSH_TARGET:g} ×",
+            rush["seconds"] <= RUSH_TARGET * floor.seconds,
+            {**rush, "gateway_peak_mb": memory_mb, "bytes": whole.size_bytes},
         ),
     ]  # fmt: skip
 
@@ -168,6 +171,7 @@ def _rush(folder: Path, address: str, pointer: Pointer, kiosks: int) -> dict[str
     begin = threading.Barrier(kiosks)
 
     def fetch(number: int) -> tuple[int, float]:
+        chance = random.Random(number)
         shelf = Shelf(folder / f"shelf-{number}", address)
         begin.wait()
         refused, began = 0, time.perf_counter()
@@ -177,7 +181,7 @@ def _rush(folder: Path, address: str, pointer: Pointer, kiosks: int) -> dict[str
                 return refused, time.perf_counter() - began
             except SnapshotBusy as busy:
                 refused += 1
-                time.sleep(busy.again_ms / 1_000)
+                time.sleep(busy.again_ms / 1_000 + chance.random())  # as `kiosk.lists` does
 
     with timed() as watch, ThreadPoolExecutor(kiosks) as pool:
         found = list(pool.map(fetch, range(kiosks)))
