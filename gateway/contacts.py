@@ -50,6 +50,7 @@ class Contacts:
         self._notes: list[tuple[str, str | None, dict[str, Any]]] = []
         self._saved_ms = 0
         self._boots: dict[str, list[str]] = {}
+        self._here: dict[str, str] = {}  # the boot of each station that came and has not gone
         self._gone_ms: dict[str, int] = {}
         self._behind: dict[str, tuple[int, int, int]] = {}  # target, waiting, since when
         self.sites: dict[str, str] = {}
@@ -68,6 +69,7 @@ class Contacts:
     def born(self, status: Status, now_ms: int, hw: int) -> None:
         """Note a birth that was not kept by the broker."""
         started = self._boots.get(status.station, [""])[-1] != status.boot
+        self._here[status.station] = status.boot
         self.heard(
             status.station,
             now_ms,
@@ -79,6 +81,10 @@ class Contacts:
             self._behind[status.station] = (status.seq_last, waiting, now_ms)
         elif started:
             self.note("born", status.station)
+
+    def is_here(self, status: Status) -> bool:
+        """Return whether that very program came before and did not go since."""
+        return self._here.get(status.station) == status.boot
 
     def described(self, status: Status) -> dict[str, Any]:
         """Return the columns a birth fills, kept by the broker or not."""
@@ -104,6 +110,7 @@ class Contacts:
         boots = self._boots.get(status.station)
         if boots and boots[-1] != status.boot:
             return
+        self._here.pop(status.station, None)
         self.told(status.station, gone_at=now_ms, connected=0)
         if now_ms - self._gone_ms.get(status.station, -GONE_REPEAT_MS) >= GONE_REPEAT_MS:
             self.note("gone", status.station)

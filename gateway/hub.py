@@ -222,7 +222,9 @@ class Hub:
 
     def _on_birth(self, status: Status, now_ms: int) -> list[Send]:
         """Answer a station that has come: a fork, a new lineage, or how far it is applied."""
-        self._beat.on_birth()
+        # A busy station says its positions every 15 s: a thousand of them want no head a second.
+        if not self.contacts.is_here(status):
+            self._beat.on_birth()
         station = status.station
         self.requests.births[station] = (status.epoch, status.n)
         with self.store.read() as connection:

@@ -131,6 +131,24 @@ def test_a_birth_is_answered_with_what_is_applied(store, hub):
     assert hub.tick(START_MS)[0].topic == TOPICS.head()
 
 
+def test_only_who_comes_has_a_head_sent_to_all(hub):
+    """A thousand busy stations that say their positions are answered, each for itself."""
+    kiosk = Station("kiosk-1")
+    hub.take([status(kiosk)], START_MS)
+    hub.tick(START_MS)
+    kiosk.write("seen", barcode="1001")
+
+    again = hub.take([status(kiosk)], START_MS + 2_000)
+    assert [type(one).__name__ for one in replies(again, kiosk)] == ["Ack"]
+    assert TOPICS.head() not in [send.topic for send in hub.tick(START_MS + 3_000)]
+
+    hub.take([status(kiosk, on=False)], START_MS + 4_000)
+    hub.take([status(kiosk)], START_MS + 5_000)
+    assert TOPICS.head() in [send.topic for send in hub.tick(START_MS + 6_000)]
+    hub.take([status(kiosk, boot="b" * 8)], START_MS + 7_000)
+    assert TOPICS.head() in [send.topic for send in hub.tick(START_MS + 8_000)]
+
+
 def test_an_uploader_believes_our_acks(hub, books):
     """A kiosk's own uploader, joined to the hub, ends with nothing waiting."""
     kiosk = Station("kiosk-1")
