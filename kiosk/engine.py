@@ -148,6 +148,7 @@ class Engine:
             event = self.inbox.next()
         if event is not None:
             self._guarded(partial(self._handle, event))
+        self._guarded(lambda: self.uplink.turn_over(self.time.mono_ms))
         self._guarded(self._tick)
         self.show()
 

@@ -7,6 +7,15 @@ A link has room for some messages only and says so, and a gate that asks is told
 loans: what finds no room waits here and goes next. The newest go first, since whoever has just
 lent walks out next; so that nothing older undoes them, an item is told of once, by its newest
 news, which names as seen what came before.
+
+Whoever connects asks what it missed, after a broker's restart all of them at once, and an answer
+is heard by everybody. So who asks first in a quiet second is answered at once; the others of that
+second are answered together when it is over, by what the oldest of their lists lacks. What was
+told after the last of them had asked is not told again; what was told before may not have reached
+whoever was just connecting.
+
+A broker sends us our own words back. What came back was sent to everybody who was connected then,
+and who was not will ask; so when we connect, only what did not come back is told by ourselves.
 """
 
 from __future__ import annotations
@@ -15,7 +24,7 @@ import json
 import logging
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
 from circulation.wire.errors import WireError
@@ -24,12 +33,13 @@ from circulation.wire.messages import SiteAlarm, SiteAsk, SiteLoan, encode, is_s
 from circulation.wire.topics import Topics
 from kiosk.beliefs import Beliefs, Known
 from kiosk.config import Place
+from kiosk.news import NEWS_KEPT
 from kiosk.store import Draft, News, Store
 
 REPUBLISH_MAX = 500
 """As many news a gate's overlay holds; older ones are on the list or the gateway was away long."""
 ANSWER_EVERY_MS = 1_000
-"""So often one station is answered; a reader who has just lent walks out two seconds later."""
+"""So often who asks is answered; a reader who has just lent walks out two seconds later."""
 SAW_MAX = 16  # of a message: a gate remembers eight, and a microcontroller parses it
 ALARM_SHOWN_MS = 60_000
 
@@ -65,8 +75,11 @@ class SiteVoice:
     publish: Publish = field(default=_nobody)
     refused: int = 0
     alarm: AlarmShown | None = None
-    _answered_ms: dict[str, int] = field(default_factory=dict)
+    _heard: list[SiteLoan] = field(default_factory=list)
     _asked: dict[str, SiteAsk] = field(default_factory=dict)
+    _answered_ms: int | None = None
+    _told_since: set[str] = field(default_factory=set)
+    _echoed: set[str] = field(default_factory=set)
     _untold: OrderedDict[str, SiteLoan] = field(default_factory=OrderedDict)
 
     def announce(self, draft: Draft, news: News, seq: int) -> None:
@@ -78,9 +91,18 @@ class SiteVoice:
         )  # fmt: skip
         self._tell_first([message])
 
-    def on_connected(self) -> None:
-        """Tell again what the lists do not have yet, and ask the others what we missed."""
-        self.tell_again()
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._asked)
+
+    def on_connected(self, now_ms: int) -> None:
+        """Tell again what the lists do not have yet, and ask the others what we missed.
+
+        Who connects with us, behind a broker that came back, is answered in a second, together.
+        """
+        self._tell_after(_EVERYTHING_COVERED, besides=self._echoed)
+        self._answered_ms = now_ms
         state = self.store.list_states().get("catalogue")
         ask = SiteAsk(
             self.place.station, "catalogue", state.lineage if state else None,
@@ -90,29 +112,50 @@ class SiteVoice:
 
     def tell_again(self) -> None:
         """Tell what the lists do not have yet, at the places where it is now."""
+        self._echoed.clear()
         self._tell_after(_EVERYTHING_COVERED)
 
     def on_loan(self, message: SiteLoan) -> None:
-        """Another kiosk lent or took back an item."""
-        if not self._is_genuine(message) or message.station == self.place.station:
+        """Another kiosk lent or took back an item; it is kept with all that this turn brings.
+
+        What was told before is not looked at any closer: nothing would come of it.
+        """
+        if message.station == self.place.station:
+            self._on_echo(message)
+            return
+        if self.store.knows(message) or not self._is_genuine(message):
             return
         if message.item is None:
             known = self._item_told(message)
             if known is None:
                 return
             message = message._replace(item=known.item.item_id)
-        self.store.hear(message)
+        self._heard.append(message)
 
-    def on_ask(self, message: SiteAsk, now_ms: int) -> None:
+    def _on_echo(self, message: SiteLoan) -> None:
+        """Our own word has come back: the broker had it."""
+        if message.fact in self._echoed or message.epoch != self.store.journal.epoch.n:
+            return
+        if self._is_genuine(message):
+            if len(self._echoed) >= NEWS_KEPT:
+                self._echoed.clear()
+            self._echoed.add(message.fact)
+
+    def take_heard(self) -> list[SiteLoan]:
+        """Return what other kiosks told since this was asked last."""
+        heard, self._heard = self._heard, []
+        return heard
+
+    def on_ask(self, message: SiteAsk) -> None:
         """A gate or kiosk that connected asks for what its list does not have yet.
 
-        Who asks again too soon is answered a little later and never left without: between the
-        two it may have lost what it was told, by a power blip or with its connection.
+        Who asks again is told again and never left without: between the two it may have lost
+        what it was told, by a power blip or with its connection.
         """
         if not self._is_genuine(message) or message.station == self.place.station:
             return
         self._asked[message.station] = message
-        self._answer_asks(now_ms)
+        self._told_since.clear()
 
     def on_alarm(self, message: SiteAlarm, now_ms: int) -> None:
         """A gate sounds: show the guard which book, and tell the gate if it does not know."""
@@ -128,30 +171,30 @@ class SiteVoice:
             message.alarm, message.gate, title, shelf_mark, now_ms + ALARM_SHOWN_MS
         )
         if known is not None:
-            self._answer(message, known)
+            self._tell_title(message, known)
 
     def tick(self, now_ms: int) -> None:
         """Go on telling, answer who had to wait, and let an alarm that was read go."""
         self._tell_untold()
-        self._answer_asks(now_ms)
+        self.answer(now_ms)
         if self.alarm is not None and now_ms >= self.alarm.until_ms:
             self.alarm = None
 
-    def _answer_asks(self, now_ms: int) -> None:
-        for station in list(self._asked):
-            last_ms = self._answered_ms.get(station)
-            if last_ms is None or now_ms - last_ms >= ANSWER_EVERY_MS:
-                self._answered_ms[station] = now_ms
-                self._tell_missing(self._asked.pop(station))
-
-    def _tell_missing(self, message: SiteAsk) -> None:
-        """Tell what a list does not have yet; of another lineage it has nothing."""
+    def answer(self, now_ms: int) -> None:
+        """Tell all who asked what their lists lack, unless somebody was just answered."""
+        if not self._asked:
+            return
+        if self._answered_ms is not None and now_ms - self._answered_ms < ANSWER_EVERY_MS:
+            return
+        self._answered_ms = now_ms
         states = self.store.list_states()
         ours = next((state.lineage for state in states.values()), None)
-        has = message.version if message.lineage == ours else 0
-        self._tell_after(has)
+        # Of another lineage a list has nothing.
+        has = min(ask.version if ask.lineage == ours else 0 for ask in self._asked.values())
+        self._asked.clear()
+        self._tell_after(has, besides=self._told_since)
 
-    def _answer(self, message: SiteAlarm, known: Known) -> None:
+    def _tell_title(self, message: SiteAlarm, known: Known) -> None:
         answer = message._replace(
             station=self.place.station,
             item=known.item.item_id,
@@ -191,8 +234,11 @@ class SiteVoice:
         )
         return False
 
-    def _tell_after(self, version: int) -> None:
-        """Tell what a list of this version lacks, each item by its newest news."""
+    def _tell_after(self, version: int, *, besides: Container[str] = ()) -> None:
+        """Tell what a list of this version lacks, each item by its newest news.
+
+        besides: facts that all who lack them have been told of.
+        """
         newest: dict[str, SiteLoan] = {}
         for row in reversed(self.store.own_news_after(version, REPUBLISH_MAX)):
             message = _of_row(row)
@@ -202,7 +248,7 @@ class SiteVoice:
             else:
                 seen = dict.fromkeys([*later.saw, message.fact, *message.saw])
                 newest[later.item] = later._replace(saw=list(seen)[:SAW_MAX])
-        self._tell_first(newest.values())
+        self._tell_first([one for one in newest.values() if one.fact not in besides])
 
     def _tell_first(self, newest: Iterable[SiteLoan]) -> None:
         """Tell these before what waits already; a later word on a fact takes its place."""
@@ -227,6 +273,8 @@ class SiteVoice:
             if not self._send(topic, self._untold[fact]):
                 return
             del self._untold[fact]
+            if self._asked:
+                self._told_since.add(fact)
 
     def _send(self, topic: str, message: SiteLoan | SiteAsk | SiteAlarm) -> bool:
         """Publish it; return False if the link has no room for it now."""

@@ -7,7 +7,8 @@ Laws of this file:
 2. A fact and the loan it makes are one transaction on one file.
 3. A fact is *unfinished* from its commit until just before its tick is shown. After a power cut
    `unfinished` says what a reader may not have been told.
-4. News go only when they are covered: see `kiosk.beliefs`.
+4. News go only when they are covered: see `kiosk.beliefs`, and `kiosk.news` for what is written
+   of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -27,10 +28,8 @@ from circulation.sync.rows import Row
 from circulation.wire.fact import encode_body
 from circulation.wire.messages import SiteLoan
 from kiosk.errors import StoreUnsafe
+from kiosk.news import OpenNews, Turn, insert, is_told, open_news, take_in
 from kiosk.schema import MIGRATIONS
-
-NEWS_KEPT = 5_000
-"""Covered news still answer a gate with an older list; beyond that many it asks the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +89,6 @@ class ListState:
     file: str
 
 
-class _OpenNews(NamedTuple):
-    """Where a fact stands that our catalogue may not have yet; covered: in which version it is."""
-
-    station: str
-    epoch_n: int
-    seq: int
-    covered: int | None
-
-
 @dataclass(slots=True)
 class Store:
     """The one writer of station.db."""
@@ -110,7 +100,7 @@ class Store:
     station: str
     salvaged: Salvaged | None = None
     _closed: bool = field(default=False)
-    _news: list[_OpenNews] = field(default_factory=list)
+    _news: list[OpenNews] = field(default_factory=list)
     _news_changes: int = -1
 
     @classmethod
@@ -178,7 +168,7 @@ class Store:
             if news is not None:
                 self._insert_news(connection, draft, news, row.seq)
             if unfinished is not None:
-                _insert(connection, "unfinished", _unfinished_values(unfinished, draft))
+                insert(connection, "unfinished", _unfinished_values(unfinished, draft))
             for fact in finishes:
                 connection.execute("DELETE FROM unfinished WHERE fact=?", (fact,))
             self._remember(connection, "latest_wall", str(draft.fields.get("wall", 0)))
@@ -200,83 +190,29 @@ class Store:
             for row in rows
         ]  # fmt: skip
 
-    def hear(self, message: SiteLoan) -> bool:
-        """Keep what another kiosk of the site told; False when it was known already.
+    def knows(self, message: SiteLoan) -> bool:
+        """Whether what another kiosk tells was told before, and has not moved since."""
+        return is_told(self.reader, message)
 
-        What was told before may have moved to a newer epoch of its station since.
-        """
-        with transaction(self.connection) as connection:
-            known = "SELECT 1 FROM news WHERE fact=?"
-            if connection.execute(known, (message.fact,)).fetchone():
-                connection.execute(
-                    "UPDATE news SET epoch_n=?, seq=? WHERE fact=? AND own=0 AND epoch_n < ?",
-                    (message.epoch, message.seq, message.fact, message.epoch),
-                )
-                return False
-            newer = "SELECT 1 FROM news WHERE station=? AND item_id=? AND (epoch_n, seq) > (?, ?)"
-            place = (message.station, message.item, message.epoch, message.seq)
-            if connection.execute(newer, place).fetchone():
-                return False
-            _insert(connection, "news", _heard_values(message))
-        return True
-
-    def cover(self, marks: Mapping[str, tuple[int, int]], version: int) -> None:
-        """Note at which version of the lists the gateway has applied each station's facts.
-
-        A row of an older epoch may be among those copied into the newer one, at a place we have
-        not heard of yet: only the same epoch tells.
-        """
-        with transaction(self.connection) as connection:
-            for station, (epoch_n, seq) in marks.items():
-                connection.execute(
-                    "UPDATE news SET covered=? WHERE station=? AND covered IS NULL"
-                    " AND epoch_n=? AND seq<=?",
-                    (version, station, epoch_n, seq),
-                )
-
-    def is_coverable(self, station: str, mark: tuple[int, int]) -> bool:
-        """Whether news of a station up to that mark are not noted as applied yet.
-
-        The mark need not have moved since: news may be told late, or again.
-        """
-        epoch_n, seq = mark
-        return any(
-            one.station == station and one.epoch_n == epoch_n and one.seq <= seq
-            for one in self._open_news()
-            if one.covered is None
-        )
+    def take_in(self, turn: Turn) -> None:
+        """Write what a turn brought of others, in one transaction; nothing new opens none."""
+        if turn.changes(self._open_news()):
+            with transaction(self.connection) as connection:
+                take_in(connection, turn)
 
     def uncover(self) -> None:
         """Forget what an older history of the gateway had: it may have to be told again."""
         with transaction(self.connection) as connection:
             connection.execute("UPDATE news SET covered=NULL, done=0 WHERE covered IS NOT NULL")
 
-    def settle_news(self, version: int) -> None:
-        """Let go of news that our catalogue of this version has, and of the oldest of those."""
-        with transaction(self.connection) as connection:
-            connection.execute("UPDATE news SET done=1 WHERE done=0 AND covered<=?", (version,))
-            connection.execute(_OVERTAKEN_IS_DONE)
-            connection.execute(
-                "DELETE FROM news WHERE done=1 AND n <= (SELECT max(n) FROM news) - ?",
-                (NEWS_KEPT,),
-            )
-
-    def has_settleable(self, version: int) -> bool:
-        """Whether news are left that our catalogue of this version has."""
-        return any(one.covered is not None and one.covered <= version for one in self._open_news())
-
-    def _open_news(self) -> list[_OpenNews]:
+    def _open_news(self) -> list[OpenNews]:
         """Return the news that our catalogue may not have; read once after each change.
 
         The gateway says every few seconds, of each station of the site, how far it is.
         """
         changes = self.connection.total_changes
         if changes != self._news_changes:
-            query = (
-                "SELECT station, epoch_n, seq, covered FROM news WHERE done=0 OR covered IS NULL"
-            )
-            self._news = [_OpenNews(*row) for row in self.reader.execute(query)]
-            self._news_changes = changes
+            self._news, self._news_changes = open_news(self.reader), changes
         return self._news
 
     def reposition(self) -> None:
@@ -313,7 +249,7 @@ class Store:
     def adopt(self, state: ListState) -> None:
         """A new snapshot is in use; what changed before it is in it."""
         with transaction(self.connection) as connection:
-            _insert(connection, "list_state", _state_values(state))
+            insert(connection, "list_state", _state_values(state))
             connection.execute("DELETE FROM delta WHERE kind=?", (state.kind,))
             connection.execute("DELETE FROM delta_index WHERE kind=?", (state.kind,))
 
@@ -329,7 +265,7 @@ class Store:
                 for name, value in _index_values(state.kind, doc or {}):
                     entry = (state.kind, name, value, key)
                     connection.execute("INSERT OR IGNORE INTO delta_index VALUES (?,?,?,?)", entry)
-            _insert(connection, "list_state", _state_values(state))
+            insert(connection, "list_state", _state_values(state))
 
     def remember(self, key: str, value: str) -> None:
         """Keep a small thing over restarts."""
@@ -363,7 +299,7 @@ class Store:
             "lent_at": news.lent_at, "on_site": int(news.on_site), "renewals": news.renewals,
             "policy": news.policy, "session": news.session, "barcode": news.barcode,
         }  # fmt: skip
-        _insert(connection, "news", values)
+        insert(connection, "news", values)
 
     def _remember(self, connection: sqlite3.Connection, key: str, value: str) -> None:
         connection.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (key, value))
@@ -397,36 +333,12 @@ def check_pragmas(connection: sqlite3.Connection) -> None:
         )
 
 
-_OVERTAKEN_IS_DONE = (
-    "UPDATE news SET done=1 WHERE done=0 AND EXISTS ("
-    " SELECT 1 FROM news AS later, json_each(later.saw) AS seen"
-    " WHERE later.item_id=news.item_id AND later.done=1 AND seen.value=news.fact)"
-)
-"""What a fact in the list had seen is behind that list, whoever told it and wherever it stands."""
-
-
-def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
-    columns, marks = ", ".join(values), ", ".join("?" * len(values))
-    connection.execute(
-        f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})", tuple(values.values())
-    )
-
-
 def _unfinished_values(unfinished: Unfinished, draft: Draft) -> dict[str, Any]:
     return {
         "fact": unfinished.fact, "kind": unfinished.kind, "item_id": unfinished.item_id,
         "title": unfinished.title, "uids": json.dumps(unfinished.uids),
         "wanted": unfinished.wanted, "loan": unfinished.loan,
         "wall": draft.fields.get("wall", 0),
-    }  # fmt: skip
-
-
-def _heard_values(message: SiteLoan) -> dict[str, Any]:
-    return {
-        "fact": message.fact, "station": message.station, "own": 0, "epoch_n": message.epoch,
-        "seq": message.seq, "item_id": message.item, "uids": json.dumps(list(message.uids)),
-        "state": message.state, "reach": message.reach, "saw": json.dumps(list(message.saw)),
-        "wall": message.wall, "loan": message.fact, "barcode": message.barcode,
     }  # fmt: skip
 
 

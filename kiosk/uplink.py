@@ -48,6 +48,7 @@ from circulation.wire.topics import Topics, parse
 from kiosk.config import Place
 from kiosk.drafting import FactWriter
 from kiosk.lists import Lists
+from kiosk.news import Marks, Turn
 from kiosk.site import SiteVoice
 from kiosk.store import Store
 from kiosk.telling import Telling
@@ -91,6 +92,7 @@ class Uplink:
     _clock: ClockSync = field(init=False)
     _epoch_n: int = 0
     _heads: HeadWatch = field(default_factory=HeadWatch)
+    _applied: list[Applied] = field(default_factory=list)
     telling: Telling = field(default_factory=Telling)
 
     def __post_init__(self) -> None:
@@ -149,6 +151,15 @@ class Uplink:
         elif isinstance(event, NotConnected):
             _log.debug("link: %s", event.why)
 
+    def turn_over(self, now_ms: int) -> None:
+        """Keep in one commit what came of the site since the last turn; answer who asked."""
+        applied, self._applied = self._applied, []
+        # A list of another history may have come behind it in the same turn.
+        ours = [_marks(one) for one in applied if one.lineage == self.lists.lineage]
+        turn = Turn(self.site.take_heard(), ours, self.lists.version("catalogue"))
+        self.store.take_in(turn)
+        self.site.answer(now_ms)
+
     def appended(self, now_ms: int) -> None:
         """New facts are in the journal."""
         self._carry_out(self.uploader.on_appended(now_ms))
@@ -181,7 +192,7 @@ class Uplink:
         self.telling.on_connected()
         self._carry_out(self._clock.on_connected(now_ms))
         self._carry_out(self.uploader.on_connected(now_ms))
-        self.site.on_connected()
+        self.site.on_connected(now_ms)
 
     def _on_disconnected(self) -> None:
         self.connected = False
@@ -239,17 +250,9 @@ class Uplink:
         self._births.on_head(head)
         self._carry_out(self.uploader.on_head(head, now_ms))
         self._carry_out(self.lists.on_head(head, now_ms))
-        self._settle_news()
 
     def _on_applied(self, event: Received, now_ms: int) -> None:
-        applied = decode(Applied, event.payload)
-        if applied.lineage != self.lists.lineage:
-            return
-        marks = {station: (mark[0], mark[1]) for station, mark in applied.stations.items()}
-        covered = [name for name in marks if self.store.is_coverable(name, marks[name])]
-        if covered:
-            self.store.cover({name: marks[name] for name in covered}, applied.version)
-        self._settle_news()
+        self._applied.append(decode(Applied, event.payload))
 
     def _on_snapshot(self, event: Received, now_ms: int) -> None:
         self._carry_out(self.lists.on_pointer(decode(Pointer, event.payload), now_ms))
@@ -261,7 +264,7 @@ class Uplink:
         self.site.on_loan(decode(SiteLoan, event.payload))
 
     def _on_site_ask(self, event: Received, now_ms: int) -> None:
-        self.site.on_ask(decode(SiteAsk, event.payload), now_ms)
+        self.site.on_ask(decode(SiteAsk, event.payload))
 
     def _on_site_alarm(self, event: Received, now_ms: int) -> None:
         self.site.on_alarm(decode(SiteAlarm, event.payload), now_ms)
@@ -269,7 +272,6 @@ class Uplink:
     def _take_change(self, change: Change, now_ms: int) -> None:
         if self._is_genuine(change):
             self._carry_out(self.lists.on_change(change, now_ms))
-            self._settle_news()
 
     def _is_genuine(self, message: Head | Change | Command) -> bool:
         """Whether the gateway made it: what acts carries a mac; anything else is counted."""
@@ -278,11 +280,6 @@ class Uplink:
         self.rejected += 1
         _log.warning("a %s without a right mac", type(message).__name__)
         return False
-
-    def _settle_news(self) -> None:
-        version = self.lists.version("catalogue")
-        if self.store.has_settleable(version):
-            self.store.settle_news(version)
 
     def _follow_epoch(self) -> None:
         """Let news name the places their facts have now; every new epoch begins with a birth.
@@ -359,6 +356,10 @@ class Uplink:
             lineage, FIRMWARE, "sure" if time.sure else "unsure",
             "kiosk", self.place.site, 0, self.place.name, None, self.store.oldest_waiting_wall(),
         )  # fmt: skip
+
+
+def _marks(applied: Applied) -> Marks:
+    return Marks(applied.version, {name: (n, seq) for name, (n, seq) in applied.stations.items()})
 
 
 _HANDLERS: dict[str, Callable[[Uplink, Received, int], None]] = {

@@ -29,6 +29,7 @@ from kiosk.engine import Engine
 from kiosk.fetching import SnapshotReady
 from kiosk.ledger import Reader, Reading, Recorded, has_loan
 from kiosk.recovery import Recovery
+from kiosk.site import ANSWER_EVERY_MS
 from kiosk.snapshot import KINDS
 from kiosk.store import Unfinished
 from sim.fleet.library import CARD_KEY, LIBRARY, OWNER, SITE_KEY, Book
@@ -122,7 +123,19 @@ class FleetKiosk(Station):
         for event in came:
             with contextlib.suppress(JournalError):  # as the engine does: lending stops, no more
                 engine.uplink.handle(event, engine.time.mono_ms)
+        self._end_turn()
+        if engine.uplink.site.is_asked:
+            self.fleet.timeline.after(ANSWER_EVERY_MS, partial(self._answer, self._run))
         self._want_lists()
+
+    def _end_turn(self) -> None:
+        with contextlib.suppress(JournalError):
+            self._engine.uplink.turn_over(self._engine.time.mono_ms)
+
+    def _answer(self, run: int) -> None:
+        """Answer whoever asked soon after another: the next tick may be long after."""
+        if run == self._run and self.powered:
+            self.run(self._end_turn)
 
     def work(self) -> None:
         """Let the uplink's time pass."""

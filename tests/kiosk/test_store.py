@@ -9,6 +9,7 @@ from circulation.errors import JournalDamaged, JournalError
 from circulation.journal import open_reader, transaction
 from circulation.wire.messages import SiteLoan
 from kiosk.errors import StoreUnsafe
+from kiosk.news import Marks, Turn
 from kiosk.store import Draft, News, Store, Unfinished, check_pragmas
 from tests.kiosk.library import ANNA, GOOSE, Kiosk
 
@@ -193,26 +194,21 @@ def believed(store):
 def test_a_mark_covers_the_rows_of_its_own_epoch_only(tmp_path):
     """A row of the old epoch may be one of the new one's last, which the gateway lacks."""
     store = opened(tmp_path / "station.db")
-    store.hear(heard(1, seq=1))
-    store.hear(heard(2, epoch=2, seq=1, item="1" * 16))
+    store.take_in(Turn([heard(1, seq=1), heard(2, epoch=2, seq=1, item="1" * 16)]))
 
-    store.cover({"kiosk-2": (2, 5)}, 7)
-    store.settle_news(7)
+    store.take_in(Turn(applied=[Marks(7, {"kiosk-2": (2, 5)})], reached=7))
 
     assert believed(store) == [1]
-    assert not store.is_coverable("kiosk-2", (2, 5))
     store.close()
 
 
 def test_what_a_covered_fact_had_seen_is_done_with_too(tmp_path):
     """Rows that a dead disk took are never covered, and must not lend the book for ever."""
     store = opened(tmp_path / "station.db")
-    store.hear(heard(1, seq=480))
-    store.hear(heard(2, seq=481, item="1" * 16))
-    store.hear(heard(3, epoch=2, seq=1, state="off", saw=[f"{1:016x}"]))
+    store.take_in(Turn([heard(1, seq=480), heard(2, seq=481, item="1" * 16)]))
+    store.take_in(Turn([heard(3, epoch=2, seq=1, state="off", saw=[f"{1:016x}"])]))
 
-    store.cover({"kiosk-2": (2, 1)}, 7)
-    store.settle_news(7)
+    store.take_in(Turn(applied=[Marks(7, {"kiosk-2": (2, 1)})], reached=7))
 
     assert believed(store) == [2]
     store.close()

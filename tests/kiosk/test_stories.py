@@ -248,7 +248,7 @@ def test_a_gate_that_asks_is_told_what_its_list_lacks(kiosk):
     def answers(station, version):
         kiosk.link.sent.clear()
         ask = sealed(SiteAsk(station, "may_leave", LINEAGE, version, ""), KEY)
-        kiosk.hear(kiosk.topics.site_ask("main"), ask)
+        kiosk.hear(kiosk.topics.site_ask("main"), ask).run(1_000)
         return [told.item for told in kiosk.site_loans()]
 
     assert answers("gate-1", 7) == [GOOSE]

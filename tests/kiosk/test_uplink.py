@@ -7,6 +7,7 @@ import pytest
 from circulation.wire.errors import MessageInvalid
 from circulation.wire.messages import Change, Command, Head, Status, decode, sealed
 from circulation.wire.topics import JOURNAL, REQUEST, STATUS, parse
+from kiosk.news import Marks, Turn
 from sim.clock import VirtualClock
 from tests.circulation.sync.pipe import Gateway
 from tests.kiosk.library import (
@@ -228,7 +229,7 @@ def test_after_the_gateways_restore_our_news_are_told_again(tmp_path):
     kiosk = Kiosk(tmp_path).load(version=5).connect()
     kiosk.show_card()
     kiosk.place(GOOSE)
-    kiosk.engine.store.cover({"kiosk-1": (1, 1)}, 6)
+    kiosk.engine.store.take_in(Turn(applied=[Marks(6, {"kiosk-1": (1, 1)})]))
     kiosk.load_catalogue(version=6, items=[item_row(GOOSE)])
     kiosk.hear_head(catalogue=6)
     assert kiosk.loan(GOOSE) is None
