@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from gateway import schema
 from gateway.catalogue import upsert_titles
 from gateway.connections import KEPT_MAX
+from gateway.docs import items_query
 from gateway.errors import CatalogueInvalid, LibraryUnknown, StoreUnusable
 from gateway.store import Store
 
@@ -192,6 +193,24 @@ def test_moments_of_two_connections_are_never_the_same(store):
         moments = {store.moment(one), store.moment(other)} - {None}
 
     assert len(moments) in (0, 2)
+
+
+def test_a_writer_finds_items_by_their_keys_in_tables_believed_empty(store):
+    """What the engine knows of a table may be a minute old, when its rows were not there yet."""
+    explain = "EXPLAIN" if store.url.startswith("postgresql") else "EXPLAIN QUERY PLAN"
+    ids = [f"{number:016x}" for number in range(500)]
+    query = items_query(LIBRARY).where(schema.ITEM.c.item_id.in_(ids))
+
+    with store.write(LIBRARY) as write:
+        write.connection.exec_driver_sql("ANALYZE")
+        asked = query.compile(write.connection, compile_kwargs={"literal_binds": True})
+        rows = write.connection.exec_driver_sql(f"{explain} {asked}").all()
+    plan = "\n".join(str(cell) for row in rows for cell in row)
+
+    assert "Seq Scan" not in plan
+    assert "Hash" not in plan
+    assert "Materialize" not in plan
+    assert "SCAN" not in plan
 
 
 def store_titles(connection):
