@@ -8,6 +8,11 @@
         │   ├── JournalFull      definite: nothing was written, the disk is full
         │   └── JournalMisused   a transaction was begun inside another
         ├── JournalFileInvalid   a journal on a stick is not whole, not ours, or no journal
+        ├── SnapshotError        a list could not be had; whoever wanted it goes on by the old one
+        │   ├── SnapshotUnreachable   worth trying again
+        │   │   └── SnapshotBusy      the gateway named the time for that
+        │   ├── NoRoomForSnapshot     the card is too full for a second list beside the one in use
+        │   └── SnapshotInvalid       wrong bytes, wrong schema: fetched anew (also ValueError)
         └── LinkError
             ├── LinkUnavailable  definite: it was not sent
             └── LinkUncertain    indefinite: it may have been sent; sending again is harmless
@@ -43,6 +48,30 @@ class JournalMisused(JournalError):
 
 class JournalFileInvalid(CirculationError, ValueError):
     """The file is no journal of this library, or not all of it; nothing was taken from it."""
+
+
+class SnapshotError(CirculationError):
+    """A snapshot could not be fetched or opened; the one in use stays."""
+
+
+class SnapshotUnreachable(SnapshotError):
+    """The gateway did not hand out the bytes; try again later."""
+
+
+class SnapshotBusy(SnapshotUnreachable):
+    """The gateway serves other stations first; `again_ms` is how long to wait."""
+
+    def __init__(self, message: str, *, again_ms: int) -> None:
+        super().__init__(message)
+        self.again_ms = again_ms
+
+
+class NoRoomForSnapshot(SnapshotError):
+    """A new list would leave the journal no room; staff must make some on the card."""
+
+
+class SnapshotInvalid(SnapshotError, ValueError):
+    """The bytes are not the snapshot the pointer promised."""
 
 
 class LinkError(CirculationError):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from circulation.config import Section
+from circulation.download import SPARE_BYTES
 from circulation.gateway_http import Connect
 from circulation.link import Endpoint, Link
 from circulation.salvage import Born
@@ -32,7 +33,7 @@ from kiosk.recovery import Recovery
 from kiosk.salvage import refill
 from kiosk.session import Session
 from kiosk.site import SiteVoice
-from kiosk.snapshot import SPARE_BYTES, Shelf
+from kiosk.snapshot import Shelf
 from kiosk.store import Store
 from kiosk.switching import Switcher
 from kiosk.table import Table

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from circulation.errors import SnapshotBusy, SnapshotError
 from circulation.wire.messages import Pointer
-from kiosk.errors import SnapshotBusy, SnapshotError
 from kiosk.snapshot import Shelf
 
 _log = logging.getLogger(__name__)

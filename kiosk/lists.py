@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from circulation.errors import SnapshotInvalid
 from circulation.policy import Policy, PolicyInvalid
 from circulation.sync.backoff import Backoff
 from circulation.sync.changes import ChangeFollower
 from circulation.sync.effects import ApplyChanges, FetchSnapshot
 from circulation.wire.messages import Change, Head, Pointer
 from kiosk.beliefs import Beliefs
-from kiosk.errors import SnapshotInvalid
 from kiosk.fetching import Fetcher, SnapshotFailed, SnapshotReady
 from kiosk.snapshot import FORMATS, KINDS, check_pointer, open_snapshot, read_policies
 from kiosk.store import ListState, Store

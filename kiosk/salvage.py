@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from circulation.carve import Found
+from circulation.errors import SnapshotInvalid
 from circulation.journal import SqliteJournal
 from circulation.salvage import Salvaged
 from circulation.wire import kinds
 from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import decode_body
-from kiosk.errors import SnapshotInvalid
 from kiosk.snapshot import KINDS, open_snapshot, read_policies
 from kiosk.store import Draft, ListState, News, Store
 

@@ -3,7 +3,7 @@
 Laws of this file:
 
 1. A file gets its name only after its size and SHA-256 were the promised ones and its bytes were
-   forced to disk (`kiosk/download.py`).
+   forced to disk (`circulation/download.py`).
 2. Lending goes on from the old file until the new one is open; a new one that does not open is
    an error, never an empty catalogue.
 3. Nothing is ever written to an opened snapshot: it is opened `immutable`.
@@ -11,11 +11,9 @@ Laws of this file:
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
-import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,15 +21,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from circulation.download import PARTS, SPARE_BYTES, Download, free_on_disk
+from circulation.errors import SnapshotInvalid
 from circulation.gateway_http import Connect, plain
 from circulation.wire.messages import Pointer
-from kiosk.download import PARTS, Download
-from kiosk.errors import SnapshotInvalid, SnapshotUnreachable
 
 SNAPSHOT_BYTES_MAX = 4 << 30
 """1.5 million items are about 470 MB; nine times that still fits, a hostile number does not."""
-SPARE_BYTES = 64 << 20
-"""Room that a snapshot must leave on the disk: facts go before lists."""
 SCHEMA_VERSION = 1
 FORMATS = {"catalogue": "sqlite-1", "patrons": "sqlite-1", "policy": "json-1"}
 KINDS = tuple(FORMATS)
@@ -40,11 +36,6 @@ _TABLES = {
     "patrons": ("patron", "card", "meta"),
 }
 _PATH = re.compile(r"/snapshot/[a-z_]{1,32}/[a-z0-9-]{1,32}/[0-9]{1,19}")
-
-
-def free_on_disk(folder: Path) -> int:
-    """Return the room on the disk that holds a folder."""
-    return shutil.disk_usage(folder).free
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +68,8 @@ class Shelf:
             return target
         self.folder.mkdir(parents=True, exist_ok=True)
         stem = self.folder / f"{pointer.kind}-{pointer.sha256[:16]}"
-        self._forget_parts(pointer.kind, keep=stem)
         download = Download(pointer, stem, lambda: self.free_bytes(self.folder), self.spare_bytes)
-        connection = self.open_connection(self.gateway_url)
-        try:
-            whole = download.fetch(connection)
-        except (OSError, http.client.HTTPException) as error:
-            raise SnapshotUnreachable(
-                f"{pointer.kind}: {error or type(error).__name__}"
-            ) from error
-        finally:
-            connection.close()
-        whole.rename(target)
+        download.fetch(self.open_connection(self.gateway_url)).rename(target)
         _sync_folder(self.folder)
         return target
 
@@ -96,12 +77,6 @@ class Shelf:
         """Delete the files of this list but one; another list may be on its way just now."""
         for file in self.folder.glob(f"{kind}-*"):
             if file.suffix in (".db", ".json", *PARTS) and file != keep:
-                file.unlink(missing_ok=True)
-
-    def _forget_parts(self, kind: str, keep: Path) -> None:
-        """Delete what came of other lists of this kind: nobody will ask for the rest."""
-        for file in self.folder.glob(f"{kind}-*"):
-            if file.suffix in PARTS and file.with_suffix("") != keep:
                 file.unlink(missing_ok=True)
 
 

@@ -35,6 +35,7 @@ WORLDLY_MODULES = {
     "circulation/journal.py": "keeps the journal of a station in SQLite",
     "circulation/config.py": "reads one file",
     "circulation/gateway_http.py": "opens connections to the gateway's lists",
+    "circulation/download.py": "brings a list onto the disk",
     "circulation/export.py": "writes a journal onto a stick, and reads it there",
     "circulation/salvage.py": "saves what a damaged database still holds",
 }

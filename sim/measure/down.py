@@ -17,12 +17,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from circulation.errors import SnapshotBusy
 from circulation.wire.messages import Pointer
 from gateway.outbox import pointer_message
 from gateway.service import now_ms
 from gateway.snapshots import Snapshots
 from gateway.store import Store
-from kiosk.errors import SnapshotBusy
 from kiosk.snapshot import Shelf
 from sim.errors import SimError
 from sim.measure.broker import mosquitto

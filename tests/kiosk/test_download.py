@@ -10,8 +10,8 @@ import resource
 import pytest
 import zstandard
 
-from kiosk.download import PARTS
-from kiosk.errors import (
+from circulation.download import PARTS, SPARE_BYTES
+from circulation.errors import (
     NoRoomForSnapshot,
     SnapshotBusy,
     SnapshotError,
@@ -20,7 +20,7 @@ from kiosk.errors import (
 )
 from kiosk.fetching import Fetcher, SnapshotFailed
 from kiosk.lists import RETRY_MS_MAX
-from kiosk.snapshot import SPARE_BYTES, Shelf
+from kiosk.snapshot import Shelf
 from tests.kiosk.library import GOOSE, LINEAGE, Kiosk, pointer
 
 BODY = b"".join(b"item %d stands at QA %d\n" % (n, n % 97) for n in range(2_000))

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from kiosk.errors import SnapshotInvalid, SnapshotUnreachable
+from circulation.errors import SnapshotInvalid, SnapshotUnreachable
 from kiosk.fetching import Fetcher, SnapshotFailed, SnapshotReady
 from kiosk.snapshot import Shelf, check_pointer, open_snapshot, read_policies
 from tests.kiosk.library import GOOSE, Kiosk, pointer, write_catalogue, write_patrons

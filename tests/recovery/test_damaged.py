@@ -7,12 +7,12 @@ import sqlite3
 import pytest
 from sqlite_utils import Database
 
+from circulation.errors import SnapshotInvalid
 from circulation.journal import open_reader
 from circulation.salvage import Born
 from circulation.wire.fact import decode_body
 from gateway import wording
 from kiosk.beliefs import Beliefs
-from kiosk.errors import SnapshotInvalid
 from kiosk.salvage import refill
 from kiosk.schema import MIGRATIONS
 from kiosk.snapshot import open_snapshot

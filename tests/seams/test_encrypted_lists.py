@@ -12,13 +12,12 @@ import pytest
 
 from circulation.config import read_config
 from circulation.credentials import authorization
-from circulation.errors import ConfigInvalid
+from circulation.errors import ConfigInvalid, SnapshotUnreachable
 from circulation.gateway_http import connector
 from circulation.wire.messages import Pointer
 from firmware.pi.lists import Fetched, ListFolder, NotFetched, fetch
 from gateway.app import Gateway, read_settings
 from gateway.catalogue import upsert_items
-from kiosk.errors import SnapshotUnreachable
 from kiosk.snapshot import Shelf
 
 SITE_KEY = bytes(range(16))

@@ -16,6 +16,7 @@ import errno
 import hashlib
 import http.client
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +24,13 @@ from typing import BinaryIO
 
 import zstandard
 
-from circulation.wire.messages import Pointer
-from kiosk.errors import (
+from circulation.errors import (
     NoRoomForSnapshot,
     SnapshotBusy,
     SnapshotInvalid,
     SnapshotUnreachable,
 )
+from circulation.wire.messages import Pointer
 
 BLOCK_BYTES = 256 * 1024
 WINDOW_BYTES_MAX = 8 << 20
@@ -38,6 +39,13 @@ AGAIN_S_DEFAULT, AGAIN_S_MAX = 60, 3_600
 PACKED = "zstd"
 PARTS = (".part", ".packed", ".whole")
 """What has come of a list, of a packed list, and what is being unpacked."""
+SPARE_BYTES = 64 << 20
+"""Room that a list must leave on the disk: facts go before lists."""
+
+
+def free_on_disk(folder: Path) -> int:
+    """Return the room on the disk that holds a folder."""
+    return shutil.disk_usage(folder).free
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,20 @@ class Download:
     def fetch(self, connection: http.client.HTTPConnection) -> Path:
         """Return the whole list's file, checked and on the disk, under a name for the time being.
 
-        Raises SnapshotBusy, SnapshotUnreachable, SnapshotInvalid or NoRoomForSnapshot.
+        What came of other lists of this kind is deleted: nobody will ask for the rest. The
+        connection is closed. Raises SnapshotBusy or SnapshotUnreachable when trying again may
+        help, NoRoomForSnapshot when somebody must make room, SnapshotInvalid for other bytes.
         """
+        try:
+            self._forget_others()
+            return self._fetch(connection)
+        except (OSError, http.client.HTTPException) as error:
+            why = str(error) or type(error).__name__
+            raise SnapshotUnreachable(f"{self.pointer.kind}: cannot be fetched: {why}") from error
+        finally:
+            connection.close()
+
+    def _fetch(self, connection: http.client.HTTPConnection) -> Path:
         plain, packed, whole = (self.stem.with_suffix(part) for part in PARTS)
         try:
             if not plain.exists() or plain.stat().st_size < self.pointer.bytes:
@@ -78,6 +98,11 @@ class Download:
         """Delete what has come."""
         for part in PARTS:
             self.stem.with_suffix(part).unlink(missing_ok=True)
+
+    def _forget_others(self) -> None:
+        for file in self.stem.parent.glob(f"{self.pointer.kind}-*"):
+            if file.suffix in PARTS and file.with_suffix("") != self.stem:
+                file.unlink(missing_ok=True)
 
     def check_room(self, wanted_bytes: int) -> None:
         """Raise NoRoomForSnapshot unless so much more fits beside what must stay free."""
@@ -131,7 +156,8 @@ class Download:
                 again_ms=1_000 * min(wait_s, AGAIN_S_MAX),
             )
         if response.status != 200:
-            raise SnapshotUnreachable(f"the gateway answered {response.status} {response.reason}")
+            said = f"{response.status} {response.reason}"
+            raise SnapshotUnreachable(f"{self.pointer.kind}: the gateway answered {said}")
 
     def _store(self, response: http.client.HTTPResponse, part: Path, have: int) -> None:
         limit = self.pointer.bytes
