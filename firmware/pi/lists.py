@@ -2,7 +2,8 @@
 
 Laws:
 - A downloaded file counts only if its length and SHA-256 are those announced; then it is
-  renamed into place, and until then the old one stays.
+  renamed into place, and until then the old one stays. It comes packed, goes on where the line
+  broke, and keeps the gateway's appointments, as at a kiosk (`circulation/download.py`).
 - The newest list of the history before this one is kept beside it, until the gateway says that
   it has recovered: a gate uses old and new together (`firmware/gate/lists.py`).
 - Nothing here runs in the detection loop.
@@ -10,17 +11,14 @@ Laws:
 
 from __future__ import annotations
 
-import hashlib
-import http
-import http.client
 import json
 import os
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from circulation.download import SPARE_BYTES, Download, free_on_disk
+from circulation.errors import SnapshotBusy, SnapshotError
 from circulation.gateway_http import Connect
 from circulation.wire.check import Hex, Integer
 from circulation.wire.messages import Pointer
@@ -30,7 +28,6 @@ from firmware.pi.errors import ListRefused
 
 FORMAT = "json-1"
 LIST_BYTES_MAX = 256 * 1024 * 1024  # 2 million keys of 60 characters, twice
-CHUNK_BYTES = 64 * 1024
 
 _NEW, _OLD = "may_leave.json", "may_leave-before.json"
 
@@ -44,9 +41,13 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class NotFetched:
-    """A list could not be had now; why is a sentence for staff."""
+    """A list could not be had now; why is a sentence for staff.
+
+    again_ms: when the gateway said to come again, because others are served first.
+    """
 
     why: str
+    again_ms: int | None = None
 
 
 def parse_list(content: bytes) -> ExactList:
@@ -72,10 +73,16 @@ def parse_list(content: bytes) -> ExactList:
 class ListFolder:
     """Where the list lies, and the one before it."""
 
-    def __init__(self, folder: Path) -> None:
-        """The folder is made if it is not there."""
+    def __init__(self, folder: Path, free_bytes: Callable[[Path], int] = free_on_disk) -> None:
+        """The folder is made if it is not there. free_bytes: how much room is on its disk."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._free_bytes = free_bytes
+
+    def download(self, pointer: Pointer) -> Download:
+        """Return the way here of an announced list; the journal lies on the same card."""
+        stem = self._folder / f"{pointer.kind}-{pointer.sha256[:16]}"
+        return Download(pointer, stem, lambda: self._free_bytes(self._folder), SPARE_BYTES)
 
     def kept(self) -> list[ExactList]:
         """Return the lists on disk, the older history first; damaged ones are left out."""
@@ -89,18 +96,29 @@ class ListFolder:
 
     def keep(self, content: bytes) -> ExactList:
         """Put a verified list into place; return it. Raise ListRefused."""
-        made = parse_list(content)
+        part = (self._folder / _NEW).with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return self.take(part)
+
+    def take(self, file: Path) -> ExactList:
+        """Rename a verified file of this folder into place; return the list in it.
+
+        Raise ListRefused, and delete the file, if it holds none.
+        """
+        try:
+            made = parse_list(file.read_bytes())
+        except ListRefused:
+            file.unlink()
+            raise
         new = self._folder / _NEW
         before = [kept.lineage for kept in self.kept()[-1:]]
         has_old = (self._folder / _OLD).exists()
         if before and before != [made.lineage] and not has_old:
             os.replace(new, self._folder / _OLD)
-        part = new.with_suffix(".part")
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, new)
+        os.replace(file, new)
         self._sync_folder()
         return made
 
@@ -116,45 +134,22 @@ class ListFolder:
             os.close(descriptor)
 
 
-def download(base_url: str, pointer: Pointer, connect: Connect) -> bytes:
-    """Return the announced bytes, verified; raise ListRefused."""
-    if pointer.bytes > LIST_BYTES_MAX:
-        raise ListRefused(f"may_leave: {pointer.bytes} bytes announced; at most {LIST_BYTES_MAX}")
-    if not pointer.path.startswith("/"):
-        raise ListRefused("may_leave: the announced path must begin with /")
-    try:
-        content = _read_all(connect(base_url), pointer)
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise ListRefused(f"may_leave: cannot be fetched: {error}") from error
-    if len(content) != pointer.bytes:
-        raise ListRefused(f"may_leave: {len(content)} bytes came, {pointer.bytes} were announced")
-    if hashlib.sha256(content).hexdigest() != pointer.sha256:
-        raise ListRefused("may_leave: the bytes that came have another SHA-256 than announced")
-    return content
-
-
 def fetch(
     base_url: str, pointer: Pointer, folder: ListFolder, connect: Connect
 ) -> Fetched | NotFetched:
     """Download, verify and keep a list; never raises for a bad network or a bad file."""
     try:
-        return Fetched(folder.keep(download(base_url, pointer, connect)))
-    except (ListRefused, OSError) as error:
+        _check(pointer)
+        file = folder.download(pointer).fetch(connect(base_url))
+        return Fetched(folder.take(file))
+    except SnapshotBusy as busy:
+        return NotFetched(str(busy), busy.again_ms)
+    except (SnapshotError, ListRefused, OSError) as error:
         return NotFetched(str(error))
 
 
-def _read_all(connection: http.client.HTTPConnection, pointer: Pointer) -> bytes:
-    content = bytearray()
-    with closing(connection):
-        connection.request("GET", pointer.path, headers={"Accept-Encoding": "identity"})
-        response = connection.getresponse()
-        if response.status != http.HTTPStatus.OK:
-            raise ListRefused(f"may_leave: cannot be fetched: {response.status} {response.reason}")
-        while chunk := response.read(CHUNK_BYTES):
-            content += chunk
-            if len(content) > pointer.bytes:
-                raise ListRefused(f"may_leave: more than the {pointer.bytes} bytes announced came")
-    return bytes(content)
-
-
-Fetch = Callable[[Any], Fetched | NotFetched]
+def _check(pointer: Pointer) -> None:
+    if pointer.bytes > LIST_BYTES_MAX:
+        raise ListRefused(f"may_leave: {pointer.bytes} bytes announced; at most {LIST_BYTES_MAX}")
+    if not pointer.path.startswith("/"):
+        raise ListRefused("may_leave: the announced path must begin with /")
