@@ -194,7 +194,7 @@ class Courier:
         elif isinstance(item, Face):
             self._on_face(item, now_ms)
         elif isinstance(item, (Fetched, NotFetched)):
-            self._following.on_arrived(item)
+            self._following.on_arrived(item, now_ms)
 
     def _tick(self, now_ms: int) -> None:
         if self._writer.waiting and self._writer.flush():

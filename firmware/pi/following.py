@@ -46,6 +46,7 @@ class ListFollowing:
         self._follower = ChangeFollower(MAY_LEAVE, random_below=random_below)
         self._pointer: Pointer | None = None
         self._is_wanted = False
+        self._again_ms: int | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -90,12 +91,19 @@ class ListFollowing:
         return self._take(self._follower.on_head(head, now_ms))
 
     def tick(self, now_ms: int) -> list[Any]:
-        """Return requests that have become due."""
+        """Return requests that have become due; keep an appointment at the gateway."""
+        if self._again_ms is not None and now_ms >= self._again_ms:
+            self._again_ms = None
+            self._fetch()
         return self._take(self._follower.tick(now_ms))
 
-    def on_arrived(self, result: Fetched | NotFetched) -> None:
+    def on_arrived(self, result: Fetched | NotFetched, now_ms: int) -> None:
         """Take what the download brought."""
         self._thread = None
+        if isinstance(result, NotFetched) and result.again_ms is not None:
+            # Nothing is wrong. Appointments are given in whole seconds: come in the course of it.
+            self._again_ms = now_ms + result.again_ms + self._random_below(1_000)
+            return
         if isinstance(result, NotFetched):
             self.trouble = result.why[:120]
             _log.warning("%s", result.why)
@@ -132,7 +140,7 @@ class ListFollowing:
 
     def _fetch(self) -> None:
         self._is_wanted = self._pointer is None
-        if self._pointer is None or self._thread is not None:
+        if self._pointer is None or self._thread is not None or self._again_ms is not None:
             return
         self._begin(self._pointer)
 

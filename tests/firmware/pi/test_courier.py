@@ -292,6 +292,29 @@ def test_a_pointer_starts_the_download_it_was_missing(station):
     assert "cannot be fetched" in shown["health"]["list"]
 
 
+def test_an_appointment_at_the_gateway_is_kept(station):
+    """Not a second earlier, whatever is heard meanwhile; and nothing is wrong with that."""
+    station.take(Connected())
+    station.hear(TOPICS.snapshot("may_leave", "json-1"), POINTER, retained=True)
+    station.following.wait()
+    station.fetches.clear()
+    station.take(NotFetched("the gateway serves other stations first", again_ms=70_000))
+
+    station.clock.advance(69_000)
+    station.hear(TOPICS.head(), head())
+    station.hear(TOPICS.reply("gate-1"), POINTER)
+    station.following.wait()
+    assert station.fetches == []
+    assert station.following.trouble == ""
+    station.clock.advance(1_000)
+    station.take()
+    station.following.wait()
+
+    assert len(station.fetches) == 1
+    station.take(*station.fetches)
+    assert "cannot be fetched" in station.following.trouble
+
+
 def test_a_pointer_in_an_answer_is_fetched_too(station):
     """When a question reached back too far, the answer is where the whole list lies."""
     station.hear(TOPICS.reply("gate-1"), POINTER)
