@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 CREDIT_MAX = 4  # the next batch is here when this one is committed
-WAITING_MAX = 1_000  # half of what the service's inbox holds
+WAITING_MAX = 1_000  # half of the least that the service's inbox holds
 ACTIVE_MS = 60_000  # a station that sent within is counted as one that sends
 
 

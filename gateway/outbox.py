@@ -82,6 +82,7 @@ class Outbox:
         self._key = key
         self._head_n = 0
         self._heads_left = 0
+        self.stations_known = 0  # as the last head said
         self._all_sent_at: Moment | None = None  # when every change there was had been sent
 
     def head(self, now_ms: int) -> Send:
@@ -93,13 +94,13 @@ class Outbox:
         with self.store.read() as connection:
             library = self._library(connection)
             versions = versions_of(connection, self.library_id)
-            known = _KNOWN.value(connection, library_id=self.library_id)
+            self.stations_known = _KNOWN.value(connection, library_id=self.library_id)
         head = Head(
             library.lineage,
             self._head_n,
             now_ms,
             versions,
-            known,
+            self.stations_known,
             bool(library.recovered),
             "",
         )

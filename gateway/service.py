@@ -28,7 +28,8 @@ from gateway.outbox import Send
 from gateway.ownership import Term
 from gateway.retention import forget_readers, move_keep_from
 
-INBOX_MAX = 2_000
+INBOX_MIN, INBOX_MAX = 2_000, 20_000
+INBOX_A_STATION = 5  # at a reconnect each says who it is, a batch, two questions and how it is
 BATCH_MAX = 200  # messages a transaction
 BATCH_BYTES_MAX = 160 * 1024  # some 500 facts: then pages never wait long, nor does an ack
 TICK_S = 0.2
@@ -38,6 +39,15 @@ CHORES_EVERY_S = 3600.0
 DECISION_TIMEOUT_S = 15.0
 UNSENT_MAX = 10_000
 _log = logging.getLogger(__name__)
+
+
+def inbox_room(stations_known: int) -> int:
+    """Return how many messages may wait at a gateway that knows so many stations.
+
+    >>> inbox_room(10), inbox_room(1_000), inbox_room(1_000_000)
+    (2000, 5000, 20000)
+    """
+    return min(max(INBOX_MIN, INBOX_A_STATION * stations_known), INBOX_MAX)
 
 
 class Publishes(Protocol):
@@ -77,7 +87,7 @@ class Service:
         self.desk = desk
         self.dropped = 0
         self._beat = beat
-        self._inbox: queue.Queue[LinkEvent | Future[None]] = queue.Queue(INBOX_MAX)
+        self._inbox: queue.SimpleQueue[LinkEvent | Future[None]] = queue.SimpleQueue()
         hub.credits.waiting = self._inbox.qsize
         self._unsent: deque[Send] = deque(maxlen=UNSENT_MAX)
         self._stopping = threading.Event()
@@ -90,11 +100,15 @@ class Service:
         ]
 
     def deliver(self, event: LinkEvent) -> None:
-        """Take an event from the link's thread; never waits."""
-        try:
-            self._inbox.put_nowait(event)
-        except queue.Full:
+        """Take an event from the link's thread; never waits.
+
+        When a broker comes back all stations speak within a second: there is room for that, up
+        to the memory of a small machine. What finds none is counted, and comes again.
+        """
+        if self._inbox.qsize() >= inbox_room(self.hub.outbox.stations_known):
             self.dropped += 1
+            return
+        self._inbox.put(event)
 
     def start(self, link: Publishes) -> None:
         """Start to listen and to write."""
@@ -152,7 +166,7 @@ class Service:
         """Write a staff decision and wait until it is applied; return its fact id."""
         fact_id = self.desk.decision(entry, state)
         done: Future[None] = Future()
-        self._inbox.put(done, timeout=DECISION_TIMEOUT_S)
+        self._inbox.put(done)
         done.result(timeout=DECISION_TIMEOUT_S)
         return fact_id
 
