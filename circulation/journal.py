@@ -121,9 +121,9 @@ class SqliteJournal:
     """The journal port on a station's database.
 
     Methods that write join the caller's transaction when one is open; else each is one of its
-    own. Within a transaction nothing is cached: what the caller rolls back was never there.
-    Outside, how the journal stands is read once after each change of its one writing connection:
-    it is asked for several times by every message that comes.
+    own. How the journal stands is asked for several times by every message that comes, so it is
+    remembered until this object writes: nobody else does. From then on it is read anew, and not
+    remembered again before the transaction is over: what the caller rolls back was never there.
     """
 
     def __init__(
@@ -135,7 +135,6 @@ class SqliteJournal:
         """
         self._connection = connection
         self._known: _Standing | None = None
-        self._known_changes = -1
         with self._writing():
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
@@ -175,7 +174,7 @@ class SqliteJournal:
             standing = self._standing()
             seq, prev_hash = standing.tip
             row = Row(seq + 1, prev_hash, chain_hash(prev_hash, seq + 1, body), body, salt, patron)
-            self._connection.execute(
+            self._write(
                 "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (standing.epoch.n, row.seq, _id_of(body), prev_hash, row.hash, body, salt, patron),
             )
@@ -214,9 +213,9 @@ class SqliteJournal:
         """Note what the gateway has; prune below keep_from, as far as it has that."""
         with self._writing() as connection:
             n, acked = self._n, max(self.acked, seq)
-            connection.execute("UPDATE epoch SET acked = ? WHERE n = ?", (acked, n))
             last = min(keep_from - 1, acked)
             base_hash = self.hash_at(last) if last > 0 else None
+            self._write("UPDATE epoch SET acked = ? WHERE n = ?", (acked, n))
             if base_hash is not None:
                 connection.execute(
                     "UPDATE epoch SET base_seq = ?, base_hash = ? WHERE n = ? AND base_seq < ?",
@@ -229,12 +228,13 @@ class SqliteJournal:
     def set_lineage(self, lineage: str, acked: int) -> None:
         """Begin to count for another history of the gateway."""
         with self._writing() as connection:
-            connection.execute(
+            n = self._n
+            self._write(
                 "INSERT INTO sync_state VALUES ('lineage', ?)"
                 " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (lineage,),
             )
-            connection.execute("UPDATE epoch SET acked = ? WHERE n = ?", (acked, self._n))
+            connection.execute("UPDATE epoch SET acked = ? WHERE n = ?", (acked, n))
 
     def open_epoch(self, common_seq: int, epoch_id: str, n: int) -> Epoch:
         """Open epoch n and move every row after common_seq into it."""
@@ -267,14 +267,12 @@ class SqliteJournal:
 
     def _standing(self) -> _Standing:
         """Return how the journal stands, from memory if nothing was written since."""
-        connection = self._connection
-        if connection.in_transaction:
-            return self._read_standing()
-        # A transaction that was rolled back has counted its changes as well.
-        changes = connection.total_changes
-        if self._known is None or changes != self._known_changes:
-            self._known, self._known_changes = self._read_standing(), changes
-        return self._known
+        if self._known is not None:
+            return self._known
+        standing = self._read_standing()
+        if not self._connection.in_transaction:
+            self._known = standing
+        return standing
 
     def _read_standing(self) -> _Standing:
         n, name, base_seq, base_hash, acked, *parent = self._one(
@@ -303,7 +301,7 @@ class SqliteJournal:
             f" WHERE {where} ORDER BY epoch_n, seq",
             values,
         ).fetchall()
-        self._connection.execute(f"DELETE FROM journal WHERE {where}", values)
+        self._write(f"DELETE FROM journal WHERE {where}", values)
         return [Row(*row) for row in taken]
 
     def _start(self, epoch: Epoch, moved: list[Row]) -> Epoch:
@@ -314,7 +312,7 @@ class SqliteJournal:
 
     def _insert_epoch(self, epoch: Epoch) -> None:
         parent = epoch.parent or (None, None, None, None)
-        self._connection.execute(
+        self._write(
             "INSERT INTO epoch (n, id, parent_n, parent_epoch, parent_seq, parent_hash, base_hash)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (epoch.n, epoch.id, *parent, chain_start(epoch.id)),
@@ -323,6 +321,11 @@ class SqliteJournal:
     def _one(self, statement: str, *values: object) -> tuple[Any, ...]:
         found: tuple[Any, ...] = self._connection.execute(statement, values).fetchone()
         return found
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        """Change how the journal stands; whether it stays so is the transaction's affair."""
+        self._known = None
+        self._connection.execute(statement, values)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -102,6 +102,7 @@ class Store:
     _closed: bool = field(default=False)
     _news: list[OpenNews] = field(default_factory=list)
     _news_changes: int = -1
+    _oldest: tuple[tuple[str, int], int | None] = (("", 0), None)
 
     @classmethod
     def open(cls, path: Path, *, station: str, epoch_id: str) -> Store:
@@ -279,13 +280,14 @@ class Store:
 
     def oldest_waiting_wall(self) -> int | None:
         """When the oldest fact the gateway does not have was written, by this station's clock."""
-        for row in self.journal.rows(self.journal.acked + 1, 1, 1):
-            try:
-                wall = json.loads(row.body).get("wall")
-            except ValueError:
-                return None
-            return int(wall) if isinstance(wall, int) else None
-        return None
+        journal = self.journal
+        if journal.last_seq <= journal.acked:
+            return None
+        place = (journal.epoch.id, journal.acked)
+        if place != self._oldest[0]:
+            waiting = journal.rows(journal.acked + 1, 1, 1)
+            self._oldest = (place, _wall_of(waiting[0]) if waiting else None)
+        return self._oldest[1]
 
     def _insert_news(
         self, connection: sqlite3.Connection, draft: Draft, news: News, seq: int
@@ -331,6 +333,14 @@ def check_pragmas(connection: sqlite3.Connection) -> None:
             f"station.db: journal_mode {mode}, synchronous {synchronous}; a shown tick could be "
             "lost in a power cut, so nothing is lent. Put the file on a local disk"
         )
+
+
+def _wall_of(row: Row) -> int | None:
+    try:
+        wall = json.loads(row.body).get("wall")
+    except ValueError:
+        return None
+    return int(wall) if isinstance(wall, int) else None
 
 
 def _unfinished_values(unfinished: Unfinished, draft: Draft) -> dict[str, Any]:

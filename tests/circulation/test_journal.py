@@ -270,3 +270,50 @@ def test_a_row_that_changed_on_the_disk_moves_on_as_no_fact(connection):
     moved = [row.body for row in journal.rows(1, 9, PLENTY)]
     assert moved[:2] == [body(1), b"changed on the disk: " + body(9)]
     assert (moved[2][:24], len(moved[2])) == (b"changed on the disk: xxx", 8192)
+
+
+def test_how_it_stands_is_read_once_and_then_only_after_it_was_written(connection):
+    """Every message that comes asks several times; what else is written beside it is no matter."""
+    journal = SqliteJournal(connection, epoch_id=FIRST_EPOCH)
+    connection.execute("CREATE TABLE beside (n INTEGER)")
+    journal.append(body(1))
+
+    def look():
+        return (journal.epoch.n, journal.last_seq, journal.acked, journal.lineage)
+
+    said = []
+    assert look() == (1, 1, 0, None)
+    connection.set_trace_callback(said.append)
+    with transaction(connection):
+        connection.execute("INSERT INTO beside VALUES (1)")
+        assert look() == (1, 1, 0, None)
+    assert look() == (1, 1, 0, None)
+    connection.set_trace_callback(None)
+
+    assert [text for text in said if text.startswith("SELECT")] == []
+    journal.mark_acked(1, 1)
+    assert look() == (1, 1, 1, None)
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_what_was_rolled_back_was_never_there_whoever_looked_meanwhile(connection, looks):
+    """The next fact takes the place of the one that was taken back, and hangs on the same row."""
+    journal = SqliteJournal(connection, epoch_id=FIRST_EPOCH)
+    first = journal.append(body(1))
+
+    def interrupted():
+        with transaction(connection):
+            journal.append(body(2))
+            journal.mark_acked(2, 1)
+            assert not looks or (journal.last_seq, journal.acked) == (2, 2)
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        interrupted()
+    with transaction(connection):
+        third = journal.append(body(3))
+        fourth = journal.append(body(4))
+
+    assert (third.seq, third.prev_hash) == (2, first.hash)
+    assert (fourth.seq, fourth.prev_hash) == (3, third.hash)
+    assert (journal.last_seq, journal.acked) == (3, 0)
