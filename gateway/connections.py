@@ -24,12 +24,13 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from gateway.statements import SQLITE, driver, tell
+from gateway.statements import SQLITE, Statement, driver, tell
 
 BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
 CACHE_KIB = 64 * 1024  # of a writer: with 2 MB, SQLite's own, a large library reads for ever
 KEPT_MAX = 5  # connections that rest; those beyond are closed when their transaction ends
 NOT_BY_KEY = ("seqscan", "hashjoin", "mergejoin", "material")
+_VERSION = Statement(sa.text("PRAGMA data_version"))
 Moment = tuple[int, int]  # which connection, and what it calls the newest commit
 
 
@@ -39,7 +40,7 @@ class Connections(Protocol):
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """Give a connection in a transaction: committed at the end, rolled back by an error."""
 
-    def moment(self, connection: sa.Connection) -> Moment | None:
+    def moment(self) -> Moment | None:
         """Return what equals an earlier answer only if nothing was committed since.
 
         None: nobody knows; a server does not say.
@@ -94,10 +95,16 @@ class _OfFile:
             connection.rollback()
         self._rest(connection)
 
-    def moment(self, connection: sa.Connection) -> Moment | None:
-        """Return which commit the connection sees, in numbers of its own."""
-        ((version,),) = driver(connection).execute("PRAGMA data_version").fetchall()
-        return (connection.info["number"], version)
+    def moment(self) -> Moment | None:
+        """Return which connection looked, and its number for the newest commit of any other."""
+        connection = self._take()
+        try:
+            moment = (connection.info["number"], _VERSION.value(connection))
+        except BaseException:
+            self._give_up(connection)
+            raise
+        self._rest(connection)
+        return moment
 
     def close(self) -> None:
         """Close every connection that rests."""
@@ -146,7 +153,7 @@ class _OfServer:
         """Give a connection in a transaction."""
         return self._engine.begin()
 
-    def moment(self, connection: sa.Connection) -> Moment | None:
+    def moment(self) -> Moment | None:
         """Return None: a server does not say."""
         return None
 

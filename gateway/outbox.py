@@ -122,10 +122,10 @@ class Outbox:
         Stops at the first message that cannot be handed over; the next call goes on there.
         """
         sent = 0
+        moment = self.store.moment()
+        if moment is not None and moment == self._all_sent_at:
+            return 0
         with self.store.read() as connection:
-            moment = self.store.moment(connection)
-            if moment is not None and moment == self._all_sent_at:
-                return 0
             library = self._library(connection)
             for version, messages in self._unsent(connection, library):
                 if not all(publish(send) for send in messages):

@@ -198,12 +198,12 @@ class Store:
         with self._reader.begin() as connection:
             yield connection
 
-    def moment(self, connection: sa.Connection) -> Moment | None:
+    def moment(self) -> Moment | None:
         """Return what equals an earlier answer only if nothing was committed in between.
 
-        connection: from `read`. None: nobody knows, so look again.
+        Ask before reading what is to be remembered. None: nobody knows, so look again.
         """
-        return self._reader.moment(connection)
+        return self._reader.moment()
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
