@@ -35,6 +35,13 @@ class Exported(NamedTuple):
     waiting: int
     size_bytes: int
 
+    def __str__(self) -> str:
+        """Return what whoever holds the stick is told."""
+        return (
+            f"{self.path}: {self.rows} facts, {self.waiting} of them not known to be at the "
+            f"gateway ({self.size_bytes} bytes); the stick may be pulled"
+        )
+
 
 def export_journal(store: Path, target: Path, head: Head, *, key: bytes) -> Exported:
     """Write every row a station keeps into a file, and return what was written.

@@ -15,13 +15,15 @@ import click
 
 from circulation.config import Section, parse_config, read_config
 from circulation.errors import CirculationError, ConfigInvalid
-from circulation.export import export_journal
 from circulation.journal import open_reader
 from circulation.journal_file import Head
 from circulation.policy import Policy, PolicyInvalid
-from circulation.template import filled
-from hardware.check_terminal import PATIENCE, check_at_terminal
+from circulation.station_commands import FILE, Exportable, export_command, template_command
+from hardware.check import Item
+from hardware.check_command import check_command
+from hardware.check_terminal import PATIENCE
 from hardware.clock import SystemClock
+from hardware.ports import Clock
 from kiosk.app import run as run_kiosk
 from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
 from kiosk.devices import read_devices
@@ -29,7 +31,6 @@ from kiosk.errors import KioskError
 from kiosk.lists import BUILT_IN_POLICY
 from kiosk.tagging import write_tag_command
 
-FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 ANSWER_S = 5
 
 
@@ -108,22 +109,8 @@ def test_barcode(value: str, file: Path | None) -> None:
         click.echo(line)
 
 
-@main.command("hardware-check")
-@click.option(
-    "--config",
-    "file",
-    default="/etc/lendgate/kiosk.toml",
-    show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The configuration whose devices are checked; stop the running program first.",
-)
-@click.option("--yes", "is_alone", is_flag=True, help="Ask nobody; check what can be seen alone.")
-def hardware_check(file: Path, is_alone: bool) -> None:
-    """Go through every device: what works, and what to wire differently.
-
-    Exits with 1 if something does not work.
-    """
-    clock = SystemClock()
+def _devices(file: Path, clock: Clock) -> list[Item]:
+    """Open the devices of a configuration, and read nothing else of it."""
     try:
         described = parse_config(file).get("devices", {})
         section = read_config(file).section("devices")
@@ -131,60 +118,26 @@ def hardware_check(file: Path, is_alone: bool) -> None:
         section.close()
     except ConfigInvalid as error:
         raise click.ClickException(str(error)) from error
-    sys.exit(0 if check_at_terminal(devices.items(described), clock, is_alone=is_alone) else 1)
+    return devices.items(described)
 
 
-@main.command("export-journal")
-@FILE
-@click.argument("target", type=click.Path(path_type=Path))
-def export_journal_command(file: Path, target: Path) -> None:
-    """Write the journal onto a stick: the way to the gateway without any network.
-
-    FILE is the kiosk's configuration, TARGET a folder (the stick) or a new file. The kiosk may
-    run meanwhile, and goes on lending. At the gateway: lendgate-gateway import-journal.
-
-    The file says who borrowed what, by random reader numbers: delete it once it is imported.
-
-    \b
-    Example:  lendgate-kiosk export-journal /etc/lendgate/kiosk.toml /media/stick
-    """
+def _journal(file: Path) -> Exportable:
     config, clock = _read(file), SystemClock()
     place = config.place
     head = Head(
         place.library, place.station, "kiosk", place.site, place.name,
         clock.wall_ms(), clock.wall_is_sure(),
     )  # fmt: skip
-    try:
-        exported = export_journal(config.store, target, head, key=config.site_key)
-    except CirculationError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(
-        f"{exported.path}: {exported.rows} facts, {exported.waiting} of them not known to be at"
-        f" the gateway ({exported.size_bytes} bytes); the stick may be pulled"
-    )
+    return Exportable(config.store, head, config.site_key)
 
 
-@main.command()
-@click.option(
-    "--with",
-    "known",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Fill in what `lendgate-gateway station-file` wrote: names, addresses and keys.",
-)
-def template(known: Path | None) -> None:
-    """Print a configuration to paste and change.
-
-    \b
-    For a new card:  lendgate-kiosk template --with kiosk-1.toml > kiosk.toml
-    """
-    try:
-        text = TEMPLATE if known is None else filled(TEMPLATE, parse_config(known))
-    except ConfigInvalid as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(text, nl=False)
-
-
-main.add_command(write_tag_command)
+for _command in (
+    check_command("/etc/lendgate/kiosk.toml", _devices),
+    export_command("kiosk", _journal),
+    template_command("kiosk", TEMPLATE),
+    write_tag_command,
+):
+    main.add_command(_command)
 
 
 def _say_where(address: str) -> None:

@@ -12,22 +12,22 @@ from pathlib import Path
 import click
 
 from circulation.config import parse_config, read_config
-from circulation.errors import CirculationError, ConfigInvalid
-from circulation.export import export_journal
+from circulation.errors import ConfigInvalid
 from circulation.journal_file import Head
 from circulation.patrons import card_key
-from circulation.template import filled
+from circulation.station_commands import FILE, Exportable, export_command, template_command
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
 from firmware.pi.device_commands import COMMANDS
 from firmware.pi.devices import read_devices
 from firmware.pi.errors import DevicesUnavailable
-from hardware.check_terminal import PATIENCE, check_at_terminal
+from hardware.check import Item
+from hardware.check_command import check_command
+from hardware.check_terminal import PATIENCE
 from hardware.clock import SystemClock
+from hardware.ports import Clock
 
 STALE_S = 10
-
-FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,76 +85,6 @@ def status(file: Path) -> None:
     sys.exit(1 if health else 0)
 
 
-@main.command("hardware-check")
-@click.option(
-    "--config",
-    "file",
-    default="/etc/lendgate/gate.toml",
-    show_default=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The configuration whose devices are checked; stop the running program first.",
-)
-@click.option("--yes", "is_alone", is_flag=True, help="Ask nobody; check what can be seen alone.")
-def hardware_check(file: Path, is_alone: bool) -> None:
-    """Go through every device: what works, and what to wire differently.
-
-    Exits with 1 if something does not work.
-    """
-    clock = SystemClock()
-    try:
-        described = parse_config(file).get("devices", {})
-        section = read_config(file).section("devices")
-        devices = read_devices(section, clock, patience=PATIENCE)
-        section.close()
-    except (ConfigInvalid, DevicesUnavailable) as error:
-        raise click.ClickException(str(error)) from error
-    sys.exit(0 if check_at_terminal(devices.items(described), clock, is_alone=is_alone) else 1)
-
-
-@main.command("export-journal")
-@FILE
-@click.argument("target", type=click.Path(path_type=Path))
-def export_journal_command(file: Path, target: Path) -> None:
-    """Write the journal onto a stick: the way to the gateway without any network.
-
-    FILE is the gate's configuration, TARGET a folder (the stick) or a new file. The gate may
-    run meanwhile. At the gateway: lendgate-gateway import-journal.
-    """
-    config, clock = _read(file), SystemClock()
-    head = Head(
-        config.library, config.station, "gate", config.site, config.name,
-        clock.wall_ms(), clock.wall_is_sure(),
-    )  # fmt: skip
-    try:
-        exported = export_journal(config.store, target, head, key=config.site_key)
-    except CirculationError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(
-        f"{exported.path}: {exported.rows} facts, {exported.waiting} of them not known to be at"
-        f" the gateway ({exported.size_bytes} bytes); the stick may be pulled"
-    )
-
-
-@main.command()
-@click.option(
-    "--with",
-    "known",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Fill in what `lendgate-gateway station-file` wrote: names, addresses and keys.",
-)
-def template(known: Path | None) -> None:
-    """Print a configuration to paste and change.
-
-    \b
-    For a new card:  lendgate-gate template --with gate-1.toml > gate.toml
-    """
-    try:
-        text = TEMPLATE if known is None else filled(TEMPLATE, parse_config(known))
-    except ConfigInvalid as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(text, nl=False)
-
-
 @main.command()
 @FILE
 @click.argument("number")
@@ -191,7 +121,33 @@ def _as_text(shown: dict[str, object]) -> str:
     )
 
 
-for command in COMMANDS:
+def _devices(file: Path, clock: Clock) -> list[Item]:
+    """Open the devices of a configuration, and read nothing else of it."""
+    try:
+        described = parse_config(file).get("devices", {})
+        section = read_config(file).section("devices")
+        devices = read_devices(section, clock, patience=PATIENCE)
+        section.close()
+    except (ConfigInvalid, DevicesUnavailable) as error:
+        raise click.ClickException(str(error)) from error
+    return devices.items(described)
+
+
+def _journal(file: Path) -> Exportable:
+    config, clock = _read(file), SystemClock()
+    head = Head(
+        config.library, config.station, "gate", config.site, config.name,
+        clock.wall_ms(), clock.wall_is_sure(),
+    )  # fmt: skip
+    return Exportable(config.store, head, config.site_key)
+
+
+for command in (
+    check_command("/etc/lendgate/gate.toml", _devices),
+    export_command("gate", _journal),
+    template_command("gate", TEMPLATE),
+    *COMMANDS,
+):
     main.add_command(command)
 
 

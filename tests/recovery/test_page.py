@@ -95,7 +95,7 @@ def test_sentences_on_the_page_are_what_the_programs_say(sentence):
         ("gateway/recovery_commands.py", "not in the backup, to be done again:"),
         ("gateway/recovery_commands.py", "the desk's own journal: "),
         ("gateway/recovery_commands.py", "its card was rolled back or replaced"),
-        ("kiosk/__main__.py", "the stick may be pulled"),
+        ("circulation/export.py", "the stick may be pulled"),
         ("circulation/journal.py", "the disk is full; nothing was written"),
         (
             "gateway/web/templates/part_totals.html",
