@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sim.fleet.acts import Act
+from sim.fleet.acts import CHOKING, Act
 from sim.fleet.gate import FleetGate
 from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.world import Fleet
@@ -169,7 +169,20 @@ def _restore_backup(fleet: Fleet, one: Act) -> None:
 
 
 def _poison(fleet: Fleet, one: Act) -> None:
+    fleet.fault("choke" if one.args[0] == CHOKING else "poison")
     fleet.stations[one.who].poison(str(one.args[0]))
+
+
+def _deaf(fleet: Fleet, one: Act) -> None:
+    station = fleet.stations[one.who]
+    if station.link is not None and station.link.session is not None:
+        fleet.fault("deaf")
+        station.link.session.forget_filters()
+
+
+def _replay(fleet: Fleet, one: Act) -> None:
+    if fleet.brokers[str(one.args[0])].replay():
+        fleet.fault("replay")
 
 
 def _disk_full(fleet: Fleet, one: Act) -> None:
@@ -222,6 +235,8 @@ _TABLE: dict[str, Doing] = {
     "backup": _backup,
     "restore_backup": _restore_backup,
     "poison": _poison,
+    "deaf": _deaf,
+    "replay": _replay,
     "disk_full": _disk_full,
     "disk_free": _disk_free,
     "slow_consumer": _slow_consumer,
@@ -236,7 +251,6 @@ _STRIKES_AT_ONCE = {
     "broker_overflow": "broker_overflow",
     "new_card": "new_card",
     "twin": "twin",
-    "poison": "poison",
     "disk_full": "disk_full",
     "slow_consumer": "slow_consumer",
     "old_version": "old_version",

@@ -32,6 +32,8 @@ Fate (who is a station, a site, "gateway" or "broker"):
     poison WHAT             the station writes something malformed; WHAT as in POISONS
     disk_full · disk_free
     slow_consumer MS · fast_consumer        the gateway takes so long for each batch
+    deaf                    the broker forgets what this station listens to, and says nothing
+    replay SITE             the broker tells news of the site once more, but not the newest
     old_version             this station runs the version before, until it ends
     tag_stays               the next tag this kiosk should switch refuses to be
 """
@@ -51,6 +53,8 @@ EVERY_LINK = "*"
 CUT_STEPS = ("now", "during_write", "before_commit", "after_commit", "after_publish")
 KILL_STEPS = ("before_commit", "after_commit", "after_ack")
 POISONS = ("not_json", "unknown_kind", "lone_surrogate", "huge_integer", "nul_in_text")
+CHOKING = "choking"
+"""A poison that this gateway cannot read in a batch, and can as raw bytes."""
 RATE_KINDS = ("loss", "duplicate", "delay", "reorder")
 MESSAGES = 1_000_000
 """What `per_million` of a rate counts."""
@@ -88,7 +92,11 @@ class Shape:
     """How big a library is, for how long it is watched, and how rough the world is.
 
     facts_per_hour: of each kiosk. roughness: percent of the probabilities in the table of
-    faults; 0 is a world without faults.
+    faults; 0 is a world without faults. theme: kinds of faults and how many times likelier they
+    are; if there is one, no other kind comes. slot_ms: in which a fault befalls somebody once at
+    most. forgetful: percent of the books somebody has brought back that they try to renew
+    nevertheless. decisions: of staff in an hour. dead_pads: no kiosk can switch a tag, which
+    says "in stock" for ever, so that every honest reader needs the word of kiosk or gateway.
     """
 
     kiosks: int = 3
@@ -100,6 +108,11 @@ class Shape:
     heal_ms: int = 10 * MINUTE_MS
     facts_per_hour: int = 60
     roughness: int = 100
+    theme: tuple[tuple[str, int], ...] = ()
+    slot_ms: int = HOUR_MS
+    forgetful: int = 0
+    decisions: int = 20
+    dead_pads: bool = False
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -153,6 +166,87 @@ SHAPES: dict[str, Shape] = {
     ),
 }
 """The shapes that have a name."""
+
+_THEME = Shape(
+    items=9, patrons=6, duration_ms=15 * MINUTE_MS, facts_per_hour=200, slot_ms=5 * MINUTE_MS
+)
+THEMES: dict[str, Shape] = {
+    "cards": replace(
+        _THEME,
+        gates=1,
+        theme=(
+            ("roll_back", 15),
+            ("roll_back_twice", 30),
+            ("roll_back_dark", 120),
+            ("partition", 5),
+            ("duplicate", 5),
+            ("new_card", 10),
+            ("clock_2106", 20),
+            ("clock_back", 20),
+        ),
+    ),
+    "doors": replace(
+        _THEME,
+        dead_pads=True,
+        theme=(
+            ("site_partition", 40),
+            ("partition", 5),
+            ("power_cut", 25),
+            ("replay", 100),
+            ("restore_backup", 5),
+        ),
+    ),
+    "rivals": replace(
+        _THEME,
+        gates=1,
+        items=4,
+        patrons=4,
+        facts_per_hour=300,
+        dead_pads=True,
+        theme=(("partition", 40), ("site_partition", 40), ("loss", 10), ("replay", 100)),
+    ),
+    "desks": replace(
+        _THEME,
+        items=6,
+        gates=1,
+        forgetful=50,
+        decisions=120,
+        theme=(("partition", 40), ("dark", 40), ("site_partition", 30), ("clock_back", 10)),
+    ),
+    "lines": replace(
+        _THEME,
+        gates=1,
+        theme=(
+            ("choke", 40),
+            ("poison", 10),
+            ("loss", 10),
+            ("delay", 10),
+            ("broker_restart", 10),
+            ("partition", 30),
+            ("swizzle", 10),
+            ("slow_consumer", 10),
+        ),
+    ),
+    "clocks": replace(
+        _THEME,
+        gates=1,
+        theme=(("clock_2106", 100), ("clock_back", 50), ("clock_1970", 20), ("partition", 40)),
+    ),
+    "ghosts": replace(_THEME, gates=1, theme=(("deaf", 150), ("partition", 10))),
+    "backups": replace(
+        _THEME,
+        dead_pads=True,
+        theme=(
+            ("restore_backup", 80),
+            ("kill_before_commit", 10),
+            ("kill_after_commit", 10),
+            ("partition", 60),
+            ("roll_back", 5),
+        ),
+    ),
+}
+"""A quarter of an hour with few books and few kinds of faults, each of which comes often."""
+SHAPES |= THEMES
 DEFAULT_SHAPE = "soak"
 
 
@@ -191,9 +285,10 @@ def from_json(text: str) -> Plan:
     """Return the plan a text holds; raise ValueError, TypeError or KeyError if it holds none."""
     found: dict[str, Any] = json.loads(text)
     acts = (Act(at_ms, who, what, tuple(args)) for at_ms, who, what, *args in found["acts"])
+    shape = found["shape"] | {"theme": tuple(map(tuple, found["shape"].get("theme", ())))}
     return Plan(
         found["seed"],
-        Shape(**found["shape"]),
+        Shape(**shape),
         tuple(acts),
         tuple(Rate(*rate) for rate in found["rates"]),
     )

@@ -9,6 +9,7 @@ publishes its will behind the new birth.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from sim.fleet.network import DOWN, UP, Channel, FleetLink
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from sim.fleet.bridge import Bridge
 
 QUEUE_MAX = 1_000
+NEWS_MAX = 30
 LATE_WILL_MS = 4_000
+DRAINS_MS = 100
 
 
 class Session:
@@ -32,6 +35,7 @@ class Session:
         self.known: dict[str, bool] = {}
         self.will = link.will
         self.is_alive = True
+        self.is_ghost = False
         self._up = Channel(link.wire, UP, self._take)
         self._down = Channel(link.wire, DOWN, self._hand)
         link.wire.on_cut.append(self._watch)
@@ -53,17 +57,30 @@ class Session:
         self._down.send((topic, payload, retained))
         self.broker.queue_peak = max(self.broker.queue_peak, self.queued)
 
+    def forget_filters(self) -> None:
+        """Go on without what the client listens to, and say nothing of it.
+
+        Nor does it hear when the client is gone, until that comes again.
+        """
+        self.filters.clear()
+        self.known.clear()
+        self.is_ghost = True
+
     def goodbye(self) -> None:
         """The client has left in good order: no will."""
         self.will = None
         self._close()
 
-    def abandoned(self) -> None:
-        """The client is gone without a word; a socket that says so is heard, a cut wire not."""
-        self._up.close()
+    def abandoned(self, *, drains: bool = False) -> None:
+        """The client is gone without a word; a socket that says so is heard, a cut wire not.
+
+        drains: only its program is gone; what that had handed over still arrives.
+        """
+        if not drains:
+            self._up.close()
         self._down.close()
-        if not self.link.wire.is_cut:
-            self.broker.timeline.after(1, self.die)
+        if not self.link.wire.is_cut and not self.is_ghost:
+            self.broker.timeline.after(DRAINS_MS if drains else 1, self.die)
 
     def die(self) -> None:
         """End, and publish the will."""
@@ -145,13 +162,14 @@ class Broker:
         self.retained: dict[str, bytes] = {}
         self.takeovers = 0
         self.bridges: list[Bridge] = []
+        self._news: deque[tuple[str, bytes]] = deque(maxlen=NEWS_MAX)
 
     def accept(self, link: FleetLink) -> Session:
         """Open a session; it hears at once what is retained for it."""
         old = self.sessions.pop(link.client_id, None)
         if old is not None:
             self.takeovers += 1
-            old.kick(late_will=self.takeovers % 2 == 0)
+            old.kick(late_will=old.is_ghost or self.takeovers % 2 == 0)
         session = self.sessions[link.client_id] = Session(self, link)
         self.timeline.after(0, lambda: self.send_kept(session, tuple(session.filters)))
         return session
@@ -169,6 +187,8 @@ class Broker:
             return
         if retained:
             self.retained[topic] = payload
+        elif topic.endswith("/loan"):
+            self._news.append((topic, payload))
         for session in list(self.sessions.values()):
             listens = session.known.get(topic)
             if listens is None:
@@ -178,6 +198,14 @@ class Broker:
         for bridge in self.bridges:
             if bridge is not origin:
                 bridge.carry(self, (topic, payload, retained))
+
+    def replay(self) -> bool:
+        """Tell news of the site's kiosks once more, but not the newest of them; return whether
+        there are any."""
+        news = list(self._news)[: len(self._news) // 2 + 1]
+        for topic, payload in news:
+            self.publish(topic, payload)
+        return bool(news) and self.is_up
 
     def send_kept(self, session: Session, filters: tuple[str, ...]) -> None:
         """Send what is retained for these filters."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+from circulation.link import RECONNECT_MS_MAX
 from sim.fleet.acts import BROKER, EVERY_LINK, MESSAGES, MINUTE_MS, Rate, has_security
-from sim.fleet.oracle import Truth, truth
+from sim.fleet.oracle import MOVES, Truth, causes, told, truth
 from sim.fleet.outcome import Alarm, Event, Outcome
-from sim.fleet.verdict import Violation, befell, end_ms
+from sim.fleet.verdict import DISASTERS, Violation, befell, end_ms
 
 _MAY_LEAVE = frozenset(("on_loan", "uncertain", "in_transit", "in_repair", "withdrawn"))
 HONEST_AFTER_MS = 2_000
 """How long after a loan every gate of the site must know of it."""
+MEETS_MS = 5_000
+"""How long a gate that has come back takes to be told by the kiosks what it missed."""
 SETTLES_MS = MINUTE_MS
 """How long after its network was in trouble a gate may still lack something of it."""
 
@@ -57,8 +60,9 @@ def may_leave(outcome: Outcome) -> Iterator[Violation]:
 def honest(outcome: Outcome) -> Iterator[Violation]:
     """No gate sounds for whoever borrowed the book at its site, saw the tick, and left later.
 
-    A tag that was switched speaks for its reader whatever the network does. Where it was not,
-    the word of the kiosk must have had a way to the gate.
+    Where another kiosk wrote what the lender had not heard of, the order is not always known,
+    and staff are told. A tag that was switched speaks for its reader whatever the network does.
+    Where it was not, the word of the kiosk must have had a way to the gate.
     """
     sites = {place.name: place.site for place in outcome.plan.shape.places}
     ticks = {event.detail[2]: event for event in outcome.of("lent")}
@@ -68,22 +72,42 @@ def honest(outcome: Outcome) -> Iterator[Violation]:
         if not lent.is_on_loan or tick is None or alarm.holder != lent.patron:
             continue
         is_due = alarm.at_ms - tick.at_ms >= HONEST_AFTER_MS
+        if alarm.applied and _is_disputed(outcome, alarm, lent):
+            continue
         if is_due and sites.get(tick.who) == sites[alarm.gate] and _is_known(outcome, tick, alarm):
             yield _against_honest(alarm, tick, lent)
 
 
 def heard(outcome: Outcome) -> Iterator[Violation]:
     """What a kiosk has told a gate the gate does not forget while the loan lasts, whatever
-    happens to network and gateway, unless the gate itself is switched off."""
+    happens to network and gateway, unless the gate itself is switched off.
+
+    Once the gateway has a loan it is the list that counts, and another kiosk that had not heard
+    of it may say otherwise. Of a loan that went with its card nobody can tell for how long.
+    """
     for alarm in outcome.alarms:
         lent = _truth_of(outcome, alarm.item, alarm.at_ms)
-        known = [fact for fact in lent.loans if fact in alarm.heard]
-        if lent.is_on_loan and alarm.holder == lent.patron and known:
+        if not (lent.is_on_loan and alarm.holder == lent.patron and lent.last in alarm.heard):
+            continue
+        is_excused = alarm.applied and _is_disputed(outcome, alarm, lent)
+        if not is_excused and not befell(outcome, lent.lent_by, DISASTERS):
             text = (
                 f"{alarm.gate} sounded (row {alarm.row}) for {alarm.item}, though it had been "
-                f"told of {lent.patron}'s loan {known[-1]}"
+                f"told of {lent.patron}'s loan {lent.last}"
             )
             yield Violation("heard", alarm.gate, alarm.at_ms, text, alarm.item)
+
+
+def _is_disputed(outcome: Outcome, alarm: Alarm, lent: Truth) -> bool:
+    """Return whether another kiosk had written about the item what the lender did not know."""
+    own = [
+        fact
+        for fact in told(outcome.committed)
+        if fact.one.item == alarm.item and fact.kind in MOVES and fact.one.at_ms <= alarm.at_ms
+    ]
+    loan = next(fact for fact in own if fact.one.fact_id == lent.last)
+    known = causes(loan, own)
+    return any(fact.one.fact_id not in known for fact in own if fact.one.station != lent.lent_by)
 
 
 def thief(outcome: Outcome) -> Iterator[Violation]:
@@ -106,8 +130,11 @@ def _truth_of(outcome: Outcome, item: str, until_ms: int) -> Truth:
 
 def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
     """Return whether the gate must know of a loan: by its tag, or by the site's own network."""
-    if has_security(alarm.item) and not befell(outcome, tick.who, _LEAVES_TAG):
+    is_switched = not (outcome.plan.shape.dead_pads or befell(outcome, tick.who, _LEAVES_TAG))
+    if has_security(alarm.item) and is_switched:
         return True
+    if not _have_met(outcome, tick, alarm):
+        return False
     since_ms = tick.at_ms - SETTLES_MS
     return not any(
         trouble.link in (tick.who, alarm.gate, BROKER, EVERY_LINK)
@@ -115,6 +142,29 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
         and trouble.to_ms >= since_ms
         for trouble in _troubles(outcome)
     )
+
+
+def _have_met(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
+    """Return whether the gate has been on beside the kiosk for a while since the loan: what it
+    heard is gone with its power, and a kiosk that is off answers nobody."""
+    met_ms = 0
+    on_since = {alarm.gate: 0, tick.who: 0}
+    for event in outcome.events:
+        if event.at_ms > alarm.at_ms:
+            break
+        if event.what not in ("started", "stopped") or event.who not in (alarm.gate, tick.who):
+            continue
+        if event.what == "started":
+            on_since[event.who] = event.at_ms
+            met_ms = 0 if event.who == alarm.gate else met_ms
+        elif len(on_since) == 2:
+            met_ms = max(met_ms, event.at_ms - max(*on_since.values(), tick.at_ms))
+        if event.what == "stopped":
+            on_since.pop(event.who, None)
+    if len(on_since) == 2:
+        met_ms = max(met_ms, alarm.at_ms - max(*on_since.values(), tick.at_ms))
+    is_new = on_since.get(alarm.gate, 0) > tick.at_ms
+    return met_ms >= (MEETS_MS if is_new else HONEST_AFTER_MS)
 
 
 def _troubles(outcome: Outcome) -> Iterator[Rate]:
@@ -125,6 +175,9 @@ def _troubles(outcome: Outcome) -> Iterator[Rate]:
         if act.what == "broker_overflow":
             until_ms = act.at_ms + int(act.args[2])
             yield Rate(act.what, BROKER, act.at_ms, until_ms, MESSAGES)
+        elif act.what == "twin":  # two of one name throw each other out at the broker
+            until_ms = act.at_ms + int(act.args[0]) + RECONNECT_MS_MAX
+            yield Rate(act.what, act.who, act.at_ms, until_ms, MESSAGES)
         elif act.what in _CUTS:
             ends = (
                 end.at_ms

@@ -5,13 +5,16 @@ order of its facts is unclear. Everything else the catalogue says without reserv
 must be so.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
-from sim.fleet.oracle import AVAILABLE, TO_BE_SHELVED, Truth, truth
+from sim.fleet.oracle import AVAILABLE, MOVES, TO_BE_SHELVED, Told, Truth, causes, saw, told, truth
 from sim.fleet.outcome import ItemState, Outcome
 from sim.fleet.verdict import Violation, end_ms
 
 UNCERTAIN = "uncertain"
+UNSEEN = "unseen_by_decision"
 _DOUBTS = frozenset((UNCERTAIN, "order_unclear", "unseen_by_decision"))
 
 
@@ -64,6 +67,90 @@ def doubted(outcome: Outcome) -> frozenset[str]:
     return frozenset(uncertain | told)
 
 
+def pure(outcome: Outcome) -> Iterator[Violation]:
+    """An item stands as its facts say when they are folded afresh, however they came."""
+    for name, item in sorted(outcome.item_states.items()):
+        if item.anew is not None and item.anew != (
+            item.state, item.patron, item.loan, item.due_at
+        ):  # fmt: skip
+            text = f"{name} is {item.state} of {item.patron}; folded afresh it is {item.anew}"
+            yield Violation("pure", "gateway", end_ms(outcome), text, name)
+
+
+def due(outcome: Outcome) -> Iterator[Violation]:
+    """A loan is due on the last day that its own reader was told, and on no stranger's."""
+    for item, real in _truths(outcome):
+        is_sure = item.item not in doubted(outcome) and item.state == real.state == "on_loan"
+        if is_sure and item.patron == real.patron and item.due_at != real.due_at:
+            text = f"{item.item} is due at {real.due_at}, and the catalogue says {item.due_at}"
+            yield Violation("due", "gateway", end_ms(outcome), text, item.item)
+
+
+def billed(outcome: Outcome) -> Iterator[Violation]:
+    """Nobody is said to have a book that is in the library, not even with a doubt beside it."""
+    for item, real in _truths(outcome):
+        if item.state == "on_loan" and not real.is_on_loan:
+            text = f"{item.item} is {real.state}, and {item.patron} would be billed for it"
+            yield Violation("billed", "gateway", end_ms(outcome), text, item.item)
+
+
+def needless(outcome: Outcome) -> Iterator[Violation]:
+    """Where each fact follows the one before at its station or saw it, there is no doubt."""
+    own = defaultdict(list)
+    applied = {one.fact_id for one in outcome.applied}
+    for fact in told(one for one in outcome.committed if one.fact_id in applied):
+        if fact.kind in MOVES:
+            own[fact.one.item].append(fact)
+    twins = _twins(outcome)
+    for name, item in sorted(outcome.item_states.items()):
+        facts = own[name]
+        if item.state == UNCERTAIN and _is_chain(facts) and not twins & _stations(facts):
+            text = f"{name} is in doubt, though each of its {len(facts)} facts saw the last"
+            yield Violation("needless", "gateway", end_ms(outcome), text, name)
+
+
+def surprise(outcome: Outcome) -> Iterator[Violation]:
+    """A fact from before a decision that it did not know of makes an entry."""
+    named = {fact for entry in outcome.reviews if entry.rule == UNSEEN for fact in entry.facts}
+    applied = {one.fact_id for one in outcome.applied}
+    facts = [one for one in told(outcome.committed) if one.one.fact_id in applied]
+    twins = _twins(outcome)
+    for decision in facts:
+        if decision.kind != "decision" or not isinstance(decision.fields.get("state"), str):
+            continue
+        own = [one for one in facts if one.one.item == decision.one.item]
+        if twins & _stations(own) or any(_reaches_back(one, decision) for one in own):
+            continue
+        known = causes(decision, own)
+        for fact in own:
+            is_before = fact.one.at_ms < decision.one.at_ms and fact.kind in MOVES
+            if is_before and fact.one.fact_id not in known | named:
+                text = f"the decision {decision.one.fact_id} did not know of {fact.one.fact_id}"
+                at_ms = decision.one.at_ms
+                yield Violation("surprise", "gateway", at_ms, text, decision.one.item)
+
+
+def _reaches_back(one: Told, decision: Told) -> bool:
+    """Return whether a fact may take another out of what the decision is compared with."""
+    return one.kind == "not_shown" or (one.kind == "decision" and one is not decision)
+
+
+def _is_chain(facts: list[Told]) -> bool:
+    """Return whether every fact follows the one before at its station, or names it as seen."""
+    return all(
+        then.one.station == first.one.station or first.one.fact_id in saw(then)
+        for first, then in pairwise(facts)
+    )
+
+
+def _stations(facts: list[Told]) -> set[str]:
+    return {fact.one.station for fact in facts}
+
+
+def _twins(outcome: Outcome) -> set[str]:
+    return {act.who for act in outcome.plan.acts if act.what == "twin"}
+
+
 def _truths(outcome: Outcome) -> Iterator[tuple[ItemState, Truth]]:
     """Return every item as the catalogue has it, beside how it truly stands.
 
@@ -73,7 +160,7 @@ def _truths(outcome: Outcome) -> Iterator[tuple[ItemState, Truth]]:
     """
     survived = [one for one in outcome.committed if one.fact_id in outcome.surviving]
     real = truth(survived)
-    twins = {act.who for act in outcome.plan.acts if act.what == "twin"}
+    twins = _twins(outcome)
     confused = {one.item for one in outcome.committed if one.station in twins}
     for name, item in sorted(outcome.item_states.items()):
         if name not in confused:

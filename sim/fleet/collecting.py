@@ -8,18 +8,26 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from circulation.fold.fold import fold
+from circulation.fold.intervals import Interval, intervals
 from circulation.items import ItemState as ItemStates
 from circulation.sync.liveness import BLIND
+from circulation.wire.messages import Status, decode
+from circulation.wire.topics import Topics
 from firmware.gate.lists import ExactList, UnionList
 from gateway import schema
+from gateway.changes import WHOLE_KINDS
 from gateway.desk import STATION as DESK
 from gateway.docs import item_docs
+from gateway.facts import fact_of
 from gateway.holdings import item_fold
 from gateway.outbox import versions_of
+from gateway.store import KINDS
 from sim.fleet.gate import FleetGate
 from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.library import LIBRARY
 from sim.fleet.outcome import (
+    Anew,
     Applied,
     GateList,
     ItemState,
@@ -52,6 +60,10 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
         peaks=fleet.peaks,
         device_ms=fleet.device_ms,
         rested=rested,
+        unbacked=fleet.witness.unbacked,
+        put_back=fleet.witness.cards,
+        missing=fleet.witness.missing,
+        untold=fleet.witness.untold(tuple(kind for kind in KINDS if kind not in WHOLE_KINDS)),
     )
     outcome.keys = {book.name: (book.uid,) for book in fleet.books.values()}
     for broker in fleet.brokers.values():
@@ -70,7 +82,7 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
     outcome.surviving |= {one.fact_id for one in fleet.commits if one.station == DESK}
     for station in fleet.stations.values():
         if station.powered:
-            _read_station(station, outcome)
+            _read_station(station, fleet, outcome)
     return outcome
 
 
@@ -89,6 +101,8 @@ def _read_facts(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> No
         outcome.positions.append(
             Position(row.station, row.epoch_id, row.seq, row.hash.hex(), row.fact_id or "")
         )
+    for row in _rows(connection, schema.EPOCH):
+        outcome.epochs.append((row.station, row.n, row.id))
     for row in _rows(connection, schema.PARKED):
         outcome.parked.append(
             Parked(row.station, row.epoch_n, row.seq, row.why, id_of(bytes(row.body)))
@@ -109,6 +123,7 @@ def _read_items(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> No
             lost = (station, epoch, int(row.detail["first"]), int(row.detail["last"]))
             outcome.declared_lost.append(lost)
     holdings = {row.item_id: row for row in _rows(connection, schema.HOLDING)}
+    anew = _fold_anew(connection)
     for doc in item_docs(connection, LIBRARY, fleet.by_id).values():
         name = fleet.name_of(doc["item_id"])
         held = holdings.get(doc["item_id"])
@@ -118,8 +133,29 @@ def _read_items(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> No
             folded = item_fold(connection, LIBRARY, doc["item_id"])
             siblings = tuple(one.holding.state.value for one in folded.siblings)
         outcome.item_states[name] = ItemState(
-            name, doc["state"], doc["patron_id"] or "", doc["loan"] or "", last, siblings
+            name, doc["state"], doc["patron_id"] or "", doc["loan"] or "", last, siblings,
+            doc["due_at"] or 0, anew.get(doc["item_id"]),
+        )  # fmt: skip
+
+
+def _fold_anew(connection: sa.Connection) -> dict[str, Anew]:
+    """Return every item that has facts as they alone say: placed in time and folded once more,
+    the last to arrive first, as a gateway would that had just now been sent all of them."""
+    facts = [fact_of(row._mapping) for row in _rows(connection, schema.FACT)]
+    facts.reverse()
+    known: dict[str, Interval] = {}
+    for station in {fact.station: True for fact in facts}:
+        known |= intervals(fact for fact in facts if fact.station == station)
+    by_item: dict[str, list[Any]] = {}
+    for fact in facts:
+        by_item.setdefault(fact.item_id or "", []).append(fact)
+    anew = {}
+    for item_id, own in by_item.items():
+        held = fold(own, known).holding
+        anew[item_id] = Anew(
+            held.state.value, held.patron or "", held.loan or "", held.due_at or 0
         )
+    return anew
 
 
 def _read_list(connection: sa.Connection, outcome: Outcome) -> None:
@@ -141,7 +177,7 @@ def _hash_of(connection: sa.Connection, table: sa.Table) -> str:
     return total.hexdigest()
 
 
-def _read_station(station: Station, outcome: Outcome) -> None:
+def _read_station(station: Station, fleet: Fleet, outcome: Outcome) -> None:
     journal = station.journal
     for table_row in station.kept_bodies():
         outcome.surviving.add(id_of(table_row))
@@ -163,7 +199,14 @@ def _read_station(station: Station, outcome: Outcome) -> None:
         connected=station.link is not None and station.link.up,
         lists=lists,
         news=news,
+        shown=_is_shown(station, fleet),
     )
+
+
+def _is_shown(station: Station, fleet: Fleet) -> bool:
+    """Return whether whoever asks the broker now is told that the station is on."""
+    kept = fleet.gateway_broker.retained.get(Topics(LIBRARY).status(station.name))
+    return kept is not None and bool(decode(Status, kept).on)
 
 
 def _list_of(gate: FleetGate) -> GateList:

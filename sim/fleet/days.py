@@ -13,7 +13,6 @@ from sim.fleet.acts import GATEWAY, HOUR_MS, MINUTE_MS, Act, Shape
 _FACTS_A_VISIT = 2.35  # measured over plans of the default shape: see tests/sim/fleet/test_plan.py
 _CROWD_MAX = 8
 _WANTED = 10  # the first of the items, which a third of all loans are about
-_DECISIONS_AN_HOUR = 20
 _SCAN_MS = (2_500, 7_000)
 _WAY_OUT_MS = (3_000, 60_000)
 
@@ -42,6 +41,7 @@ class _Days:
         sites = shape.site_names
         self._shelf = {item: sites[n % len(sites)] for n, item in enumerate(self._items)}
         self._has: dict[str, list[str]] = {patron: [] for patron in shape.patron_names}
+        self._had: dict[str, dict[str, bool]] = {patron: {} for patron in shape.patron_names}
         self._outside: set[str] = set()
         self._busy_until = dict.fromkeys(shape.patron_names, 0)
         for at_ms, kiosk, site in sorted(self._visits()):
@@ -86,9 +86,18 @@ class _Days:
         for item in list(self._has[patron]):
             if self._chance.random() < _RETURNS:
                 self._has[patron].remove(item)
+                self._had[patron][item] = True
                 self._shelf[item] = site
                 at_ms = self._say(at_ms, kiosk, "return", item)
             elif self._chance.random() < _RENEWS:
+                at_ms = self._say(at_ms, kiosk, "renew", patron, item)
+        return self._renews_by_mistake(at_ms, kiosk, patron)
+
+    def _renews_by_mistake(self, at_ms: int, kiosk: str, patron: str) -> int:
+        """Renew what the reader has not any more, as far as a kiosk still thinks they have."""
+        for item in self._had[patron] if self._shape.forgetful else ():
+            is_gone = item not in self._has[patron]
+            if is_gone and self._chance.randrange(100) < self._shape.forgetful:
                 at_ms = self._say(at_ms, kiosk, "renew", patron, item)
         return at_ms
 
@@ -147,7 +156,7 @@ class _Days:
 
     def _staff(self) -> None:
         """Let staff look at items that were handled in the quarter of an hour before."""
-        count = round(_DECISIONS_AN_HOUR * self._shape.duration_ms / HOUR_MS)
+        count = round(self._shape.decisions * self._shape.duration_ms / HOUR_MS)
         handled = [(act.at_ms, str(act.args[-1])) for act in self.acts if act.what == "return"]
         for _ in range(count):
             at_ms = self._chance.randrange(self._shape.duration_ms)

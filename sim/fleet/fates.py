@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sim.clock import WALL_START_MS
 from sim.fleet.acts import (
     BROKER,
+    CHOKING,
     CUT_STEPS,
     GATEWAY,
     HOUR_MS,
@@ -26,7 +27,7 @@ from sim.fleet.acts import (
 )
 from sim.fleet.faults import EVERY_KIOSK, EVERY_SITE, EVERY_STATION, FAULTS, Fault
 
-_COMBINED = frozenset(("dark", "roll_back_twice"))
+_COMBINED = frozenset(("dark", "roll_back_twice", "roll_back_dark"))
 _CALM, _ROUGH = 0.5, 1.5  # their mean is 1, so the table says what happens over many seeds
 _DAY_MS = 24 * HOUR_MS
 _YEAR_2106_MS = 4_294_967_295_000  # where 32 bits of seconds end
@@ -71,7 +72,8 @@ def _blows(seed: int, shape: Shape) -> Iterator[_Blow]:
     for fault in FAULTS:
         chance = random.Random(f"{seed} {fault.kind}")
         mood = chance.choice((_CALM, _ROUGH)) * shape.roughness / 100
-        hours = product(_subjects(fault, shape), _hours(shape.duration_ms))
+        mood *= dict(shape.theme).get(fault.kind, 0) if shape.theme else 1
+        hours = product(_subjects(fault, shape), _slots(shape))
         for who, (start_ms, until_ms) in hours:
             share = (until_ms - start_ms) / HOUR_MS
             if chance.random() < fault.per_hour * mood * share:
@@ -88,9 +90,9 @@ def _subjects(fault: Fault, shape: Shape) -> tuple[str, ...]:
     return shape.site_names if fault.befalls == EVERY_SITE else (GATEWAY,)
 
 
-def _hours(duration_ms: int) -> Iterator[tuple[int, int]]:
-    for start_ms in range(0, duration_ms, HOUR_MS):
-        yield start_ms, min(start_ms + HOUR_MS, duration_ms)
+def _slots(shape: Shape) -> Iterator[tuple[int, int]]:
+    for start_ms in range(0, shape.duration_ms, shape.slot_ms):
+        yield start_ms, min(start_ms + shape.slot_ms, shape.duration_ms)
 
 
 def _rate(blow: _Blow) -> Rate:
@@ -174,6 +176,19 @@ def _roll_back_twice(blow: _Blow) -> list[Act]:
     ]
 
 
+def _roll_back_dark(blow: _Blow) -> list[Act]:
+    """Put the image back where nobody can tell: the station goes on from it, and only later
+    hears that there was more."""
+    cut_ms = blow.lasting(10_000, 2 * MINUTE_MS)
+    until_ms = min(cut_ms + blow.chance.randint(2, 8) * MINUTE_MS, blow.shape.duration_ms)
+    return [
+        blow.act("image"),
+        blow.act("partition", at_ms=cut_ms),
+        blow.act("roll_back", at_ms=cut_ms),
+        blow.act("heal", at_ms=until_ms),
+    ]
+
+
 def _new_card(blow: _Blow) -> list[Act]:
     return [blow.act("new_card")]
 
@@ -207,6 +222,18 @@ def _poison(blow: _Blow) -> list[Act]:
     return [blow.act("poison", blow.chance.choice(POISONS))]
 
 
+def _choke(blow: _Blow) -> list[Act]:
+    return [blow.act("poison", CHOKING)]
+
+
+def _deaf(blow: _Blow) -> list[Act]:
+    return [blow.act("deaf")]
+
+
+def _replay(blow: _Blow) -> list[Act]:
+    return [Act(blow.at_ms, BROKER, "replay", (blow.who,))]
+
+
 def _disk_full(blow: _Blow) -> list[Act]:
     until_ms = blow.lasting(MINUTE_MS, 10 * MINUTE_MS)
     return [blow.act("disk_full"), blow.act("disk_free", at_ms=until_ms)]
@@ -227,7 +254,9 @@ def _tag_stays(blow: _Blow) -> list[Act]:
 
 
 def _later(blow: _Blow) -> int:
-    return blow.lasting(5 * MINUTE_MS, 30 * MINUTE_MS)
+    """Return when a copy is put back; a plan with a theme has little time."""
+    part = 6 if blow.shape.theme else 1
+    return blow.lasting(5 * MINUTE_MS // part, 30 * MINUTE_MS // part)
 
 
 _MAKERS: dict[str, Callable[[_Blow], list[Act]]] = {
@@ -241,6 +270,7 @@ _MAKERS: dict[str, Callable[[_Blow], list[Act]]] = {
     "torn_tail": _torn_tail,
     "roll_back": _roll_back,
     "roll_back_twice": _roll_back_twice,
+    "roll_back_dark": _roll_back_dark,
     "new_card": _new_card,
     "clock_back": _clock_back,
     "clock_1970": _clock_1970,
@@ -251,8 +281,11 @@ _MAKERS: dict[str, Callable[[_Blow], list[Act]]] = {
     "kill_after_ack": _kill_gateway,
     "restore_backup": _restore_backup,
     "poison": _poison,
+    "choke": _choke,
     "disk_full": _disk_full,
     "slow_consumer": _slow_consumer,
+    "deaf": _deaf,
+    "replay": _replay,
     "old_version": _old_version,
     "tag_stays": _tag_stays,
 }

@@ -21,6 +21,7 @@ from firmware.gate import commands, events
 from firmware.gate.config import REJUDGE_MS, gate_config
 from firmware.gate.lists import UnionList
 from firmware.gate.machine import GateMachine
+from firmware.gate.overlay import ON
 from firmware.pi.app import KEEPALIVE_S
 from firmware.pi.config import read_station_config
 from firmware.pi.courier import Courier
@@ -45,10 +46,11 @@ _NEXT_MS = REJUDGE_MS + 1_500
 
 @dataclass(frozen=True, slots=True)
 class _Passing:
-    """Books that go through with one person."""
+    """Books that go through with one person, and the loans the gate had been told of them."""
 
     books: tuple[Book, ...]
     outwards: bool
+    heard: dict[str, tuple[str, ...]]
 
 
 class _Following(ListFollowing):
@@ -68,6 +70,7 @@ class FleetGate(Station):
         super().__init__(*arguments, **options)
         self._queue: list[tuple[Book, bool, int]] = []
         self._free_ms = 0
+        self._heard: dict[str, list[str]] = {}
 
     def boot(self) -> None:
         """Wire machine and courier on the card's files, as `firmware.pi.app` does."""
@@ -102,6 +105,7 @@ class FleetGate(Station):
         self.courier.link = cast(Link, self.link)
         self._face_ms = -FACE_MS
         self._alarmed: dict[str, int] = {}
+        self._heard = {}
         self._tell(events.ClockSet(time.wall_ms(time.mono_ms())[0]))
         self._following.start()
 
@@ -167,7 +171,9 @@ class FleetGate(Station):
         group = [one for one in self._queue if one[1:] == (outwards, at_ms)]
         self._queue = [one for one in self._queue if one not in group]
         self._free_ms = now_ms + _NEXT_MS
-        passing = _Passing(tuple(book for book, _, _ in group), outwards)
+        books = tuple(book for book, _, _ in group)
+        heard = {book.name: tuple(self._heard.get(book.item_id, ())) for book in books}
+        passing = _Passing(books, outwards, heard)
         self._walk(passing)
         if self._queue:
             self.fleet.timeline.at(self._free_ms, self._begin)
@@ -215,7 +221,7 @@ class FleetGate(Station):
             sounded = int(row is not None) if self.powered else NO_POWER
             self.fleet.note(self.label, what, book.name, book.holder, sounded)
             if row is not None:
-                self.fleet.alarmed(self.name, book, row)
+                self.fleet.alarmed(self.name, book, row, passing.heard[book.name])
 
     # ------------------------------------------------------- what the machine wants
 
@@ -224,6 +230,8 @@ class FleetGate(Station):
         return True
 
     def _give(self, event: Any) -> None:
+        if type(event) is events.SiteLoanHeard and event.message.state == ON:
+            self._heard.setdefault(event.message.item or "", []).append(event.message.fact)
         self._carry_out(self.machine.receive(event, self.clock.now_ms()))
 
     def _carry_out(self, done: list[Any]) -> None:

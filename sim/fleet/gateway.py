@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from circulation.journal import SqliteJournal
 from circulation.link import LinkEvent
 from circulation.sync.rows import Row
+from circulation.wire.errors import WireError
 from circulation.wire.messages import Status
+from circulation.wire.topics import Address
 from gateway import lineage
 from gateway.desk import STATION as DESK
 from gateway.desk import DeskJournal
 from gateway.errors import DecisionInvalid
-from gateway.hub import Hub
+from gateway.hub import Heard, Hub
+from gateway.ingest import Batch
 from gateway.outbox import Send, versions_of
 from gateway.review import is_open
 from gateway.schema import LIBRARY as LIBRARY_TABLE
@@ -30,6 +33,7 @@ from gateway.service import BATCH_MAX, Service
 from gateway.snapshots import Snapshots
 from gateway.store import Store, Write
 from sim.clock import WALL_START_MS
+from sim.fleet.acts import CHOKING
 from sim.fleet.disk import AFTER_COMMIT, BEFORE_COMMIT, PowerCut
 from sim.fleet.library import LIBRARY, SITE_KEY
 from sim.fleet.network import FleetLink
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from sim.fleet.world import Fleet
 
 NAME = "gateway"
+DATABASE = "gateway.db"
 KEEPALIVE_S = 30
 AFTER_ACK = "after_ack"
 TURN_MS = 250
@@ -82,13 +87,25 @@ class _Desk(DeskJournal):
 
 
 class _Hub(Hub):
-    """The hub, that says what births it heard."""
+    """The hub, that says what births it heard, and when it begins a new history by itself."""
 
     born: Callable[[Status], None]
+    began: Callable[[str], None]
 
     def _on_birth(self, status: Status, now_ms: int) -> list[Send]:
         self.born(status)
         return super()._on_birth(status, now_ms)
+
+    def _journal(self, address: Address, heard: Heard, now_ms: int) -> Batch:
+        batch = super()._journal(address, heard, now_ms)
+        if any(CHOKING in body for body in batch.message.events):
+            raise WireError("a body that this gateway cannot read beside others")
+        return batch
+
+    def rotate_lineage(self, why: str) -> list[Send]:
+        """Begin a new history, as the hub does."""
+        self.began(why)
+        return super().rotate_lineage(why)
 
 
 class FleetGateway:
@@ -98,7 +115,7 @@ class FleetGateway:
         self.fleet = fleet
         self.folder = fleet.folder / NAME
         self.folder.mkdir(parents=True)
-        self.file = self.folder / "gateway.db"
+        self.file = self.folder / DATABASE
         self.file.write_bytes(database)
         self.chance = random.Random(f"{fleet.plan.seed} {NAME}")
         self.is_up = False
@@ -125,6 +142,7 @@ class FleetGateway:
         key = bytes.fromhex(SITE_KEY)
         self.hub = _Hub(self.store, LIBRARY, snapshots, key=key, boot=boot)
         self.hub.born = self._heard_birth
+        self.hub.began = lambda why: self.fleet.note(NAME, "history", why)
         self.desk = _Desk(
             self.store, LIBRARY, self.folder / "desk.db",
             boot=boot, monotonic_ms=lambda: self.fleet.timeline.now_ms,
@@ -134,6 +152,7 @@ class FleetGateway:
         self.link = self._make_link()
         self.service.join(self.link)
         self.service.build()
+        self.fleet.witness.look_for_recovery()
         self.service.do_chores()
         self.link.start()
         self.fleet.note(NAME, "started", "program")
@@ -178,12 +197,14 @@ class FleetGateway:
         if self.is_up:
             self._stop("restore")
         self._run += 1
-        for file in self.folder.glob("gateway.db*"):
+        self.fleet.witness.before_restore()
+        for file in self.folder.glob(f"{DATABASE}*"):
             file.unlink()
         self.file.write_bytes(self._backup)
         store = Store.at(self.file, clock=self._wall_ms, new_id=self._new_id)
         lineage.rotate(store, LIBRARY, "restored from a backup")
         store.close()
+        self.fleet.witness.after_restore()
         self._start_after(RESTORE_MS)
         return True
 
@@ -261,6 +282,7 @@ class FleetGateway:
 
     def _build(self) -> None:
         self._guarded(self.service.build)
+        self.fleet.witness.look_for_recovery()
         self._due(TURN_MS)
 
     def _chores(self) -> None:
@@ -302,7 +324,7 @@ class FleetGateway:
     def _stop(self, why: str) -> None:
         self.is_up = False
         self._run += 1
-        self.link.lose_power()
+        self.link.lose_power(drains=True)
         self.store.close()
         self.fleet.note(NAME, "stopped", why)
 
@@ -329,7 +351,9 @@ class FleetGateway:
         heard = Announced(now_ms, status.station, status.n, status.seq_last)
         self.fleet.announced.append(heard)
 
-    def _published(self, topic: str) -> None:
+    def _published(self, topic: str, payload: bytes) -> None:
+        if "/change/" in topic:
+            self.fleet.witness.changed(payload)
         if self._kill_after_ack and topic.endswith("/reply"):
             self._kill_after_ack = False
             raise PowerCut

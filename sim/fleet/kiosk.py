@@ -269,7 +269,8 @@ class FleetKiosk(Station):
         if result.wanted is None:
             return
         store = self._engine.store
-        if self.tag_stays and book.tag not in ("none", result.wanted.value):
+        pad_is_dead = self.fleet.plan.shape.dead_pads
+        if (self.tag_stays or pad_is_dead) and book.tag not in ("none", result.wanted.value):
             self.tag_stays = False
             self.fleet.fault("tag_stays")
             mine = [one for one in store.unfinished() if one.fact == result.fact]

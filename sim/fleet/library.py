@@ -36,7 +36,9 @@ POLICY: dict[str, Any] = {
         {
             "version": 1,
             "from": "2020-01-01",
-            "rules": [{"loan": {"days": 28}, "max_loans": 8, "renewals": 3}],
+            "rules": [
+                {"loan": {"days": 28}, "renewal": {"days": 42}, "max_loans": 8, "renewals": 3}
+            ],
         }
     ],
     "barcodes": {

@@ -184,7 +184,7 @@ class FleetLink:
         self.keepalive_ms = keepalive_s * 1_000
         self.will: tuple[str, bytes] | None = None
         self.filters: dict[str, int] = {}
-        self.published: Callable[[str], None] = lambda topic: None
+        self.published: Callable[[str, bytes], None] = lambda topic, payload: None
         self._deliver = deliver
         self._random_below = random_below
         self._waits = Backoff(RECONNECT_FIRST_MS, RECONNECT_MS_MAX, random_below)
@@ -215,15 +215,18 @@ class FleetLink:
         if session is not None:
             session.goodbye()
 
-    def lose_power(self) -> None:
-        """Be gone without a word; the broker finds out when its patience ends, or sooner."""
+    def lose_power(self, *, drains: bool = False) -> None:
+        """Be gone without a word; the broker finds out when its patience ends, or sooner.
+
+        drains: only the program is gone; what it had handed over still arrives.
+        """
         self._is_running = False
         self._run += 1
         self.wire.on_cut.remove(self._watch)
         self.wire.on_mended.remove(self._find_reset)
         session, self.session = self.session, None
         if session is not None:
-            session.abandoned()
+            session.abandoned(drains=drains)
 
     def reconnect(self, why: str = "") -> None:
         """Close this connection and open a new one soon."""
@@ -244,7 +247,7 @@ class FleetLink:
         if self.session is None:
             return False
         self.session.send(("publish", topic, payload, retained))
-        self.published(topic)
+        self.published(topic, payload)
         return True
 
     def hear(self, topic: str, payload: bytes, retained: bool) -> None:

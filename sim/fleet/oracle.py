@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from sim.fleet.outcome import Committed
 
 AVAILABLE, TO_BE_SHELVED, ON_LOAN = "available", "to_be_shelved", "on_loan"
+MOVES = frozenset(("checkout", "checkin", "used_in_house", "seen", "renewal", "decision"))
+"""The facts after which an item may stand otherwise, of those that people in a fleet cause."""
 
 # What a book's being handled at a kiosk ends, and what stays as it was although it was seen.
 _NOT_SEEN_ENDS = frozenset(("on_loan",))
@@ -34,6 +36,8 @@ class Truth:
     lent_by: str = ""
     last: str = ""
     """The fact that made it so."""
+    due_at: int = 0
+    """The latest day the reader was told, in ms since 1970."""
 
     @property
     def is_on_loan(self) -> bool:
@@ -58,6 +62,30 @@ def told(committed: Iterable[Committed]) -> Iterator[Told]:
             continue
         if isinstance(fields, dict) and isinstance(fields.get("kind"), str):
             yield Told(one, fields["kind"], fields)
+
+
+def causes(fact: Told, own: list[Told]) -> set[str]:
+    """Return the facts of an item that a chain of writing and seeing leads to this one from."""
+    by_id = {one.one.fact_id: one for one in own}
+    waiting, found = [fact], {fact.one.fact_id}
+    while waiting:
+        last = waiting.pop()
+        earlier = [one for one in own if _wrote_before(one, last)]
+        seen = [by_id[one] for one in saw(last) if one in by_id]
+        for one in (*earlier, *seen):
+            if one.one.fact_id not in found:
+                found.add(one.one.fact_id)
+                waiting.append(one)
+    return found
+
+
+def saw(fact: Told) -> tuple[str, ...]:
+    """Return the facts that a fact says its author knew of."""
+    return tuple(fact.fields.get("saw") or ())
+
+
+def _wrote_before(one: Told, other: Told) -> bool:
+    return one.one.station == other.one.station and one.one.at_ms < other.one.at_ms
 
 
 def truth(committed: Iterable[Committed], *, until_ms: int | None = None) -> dict[str, Truth]:
@@ -98,6 +126,9 @@ def _happens(item: Truth, fact: Told) -> None:
         case "seen":
             if item.state not in _SEEN_STAYS:
                 _stands(item, fact, AVAILABLE)
+        case "renewal":
+            if item.is_on_loan and fact.fields.get("loan") in item.loans:
+                item.due_at = max(item.due_at, _due_of(fact))
         case "decision":
             _is_decided(item, fact)
 
@@ -106,10 +137,17 @@ def _is_lent(item: Truth, fact: Told) -> None:
     """A second checkout to the reader who has the book goes on with the loan."""
     if not (item.is_on_loan and item.patron == fact.one.patron):
         item.loans = []
+        item.due_at = 0
     item.patron = fact.one.patron
+    item.due_at = max(item.due_at, _due_of(fact))
     item.loans.append(fact.one.fact_id)
     item.state, item.last = ON_LOAN, fact.one.fact_id
     item.lent_at_ms, item.lent_by = fact.one.at_ms, fact.one.station
+
+
+def _due_of(fact: Told) -> int:
+    due_at = fact.fields.get("due_at")
+    return due_at if isinstance(due_at, int) else 0
 
 
 def _is_back(item: Truth, fact: Told, stays: frozenset[str]) -> None:
@@ -127,8 +165,9 @@ def _is_decided(item: Truth, fact: Told) -> None:
         item.patron = fact.one.patron
         item.loans = [str(fact.fields.get("loan") or fact.one.fact_id)]
         item.lent_at_ms, item.lent_by = fact.one.at_ms, fact.one.station
+        item.due_at = _due_of(fact)
 
 
 def _stands(item: Truth, fact: Told, state: str) -> None:
     item.state, item.last = state, fact.one.fact_id
-    item.patron, item.loans = "", []
+    item.patron, item.loans, item.due_at = "", [], 0

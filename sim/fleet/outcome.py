@@ -22,6 +22,7 @@ What the events of a fleet are called (who; detail):
     started stopped     a station or the gateway; why
     took                a kiosk; item, fact             a reader went with it before the tick
     fault               anybody; its name in the plan's table, and more
+    history             gateway; why                    it began a new one without a restore
     healed rest         fleet; nothing                  all faults ended; nothing moves any more
 """
 
@@ -31,7 +32,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from sim.fleet.plan import Plan
@@ -124,9 +125,21 @@ class Review:
     state: str
 
 
+class Anew(NamedTuple):
+    """An item by its applied facts alone, folded in another order than they came in."""
+
+    state: str
+    patron: str
+    loan: str
+    due_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """An item as the catalogue has it. siblings: each final state its last facts may mean."""
+    """An item as the catalogue has it. siblings: each final state its last facts may mean.
+
+    due_at: in ms since 1970, 0 for none. anew: how it stands when all facts are folded afresh.
+    """
 
     item: str
     state: str
@@ -134,6 +147,8 @@ class ItemState:
     loan: str
     last: tuple[str, ...]
     siblings: tuple[str, ...] = ()
+    due_at: int = 0
+    anew: Anew | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +165,57 @@ class GateList:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A gate sounded. holder: who really carried the item; row: of the gate's table."""
+    """A gate sounded. holder: who really carried the item; row: of the gate's table.
+
+    heard: the loans of the item that a kiosk had told this gate of since it was switched on;
+    applied: whether the gateway had the newest of them.
+    """
 
     at_ms: int
     gate: str
     item: str
     row: int
     holder: str = ""
+    heard: tuple[str, ...] = ()
+    applied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unbacked:
+    """A row that a station counted as acknowledged when the gateway had no such row there."""
+
+    at_ms: int
+    station: str
+    epoch: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """An old card in its station again. hw: how far the gateway had applied its newest epoch."""
+
+    at_ms: int
+    station: str
+    epoch_n: int
+    seq_last: int
+    hw: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A fact a restored gateway had lost and not got back when it said that all was back."""
+
+    at_ms: int
+    station: str
+    fact_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class StationEnd:
-    """A station when all was over. left: rows the gateway has not said to have."""
+    """A station when all was over.
+
+    waiting: rows the gateway has not said to have. shown: whether its retained status says on.
+    """
 
     station: str
     epoch_n: int
@@ -172,6 +226,7 @@ class StationEnd:
     connected: bool
     lists: tuple[tuple[str, int], ...] = ()
     news: int = 0
+    shown: bool = True
 
 
 @dataclass(slots=True)
@@ -201,6 +256,13 @@ class Outcome:
     """table of the gateway to the SHA-256 of its rows."""
     peaks: dict[str, int] = field(default_factory=dict)
     faults: Counter[str] = field(default_factory=Counter)
+    unbacked: list[Unbacked] = field(default_factory=list)
+    put_back: list[PutBack] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    untold: list[tuple[str, int]] = field(default_factory=list)
+    """list and version of every change that counts as published and never was."""
+    epochs: list[tuple[str, int, str]] = field(default_factory=list)
+    """station, number and id of every journal the gateway knows of."""
     device_ms: int = 0
     rested: bool = False
     """Whether everything had come to rest before the plan's time to heal was over."""

@@ -16,6 +16,7 @@ from circulation.errors import JournalError
 from circulation.journal import SqliteJournal
 from circulation.link import LinkEvent, Received
 from circulation.wire.fact import encode_body
+from sim.fleet.acts import CHOKING
 from sim.fleet.disk import AFTER_COMMIT, BEFORE_COMMIT, DURING_WRITE, Card, Files, PowerCut, tap
 from sim.fleet.library import LIBRARY
 from sim.fleet.network import FleetLink
@@ -56,6 +57,7 @@ class Station:
         self._cut_after_publish = False
         self._torn = False
         self._images: list[Files] = []
+        self._is_old_card = False
         self._changes = -1
         self._place = (0, 0)
         self._acked = 0
@@ -111,6 +113,9 @@ class Station:
         self.note_journal(written_ms=self._off_ms)
         self._after_boot()
         self.note_journal()
+        if self._is_old_card:
+            self._is_old_card = False
+            self.fleet.witness.put_back(self.name, self.journal)
         self.fleet.note(self.label, "started", "power")
         assert self.link is not None
         self.link.start()
@@ -189,11 +194,13 @@ class Station:
             return False
         self.power_off("roll_back")
         self.card.write(self._images[-1])
+        self._is_old_card = True
         return True
 
     def new_card(self) -> None:
         """Destroy the card and put an empty one in."""
         self.power_off("new_card")
+        self._is_old_card = False
         self._images.clear()
         self.card.write({})
 
@@ -280,6 +287,7 @@ class Station:
         acked = journal.acked
         if acked != self._acked:
             self.fleet.acknowledged(self.label, n, min(self._acked, acked), acked)
+            self.fleet.witness.acked(self.name, journal, self._acked)
             self._acked = acked
 
     def note_journal_cut(self) -> None:
@@ -338,7 +346,7 @@ class Station:
         link.published = self._published
         return link
 
-    def _published(self, _topic: str) -> None:
+    def _published(self, _topic: str, _payload: bytes) -> None:
         if self._cut_after_publish:
             self._cut_after_publish = False
             raise PowerCut
@@ -349,6 +357,8 @@ def poison(what: str, fact_id: str, mono_ms: int) -> bytes:
     fields: dict[str, Any] = {"id": fact_id, "kind": "seen", "boot": "00000000", "mono": mono_ms}
     if what == "unknown_kind":
         return encode_body(fields | {"kind": "levitated", "height_mm": 40})
+    if what == CHOKING:
+        return encode_body(fields | {"uids": [], "room": CHOKING})
     if what == "not_json":
         return b'{"v":1,"id":"' + fact_id.encode() + b'","kind":\xff\xfe'
     wrong = {"lone_surrogate": "\ud800", "huge_integer": 10**20, "nul_in_text": "a\0b"}[what]

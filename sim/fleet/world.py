@@ -17,13 +17,15 @@ from sim.fleet.acts import Plan
 from sim.fleet.bridge import Bridge
 from sim.fleet.broker import Broker
 from sim.fleet.gate import FleetGate
-from sim.fleet.gateway import FleetGateway, remove
+from sim.fleet.gateway import DATABASE, FleetGateway, remove
+from sim.fleet.gateway import NAME as GATEWAY_NAME
 from sim.fleet.kiosk import FleetKiosk
 from sim.fleet.library import Book, base_folder, books_of, filled_database
 from sim.fleet.network import Wire
 from sim.fleet.outcome import Alarm, Announced, Committed, Event
 from sim.fleet.station import Station, fields_of, id_of
 from sim.fleet.timeline import Timeline
+from sim.fleet.witness import Witness
 
 MAIN = "main"
 
@@ -54,6 +56,8 @@ class Fleet:
         self.wires: dict[str, Wire] = {}
         self._make_site_lines()
         database = filled_database(shape.items, shape.patrons, shape.sites)
+        file = self.folder / GATEWAY_NAME / DATABASE
+        self.witness = Witness(file, lambda: self.timeline.now_ms)
         self.gateway = FleetGateway(self, database)
         self.stations: dict[str, Station] = {}
         for place in shape.places:
@@ -213,10 +217,13 @@ class Fleet:
         """Return the id of the newest fact on a station's disk, "" before the first."""
         return self._newest.get(station, "")
 
-    def alarmed(self, gate: str, book: Book, row: int) -> None:
-        """A gate sounded for a book."""
+    def alarmed(self, gate: str, book: Book, row: int, heard: tuple[str, ...] = ()) -> None:
+        """A gate sounded for a book. heard: the loans of it that it had been told of."""
         now_ms = self.timeline.now_ms
-        self.alarms.append(Alarm(now_ms, gate, book.name, row, book.holder))
+        self.alarms.append(Alarm(
+            now_ms, gate, book.name, row, book.holder, heard,
+            applied=bool(heard) and self.witness.has_applied(heard[-1]),
+        ))  # fmt: skip
         self.note(gate, "alarm", book.name, row)
 
     def _make_site_lines(self) -> None:

@@ -25,9 +25,10 @@ LENT_AT_MS = 10_000
 LIST = GateList("aa", 3, "FRESH", (("k1", 3),), ())
 
 
-def a_fact(number, at_ms, kind, patron="", *, item="book-001", station="kiosk-1"):
-    body = json.dumps({"id": f"f{number}", "kind": kind}).encode()
-    return Committed(f"f{number}", station, 1, number, at_ms, body, item, patron)
+def a_fact(number, at_ms, kind, patron="", *, station="kiosk-1", fact_id=""):
+    fact_id = fact_id or f"f{number}"
+    body = json.dumps({"id": fact_id, "kind": kind}).encode()
+    return Committed(fact_id, station, 1, number, at_ms, body, "book-001", patron)
 
 
 def a_run():
@@ -109,6 +110,8 @@ def test_what_two_stations_under_one_name_wrote_is_not_judged(run):
 
 
 def doubt(outcome, *siblings):
+    """Let a reader have had the book in the house meanwhile, which the first kiosk never knew."""
+    write(outcome, a_fact(1, LENT_AT_MS + 1, "seen", station="kiosk-2", fact_id="f2"))
     stand(outcome, state="uncertain", patron="", loan="", siblings=siblings)
 
 

@@ -76,6 +76,12 @@ FATES = {
     "roll_back_twice": acts(
         (AT, KIOSK, "image"), (LATER, KIOSK, "roll_back"), (END, KIOSK, "roll_back")
     ),
+    "roll_back_dark": acts(
+        (AT, KIOSK, "image"),
+        (LATER, KIOSK, "partition"),
+        (LATER, KIOSK, "roll_back"),
+        (END, KIOSK, "heal"),
+    ),
     "new_card": acts((LATER, KIOSK, "new_card")),
     "clock_back": acts((AT, KIOSK, "clock_jump", (-3_600_000,))),
     "clock_1970": acts((AT, KIOSK, "clock_jump", (-WALL_START_MS,))),
@@ -86,6 +92,9 @@ FATES = {
     "kill_after_ack": killed("after_ack"),
     "restore_backup": acts((AT, "gateway", "backup"), (LATER, "gateway", "restore_backup")),
     "poison": acts((AT, KIOSK, "poison", ("lone_surrogate",))),
+    "choke": acts((AT, KIOSK, "poison", ("choking",))),
+    "deaf": acts((AT, "gate-1", "deaf")),
+    "replay": acts((END, "broker", "replay", ("site-1",))),
     "disk_full": acts((AT, KIOSK, "disk_full"), (END, KIOSK, "disk_free")),
     "slow_consumer": acts(
         (AT, "gateway", "slow_consumer", (5_000,)), (END, "gateway", "fast_consumer")
@@ -93,7 +102,11 @@ FATES = {
     "old_version": acts((AT, KIOSK, "old_version")),
     "tag_stays": acts((AT, KIOSK, "tag_stays")),
 }
-STRUCK_AS = {"roll_back_twice": "roll_back", "dark": "power_cut"}
+STRUCK_AS = {
+    "roll_back_twice": "roll_back",
+    "roll_back_dark": "roll_back",
+    "dark": "power_cut",
+}
 
 
 def plan_of(fate):

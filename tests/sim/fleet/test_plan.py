@@ -107,6 +107,8 @@ BEGINNINGS = {
     "swizzle": "swizzle_stop",
     "power_cut": "cut_power",
     "roll_back_twice": "roll_back",
+    "roll_back_dark": "roll_back",
+    "choke": "poison",
     "clock_back": "clock_jump",
     "clock_1970": "clock_jump",
     "clock_2106": "clock_jump",

@@ -1,0 +1,116 @@
+"""What can only be seen while a fleet runs: whether a word that was given was true just then.
+
+Much of what goes wrong is mended by a second line of defence before all has come to rest. Here
+is noted what stations and gateway believed, beside what the gateway's disk had at that instant.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from circulation.wire.messages import Change, decode
+from sim.fleet.library import LIBRARY
+from sim.fleet.outcome import Missing, PutBack, Unbacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from circulation.journal import SqliteJournal
+
+_PLACES = "SELECT seq, hash FROM position WHERE library_id=? AND station=? AND epoch_id=?"
+_ALL_PLACES = "SELECT station, epoch_id, seq, hash FROM position WHERE library_id=?"
+_FACTS = "SELECT id, station FROM fact WHERE library_id=? AND station<>'desk'"
+_FACT = "SELECT 1 FROM fact WHERE library_id=? AND id=?"
+_LIBRARY = "SELECT recovered, published FROM library WHERE library_id=?"
+_HW = "SELECT hw FROM epoch WHERE library_id=? AND station=? AND id=?"
+_STEPS = "SELECT kind, version FROM step WHERE library_id=? AND version>? AND version<=?"
+
+Place = tuple[str, str, int, bytes]
+
+
+class Witness:
+    """Looks at the gateway's database without its programs, and remembers what it once held."""
+
+    def __init__(self, file: Path, now_ms: Callable[[], int]) -> None:
+        """file: the gateway's database. now_ms: the true time."""
+        self._file = file
+        self._now_ms = now_ms
+        self._had: dict[Place, bool] = {}
+        self._awaited: dict[str, str] = {}
+        self._said: dict[tuple[str, int], bool] = {}
+        self._said_before = 0
+        self.unbacked: list[Unbacked] = []
+        self.cards: list[PutBack] = []
+        self.missing: list[Missing] = []
+
+    def acked(self, station: str, journal: SqliteJournal, after: int) -> None:
+        """A station counts its rows behind `after` as acknowledged, up to its mark."""
+        epoch, mark = journal.epoch.id, journal.acked
+        with self._reading() as database:
+            found = dict(database.execute(_PLACES, (LIBRARY, station, epoch)).fetchall())
+        for row in journal.rows(after + 1, max(mark - after, 0), 1 << 40):
+            place = (station, epoch, row.seq, row.hash)
+            if found.get(row.seq) != row.hash and place not in self._had:
+                self.unbacked.append(Unbacked(self._now_ms(), station, epoch, row.seq))
+
+    def put_back(self, station: str, journal: SqliteJournal) -> None:
+        """A station has started on an old card."""
+        with self._reading() as database:
+            row = database.execute(_HW, (LIBRARY, station, journal.epoch.id)).fetchone()
+        hw = 0 if row is None else int(row[0])
+        n, last = journal.epoch.n, journal.last_seq
+        self.cards.append(PutBack(self._now_ms(), station, n, last, hw))
+
+    def has_applied(self, fact_id: str) -> bool:
+        """Return whether the gateway has a fact just now."""
+        with self._reading() as database:
+            return database.execute(_FACT, (LIBRARY, fact_id)).fetchone() is not None
+
+    def before_restore(self) -> None:
+        """The gateway's database is about to be replaced by an older one."""
+        with self._reading() as database:
+            self._had.update(dict.fromkeys(database.execute(_ALL_PLACES, (LIBRARY,)), True))
+            self._awaited.update(database.execute(_FACTS, (LIBRARY,)).fetchall())
+
+    def after_restore(self) -> None:
+        """It has been: what of it is gone must come back before all is said to be well."""
+        with self._reading() as database:
+            for fact_id, _ in database.execute(_FACTS, (LIBRARY,)):
+                self._awaited.pop(fact_id, None)
+            self._said_before = database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
+        self._said.clear()
+
+    def look_for_recovery(self) -> None:
+        """See whether the gateway says that all is back, and whether it is."""
+        if not self._awaited:
+            return
+        with self._reading() as database:
+            if not database.execute(_LIBRARY, (LIBRARY,)).fetchone()[0]:
+                return
+            there = dict(database.execute(_FACTS, (LIBRARY,)).fetchall())
+        for fact_id, station in self._awaited.items():
+            if fact_id not in there:
+                self.missing.append(Missing(self._now_ms(), station, fact_id))
+        self._awaited.clear()
+
+    def changed(self, payload: bytes) -> None:
+        """The gateway has handed a change to its broker."""
+        change = decode(Change, payload)
+        self._said[change.kind, change.to_version] = True
+
+    def untold(self, kinds: tuple[str, ...]) -> list[tuple[str, int]]:
+        """Return the changes of these lists that count as published and never were."""
+        with self._reading() as database:
+            published = database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
+            steps = database.execute(_STEPS, (LIBRARY, self._said_before, published)).fetchall()
+        return [step for step in sorted(steps) if step[0] in kinds and step not in self._said]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._file, isolation_level=None)) as database:
+            database.execute("PRAGMA query_only=1")
+            yield database
