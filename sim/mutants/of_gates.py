@@ -1,6 +1,6 @@
 """Mistakes at the doors: lists, the site's news, and who is believed."""
 
-from sim.mutants.mutant import Mutant
+from sim.mutants.mutant import Change, Mutant
 
 OVERLAY = "firmware/gate/overlay.py"
 LISTS = "firmware/gate/lists.py"
@@ -17,17 +17,25 @@ MUTANTS = (
         "if version <= list_version:",
         "if True:",
         (9, 19),
-        test="tests/firmware/gate/test_overlay.py::test_an_entry_goes_when_the_list_contains_it",
+        shape="rivals",
     ),
     Mutant(
         "late-off-wins",
-        "a return that arrives late undoes a newer loan",
+        "a return that arrives once more, late, undoes a newer loan that knew of it",
         OVERLAY,
         "            if entry.station == new.station and new.position < entry.position:\n"
         "                return False\n",
         "",
         (19,),
-        test="tests/firmware/gate/test_overlay.py::test_one_station_is_ordered_by_its_own_numbers",
+        shape="rivals",
+        acts=("replay",),
+        also=(
+            Change(
+                OVERLAY,
+                "            if new.fact in entry.ancestors:\n                return False\n",
+                "",
+            ),
+        ),
     ),
     Mutant(
         "last-word-wins",
@@ -36,7 +44,7 @@ MUTANTS = (
         "if entry.fact in new.ancestors or entry.station == new.station:",
         "if True:",
         (19,),
-        test="tests/firmware/gate/test_overlay.py::test_of_too_many_siblings_an_off_goes_first",
+        shape="rivals",
     ),
     Mutant(
         "old-list-dropped-at-once",
@@ -45,8 +53,8 @@ MUTANTS = (
         "return max(int(self.old.reach(key)), int(self.new.reach(key)))",
         "return int(self.new.reach(key))",
         (9,),
+        shape="backups",
         acts=("restore_backup",),
-        test="tests/firmware/gate/test_lists.py::test_the_union_lets_pass_what_either_lets_pass",
     ),
     Mutant(
         "union-for-ever",
@@ -64,9 +72,8 @@ MUTANTS = (
         '    def _ask(self) -> "list[Any]":\n',
         '    def _ask(self) -> "list[Any]":\n        return []\n',
         (19,),
+        shape="doors",
         acts=("cut_power",),
-        test="tests/firmware/gate/test_machine.py"
-        "::test_a_newer_snapshot_takes_the_place_of_the_older",
     ),
     Mutant(
         "gate-adopts-any-delta",
@@ -84,7 +91,6 @@ MUTANTS = (
         "        if status.on and status.boot == self._boot:\n            return []",
         "        if not status.on or status.boot == self._boot:\n            return []",
         (13,),
-        test="tests/circulation/sync/test_liveness_and_births.py"
-        "::test_a_station_that_reads_of_its_own_death_says_that_it_lives",
+        shape="ghosts",
     ),
 )

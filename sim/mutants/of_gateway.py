@@ -1,6 +1,6 @@
 """Mistakes in the gateway: what it writes, what it answers, what it publishes."""
 
-from sim.mutants.mutant import Mutant
+from sim.mutants.mutant import Change, Mutant
 
 CONNECTIONS = "gateway/connections.py"
 INGEST = "gateway/ingest.py"
@@ -9,7 +9,73 @@ LINEAGE = "gateway/lineage.py"
 RETENTION = "gateway/retention.py"
 VERDICTS = "gateway/verdicts.py"
 
+HUB = "gateway/hub.py"
+SERVICE = "gateway/service.py"
+HOLDINGS = "gateway/holdings.py"
+
 MUTANTS = (
+    Mutant(
+        "ack-before-commit",
+        "a station is told that its rows are applied before they are committed",
+        INGEST,
+        "            _save_stations(write, marks, rows)\n",
+        "            _save_stations(write, marks, rows)\n            self.early(answers)\n",
+        (7, 10),
+        shape="backups",
+        acts=("kill_gateway",),
+        also=(
+            Change(
+                HUB,
+                "        self.ingest = Ingest(store, library_id)\n",
+                "        self.ingest = Ingest(store, library_id)\n"
+                "        self.ingest.early = self._say_early\n"
+                "        self.hand_over = lambda sends: None\n",
+            ),
+            Change(
+                HUB,
+                "    def _answer(self, connection",
+                "    def _say_early(self, answers):\n"
+                "        with self.store.read() as connection:\n"
+                "            now_ms = self.store.clock()\n"
+                "            sends = [self._answer(connection, one, now_ms) for one in answers]\n"
+                "        self.hand_over([send for send in sends if send is not None])\n\n"
+                "    def _answer(self, connection",
+            ),
+            Change(
+                SERVICE,
+                "        self.hub = hub\n",
+                "        self.hub = hub\n"
+                "        hub.hand_over = lambda sends: self._publish(sends)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "dedupe-by-time",
+        "a fact that is not newer by its clock than the station's last was applied before",
+        INGEST,
+        "        if fact_id not in known:\n",
+        "        newest = sa.select(sa.func.max(FACT.c.wall_ms)).where(\n"
+        "            FACT.c.station == row.station, FACT.c.library_id == write.library_id\n"
+        "        )\n"
+        "        if (row.fields.get('wall') or 0) < (write.execute(newest).scalar() or 0):\n"
+        "            row.is_copy = True\n"
+        "        elif fact_id not in known:\n",
+        (5, 7),
+        shape="clocks",
+        acts=("clock_jump",),
+    ),
+    Mutant(
+        "fold-reads-policy",
+        "a loan that is folded again is due by the rules and the calendar of now",
+        HOLDINGS,
+        "        item.holding, item.last = folded.holding, folded.last\n",
+        "        item.holding, item.last = folded.holding, folded.last\n"
+        "        if item.holding.due_at is not None:\n"
+        "            due_at = write.now_ms + 28 * 86_400_000\n"
+        "            item.holding = item.holding._replace(due_at=due_at)\n",
+        (4,),
+        shape="desks",
+    ),
     Mutant(
         "delta-lost-in-a-crash",
         "a change counts as published although it could not be handed over",
@@ -17,9 +83,7 @@ MUTANTS = (
         "                    break\n                sent += len(messages)",
         "                    pass\n                sent += len(messages)",
         (10,),
-        acts=("kill_gateway",),
-        test="tests/gateway/test_outbox.py"
-        "::test_a_cut_link_is_gone_on_with_where_it_stopped[sqlite]",
+        shape="desks",
     ),
     Mutant(
         "recovered-too-soon",
@@ -28,8 +92,8 @@ MUTANTS = (
         "        if connection.execute(behind).scalar_one():\n            return False",
         "        connection.execute(behind)",
         (9,),
+        shape="backups",
         acts=("restore_backup",),
-        test="tests/gateway/test_hub.py::test_recovered_is_said_when_all_have_sent_again[sqlite]",
     ),
     Mutant(
         "kept-for-nothing",

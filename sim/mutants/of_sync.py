@@ -1,6 +1,6 @@
 """Mistakes in the upload of journals, and in following lists."""
 
-from sim.mutants.mutant import Mutant
+from sim.mutants.mutant import Change, Mutant
 
 UPLOADER = "circulation/sync/uploader.py"
 INTAKE = "circulation/sync/intake.py"
@@ -15,9 +15,8 @@ MUTANTS = (
         "if own is not None and hexlify(own).decode() != ack.hash:",
         "if False:",
         (7,),
+        shape="cards",
         acts=("roll_back",),
-        test="tests/circulation/sync/test_machine.py"
-        "::test_a_foreign_ack_is_told_to_staff_once_a_connection",
     ),
     Mutant(
         "fork-ignored",
@@ -61,9 +60,7 @@ MUTANTS = (
         "if now_ms - self._head_ms >= self._silence_ms:",
         "if False:",
         (13,),
-        acts=("partition",),
-        test="tests/circulation/sync/test_upload.py"
-        "::test_a_gateway_that_goes_silent_is_left_after_a_minute",
+        shape="ghosts",
     ),
     Mutant(
         "restored-gateway-not-resent",
@@ -89,9 +86,8 @@ MUTANTS = (
         "self._batch_facts = (last - first + 1) // 2",
         "self._batch_facts = last - first + 1",
         (11,),
-        acts=("poison", "partition"),
-        test="tests/circulation/sync/test_upload.py"
-        "::test_a_batch_nobody_can_read_is_halved_until_only_the_offender_is_parked",
+        shape="lines",
+        acts=("poison",),
     ),
     Mutant(
         "pruned-when-acknowledged",
@@ -103,26 +99,45 @@ MUTANTS = (
         acts=("restore_backup",),
     ),
     Mutant(
+        "pruned-by-own-clock",
+        "a station deletes what its own clock says is thirty days old",
+        JOURNAL,
+        "            last = min(keep_from - 1, acked)\n",
+        "            connection.execute(\n"
+        '                "DELETE FROM journal WHERE json_valid(CAST(body AS TEXT)) AND"\n'
+        "                \" json_extract(CAST(body AS TEXT), '$.wall') <\"\n"
+        "                \" (SELECT json_extract(CAST(body AS TEXT), '$.wall') FROM journal\"\n"
+        '                " ORDER BY epoch_n DESC, seq DESC LIMIT 1) - 2592000000"\n'
+        "            )\n"
+        "            last = min(keep_from - 1, acked)\n",
+        (9,),
+        shape="clocks",
+        acts=("clock_jump",),
+    ),
+    Mutant(
         "duplicate-by-place",
         "a row at a known place is a duplicate, whatever its hash",
         INTAKE,
         "elif stored != chained:",
         "elif False:",
         (7,),
+        shape="cards",
         acts=("roll_back",),
-        test="tests/circulation/sync/test_machine.py"
-        "::test_a_fork_inside_a_batch_names_the_last_row_we_share",
     ),
     Mutant(
         "chain-forgotten",
-        "the hash before a batch is not compared with that of the row before it",
+        "neither side compares the hash its own next row stands on with the other's",
         INTAKE,
         "if known is not None and known != prev_hash:",
         "if False:",
         (7,),
+        shape="cards",
         acts=("roll_back",),
-        test="tests/circulation/sync/test_machine.py"
-        "::test_another_past_is_a_fork_wherever_it_shows",
+        also=(
+            Change(
+                UPLOADER, "if own is not None and hexlify(own).decode() != ack.hash:", "if False:"
+            ),
+        ),
     ),
     Mutant(
         "gaps-ignored",
@@ -154,12 +169,21 @@ MUTANTS = (
     ),
     Mutant(
         "delta-across-lineages",
-        "a delta of another history is applied because its version fits",
+        "nobody asks of which history a list is: a delta is applied because its version fits",
         CHANGES,
         "if self.version is None or change.lineage != self.lineage:",
         "if self.version is None:",
         (9,),
-        test="tests/circulation/sync/test_changes.py::test_another_lineage_needs_a_snapshot",
+        shape="backups",
+        acts=("restore_backup",),
+        also=(
+            Change(
+                CHANGES,
+                "if self.version is None or head.lineage != self.lineage:",
+                "if self.version is None:",
+            ),
+            Change(CHANGES, "is_other = pointer.lineage != self.lineage", "is_other = False"),
+        ),
     ),
     Mutant(
         "delta-from-the-wrong-version",
