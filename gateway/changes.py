@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from circulation.may_leave import reach_of
 from gateway import schema
 from gateway.ages import reckon
 from gateway.docs import Doc, leave_keys, patron_docs
 from gateway.review import ReviewEntry, add_entries, is_open
 from gateway.statements import JSON_TEXT, LIBRARY, Statement, among
-from gateway.views import item_of
+from gateway.views import reach_in
 
 if TYPE_CHECKING:
     from gateway.store import Write
@@ -91,7 +90,7 @@ class Changes:
         """Bring the gates' list up to date for the touched items; return what changed."""
         wanted: dict[str, Listed] = {}
         for doc in docs.values():
-            reach, unsecured = reach_of(item_of(doc)), int(bool(doc["unsecured"]))
+            reach, unsecured = reach_in(doc), int(bool(doc["unsecured"]))
             if reach or unsecured:
                 wanted.update(dict.fromkeys(leave_keys(doc), (doc["item_id"], reach, unsecured)))
         had = self._listed(write, wanted)

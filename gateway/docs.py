@@ -85,12 +85,15 @@ def _same(library_id: str, table: sa.Table, other: sa.Table, name: str) -> Any:
 
 def item_doc(row: Mapping[Any, Any]) -> Doc:
     """Return an item's document; its tags and hold are added by the caller."""
+    return {**label_of(row), **held_fields(row), "uids": []}
+
+
+def label_of(row: Mapping[Any, Any]) -> Doc:
+    """Return the part of an item's document that no fact changes: its label and title."""
     doc: Doc = {name: row[name] for name in ITEM_FIELDS}
     doc["title"] = None
     if row["title_title_id"] is not None:
         doc["title"] = {name: row[f"title_{name}"] for name in TITLE_FIELDS}
-    doc.update(held_fields(row))
-    doc["uids"] = []
     return doc
 
 

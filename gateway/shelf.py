@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.docs import HOLD_WAITING, Doc, item_doc, items_query, kept_for
+from gateway.docs import HOLD_WAITING, Doc, held_fields, items_query, kept_for, label_of
 from gateway.schema import HOLD, HOLDING, ITEM, ITEM_UID, LOAN
 from gateway.statements import LIBRARY, Statement, among
 
@@ -59,6 +59,7 @@ class Shelf:
         self._connection = connection
         self._library_id = library_id
         self._rows: dict[str, Row | None] = {}  # None: there is no such item
+        self._labels: dict[str, Doc] = {}
         self._loans: dict[str, tuple[int | None, int | None]] = {}  # opened at, policy version
 
     def rows(self, item_ids: Iterable[str]) -> dict[str, Row]:
@@ -75,13 +76,26 @@ class Shelf:
 
     def docs(self, item_ids: Iterable[str]) -> dict[str, Doc]:
         """Return the documents of the items that exist, by id, as stations are told of them."""
-        docs = {item_id: item_doc(row) for item_id, row in self.rows(item_ids).items()}
-        for item_id, uid in sorted(self._ask(_UIDS, items=list(docs))):
-            docs[item_id]["uids"].append(uid)
-        self.name_waiting(docs)
+        docs = self.untagged(item_ids)
+        if docs:
+            for item_id, uid in sorted(self._ask(_UIDS, items=list(docs))):
+                docs[item_id]["uids"].append(uid)
         return docs
 
-    def name_waiting(self, docs: Mapping[str, Doc]) -> None:
+    def untagged(self, item_ids: Iterable[str]) -> dict[str, Doc]:
+        """Return the documents of the items that exist, by id, their tags left out."""
+        docs = {item_id: self._doc(row) for item_id, row in self.rows(item_ids).items()}
+        self._name_waiting(docs)
+        return docs
+
+    def _doc(self, row: Row) -> Doc:
+        item_id = row["item_id"]
+        label = self._labels.get(item_id)
+        if label is None:
+            label = self._labels[item_id] = label_of(row)
+        return {**label, **held_fields(row), "uids": []}
+
+    def _name_waiting(self, docs: Mapping[str, Doc]) -> None:
         """Write into documents the reader each item is kept for, holds included."""
         if not docs:
             return
@@ -114,6 +128,7 @@ class Shelf:
     def forget(self) -> None:
         """Read everything again: items or titles were written."""
         self._rows.clear()
+        self._labels.clear()
         self._loans.clear()
 
     def _read_loans(self, loans: set[str]) -> None:

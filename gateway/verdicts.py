@@ -21,7 +21,7 @@ from circulation.patrons import Patron
 from circulation.policy import Policy
 from circulation.reasons import Reason
 from circulation.wire import kinds
-from gateway.docs import Doc, item_doc, patron_doc
+from gateway.docs import Doc, patron_doc
 from gateway.policies import newest_policy
 from gateway.review import ReviewEntry
 from gateway.schema import HOLDING, PATRON, STATION_TABLE, VERDICT
@@ -140,9 +140,7 @@ def keep_verdicts(write: Write, verdicts: list[tuple[Fact, str, Any]]) -> list[R
 def _bench(write: Write, judged: list[Fact]) -> Bench:
     patron_ids = list({fact.patron for fact in judged if fact.patron and not fact.blanked})
     held = [row.item_id for row in write.rows(_HELD_BY, patrons=patron_ids)]
-    rows = write.shelf.rows({fact.item_id for fact in judged if fact.item_id}.union(held))
-    docs = {item_id: item_doc(row) for item_id, row in rows.items()}
-    write.shelf.name_waiting(docs)
+    docs = write.shelf.untagged({fact.item_id for fact in judged if fact.item_id}.union(held))
     loans: dict[str, dict[str, LoanView]] = {}
     for item_id in held:
         loan = loan_of(docs[item_id]) if item_id in docs else None

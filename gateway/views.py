@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from circulation.items import Item, ItemState, LoanView
+from circulation.may_leave import reach_of
 from circulation.patrons import Patron
 from gateway.docs import Doc
 
@@ -48,6 +49,24 @@ def item_of(doc: Doc) -> Item:
         deposit=doc["deposit"],
         unsecured=bool(doc["unsecured"]),
     )
+
+
+class _Loan(NamedTuple):
+    reach: int
+
+
+class _Standing(NamedTuple):
+    """Only what an item's reach follows from: a whole item costs ten times as much to make."""
+
+    state: ItemState
+    loan: _Loan | None
+    deposit: str | None
+
+
+def reach_in(doc: Doc) -> int:
+    """Return how far the item of a document may go, as `circulation.may_leave.reach_of` says."""
+    loan = None if doc["loan"] is None else _Loan(doc["reach"])
+    return reach_of(cast("Item", _Standing(ItemState(doc["state"]), loan, doc["deposit"])))
 
 
 def loan_of(doc: Doc) -> LoanView | None:
