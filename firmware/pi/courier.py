@@ -92,7 +92,7 @@ class Courier:
         self.link: Link | None = None
         self.dropped = 0
         self.rejected = 0
-        self._queue: queue.Queue[tuple[Any, int]] = queue.Queue(QUEUE_MAX)
+        self._queue: queue.SimpleQueue[tuple[Any, int]] = queue.SimpleQueue()
         self._writer = writer
         self._journal = journal = writer.journal
         self._time = time = writer.time
@@ -113,9 +113,10 @@ class Courier:
 
     def hand_over(self, item: Any, at_ms: int) -> None:
         """Take a command, a `LinkEvent` or a download; returns at once, from any thread."""
-        try:
-            self._queue.put_nowait((item, at_ms))
-        except queue.Full:
+        # Two threads that find the last place free may both take it.
+        if self._queue.qsize() < QUEUE_MAX:
+            self._queue.put((item, at_ms))
+        else:
             self.dropped += 1
 
     def step(self, timeout_s: float) -> None:
