@@ -56,6 +56,25 @@ def _ports(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _measuring(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that whatever measures has."""
+    for option in (
+        click.option("--write-docs", is_flag=True, help="Put it into docs/performance.md."),
+        click.option(
+            "--folder",
+            default=MEASURE_FOLDER_DEFAULT,
+            show_default=True,
+            type=A_FOLDER,
+            help="Where numbers and pictures go, and the disk that is measured.",
+        ),
+        click.option(
+            "--quick", is_flag=True, help="Prove that it runs; the numbers mean nothing."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 for _command in (play, show, replay, record, soak, mutants, torture, honest):
     main.add_command(_command)
 
@@ -216,15 +235,7 @@ def gate(
     type=click.IntRange(200, 2_000_000),
     help="How many items the catalogue has, where that matters.",
 )
-@click.option("--quick", is_flag=True, help="Prove that it runs; the numbers mean nothing.")
-@click.option(
-    "--folder",
-    default=MEASURE_FOLDER_DEFAULT,
-    show_default=True,
-    type=A_FOLDER,
-    help="Where results go, and the disk that is measured.",
-)
-@click.option("--write-docs", is_flag=True, help="Put the table into docs/performance.md.")
+@_measuring
 def measure(
     only: tuple[str, ...], items: int, quick: bool, folder: Path, write_docs: bool
 ) -> None:
@@ -276,15 +287,7 @@ def measure(
     type=click.IntRange(100, 2_000_000),
     help="Of the library that facts and stations are measured in.",
 )
-@click.option("--quick", is_flag=True, help="As little as proves that it runs.")
-@click.option(
-    "--folder",
-    default=MEASURE_FOLDER_DEFAULT,
-    show_default=True,
-    type=A_FOLDER,
-    help="Where numbers and pictures go, and the disk that is measured.",
-)
-@click.option("--write-docs", is_flag=True, help="Put the pictures into docs/performance.md.")
+@_measuring
 def growth(**options: Any) -> None:
     """Measure how costs grow, and draw each beside its floor.
 

@@ -15,20 +15,43 @@ BROKERS = ("amqtt", "mosquitto", "mosquitto-default")
 FACTS_PER_FAULT = 450  # three seconds at the usual rate: much gets through, and little whole
 FAULTS_MIN = 22
 
-A_BROKER = click.Choice(BROKERS)
-FOLDER = click.option(
-    "--folder",
-    default=FOLDER_DEFAULT,
-    show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where journals, databases, logs and results go; emptied part by part.",
-)
-SEED = click.option("--seed", default=1, show_default=True, type=click.IntRange(0, SEED_MAX))
-WRITE_DOCS = click.option(
-    "--write-docs", is_flag=True, help="Put what the folder holds into docs/reliability.md."
-)
 
 Doc = dict[str, Any]
+
+
+def _on_brokers(brokers: Sequence[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what adds the options of both commands. brokers: those that are used by default."""
+    options = (
+        click.option(
+            "--write-docs",
+            is_flag=True,
+            help="Put its numbers into docs/reliability.md.",
+        ),
+        click.option(
+            "--folder",
+            default=FOLDER_DEFAULT,
+            show_default=True,
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Where journals, databases, logs and results go; emptied part by part.",
+        ),
+        click.option("--seed", default=1, show_default=True, type=click.IntRange(0, SEED_MAX)),
+        click.option(
+            "--broker",
+            "brokers",
+            multiple=True,
+            default=tuple(brokers),
+            show_default=True,
+            type=click.Choice(BROKERS),
+            help="One broker after another; repeatable.",
+        ),
+    )
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        for option in options:
+            command = option(command)
+        return command
+
+    return with_options
 
 
 @click.command()
@@ -39,14 +62,7 @@ Doc = dict[str, Any]
     type=click.IntRange(500, 10_000_000),
     help="How many facts are written, over all storms together.",
 )
-@click.option(
-    "--broker",
-    "brokers",
-    multiple=True,
-    type=A_BROKER,
-    help="Of one storm; repeatable. Without it each of the three has one.",
-)
-@SEED
+@_on_brokers(BROKERS)
 @click.option("--stations", default=8, show_default=True, type=click.IntRange(1, 100))
 @click.option(
     "--rate",
@@ -55,8 +71,6 @@ Doc = dict[str, Any]
     type=click.IntRange(1, 10_000),
     help="Facts a second that all stations write together.",
 )
-@FOLDER
-@WRITE_DOCS
 def torture(
     facts: int, brokers: tuple[str, ...], folder: Path, write_docs: bool, **rest: int
 ) -> None:
@@ -72,14 +86,12 @@ def torture(
     """
     from sim.torture.report import STORMS, sentence
 
-    names = brokers or BROKERS
-
     def play(broker: str) -> Doc:
-        doc = _storm(broker, facts // len(names), folder, rest)
+        doc = _storm(broker, facts // len(brokers), folder, rest)
         click.echo(sentence(doc))
         return doc
 
-    _report(names, play, folder / STORMS, write_docs=write_docs)
+    _report(brokers, play, folder / STORMS, write_docs=write_docs)
 
 
 @click.command()
@@ -90,12 +102,7 @@ def torture(
     type=click.IntRange(5, 100_000),
     help="How many books are lent, on each broker.",
 )
-@click.option(
-    "--broker", "brokers", multiple=True, type=A_BROKER, default=("mosquitto",), show_default=True
-)
-@SEED
-@FOLDER
-@WRITE_DOCS
+@_on_brokers(["mosquitto"])
 def honest(
     loans: int, brokers: tuple[str, ...], seed: int, folder: Path, write_docs: bool
 ) -> None:
