@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from circulation.errors import SnapshotInvalid
+from circulation.errors import JournalError, SnapshotInvalid
 from circulation.policy import Policy, PolicyInvalid
 from circulation.sync.backoff import Backoff
 from circulation.sync.changes import ChangeFollower
@@ -190,7 +190,12 @@ class Lists:
         kind = effect.kind
         state = self.store.list_states()[kind]
         moved = ListState(kind, state.lineage, effect.version, state.file)
-        self.store.apply_changes(moved, effect.changes)
+        try:
+            self.store.apply_changes(moved, effect.changes)
+        except JournalError:
+            # Nothing of it is on the disk: the next change must not be laid over the hole.
+            self._followers[kind].on_loaded(state.lineage, state.version)
+            raise
 
     def _fetch(self, kind: str, now_ms: int) -> None:
         """Have the newest snapshot fetched, once one of the gateway's present history is known."""

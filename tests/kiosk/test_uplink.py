@@ -169,6 +169,24 @@ def test_a_delta_may_bring_a_tag_a_barcode_or_the_end_of_an_item(tmp_path):
     assert beliefs.item(MOMO) is None
 
 
+def test_a_delta_that_found_no_room_on_the_disk_leaves_no_hole_behind(tmp_path):
+    """The next one fits, but not over what was never written: it is asked for again."""
+    kiosk = Kiosk(tmp_path).load(version=5).connect()
+    connection = kiosk.engine.store.connection
+    pages = connection.execute("PRAGMA max_page_count").fetchone()[0]
+    many = [{"key": f"{n:016x}", "doc": {"note": "x" * 2_000}} for n in range(100, 120)]
+
+    connection.execute("PRAGMA max_page_count = 1")
+    change(kiosk, "catalogue", 5, 6, many)
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    lent = item_doc(GOOSE, state="on_loan", patron_id=ANNA, loan="1" * 16, due_at=5, reach=3)
+    change(kiosk, "catalogue", 6, 7, [{"key": GOOSE, "doc": lent}])
+
+    assert kiosk.loan(GOOSE) is None
+    assert kiosk.engine.lists.version("catalogue") == 5
+    assert kiosk.engine.store.list_states()["catalogue"].version == 5
+
+
 def test_a_delta_with_a_gap_is_not_applied_but_asked_for(tmp_path):
     """A change that does not begin at my version changes nothing."""
     kiosk = Kiosk(tmp_path).load(version=5).connect()
