@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-from enum import IntEnum, StrEnum
 
 import pytest
 
@@ -10,14 +9,6 @@ from circulation.wire.chain import chain_hash, chain_start, patron_hash
 from circulation.wire.mac import hmac_sha256, mac, verify
 
 KEY = bytes(range(16))
-
-
-class _Word(StrEnum):
-    ON = "on"
-
-
-class _Reach(IntEnum):
-    STREET = 3
 
 
 def test_an_epoch_starts_with_the_hash_of_its_name():
@@ -118,10 +109,8 @@ def test_every_sort_of_value_keeps_its_mac_wherever_it_stands():
     """Flags, nothing, negative and long numbers, letters of all lands, empty and nested lists."""
     nested = {"é": [None, {"a": True}], "b": {"c": -1}}
     plain = ["Change", [None, False, "Bücher 📚", -5, 1 << 53, [], {}, nested, ["x", 0], "on", 3]]
-    named = ["Change", (*plain[1][:8], ("x", 0), _Word.ON, _Reach.STREET)]
 
     assert mac(KEY, plain) == "c84c30e38394da510a3ce893d3491371"
-    assert mac(KEY, named) == "c84c30e38394da510a3ce893d3491371"
 
 
 @pytest.mark.parametrize("claimed", ["\ud800" * 32, "١" * 32, " " * 31 + "1", "+" + "0" * 31])
