@@ -7,7 +7,8 @@ Laws of this file:
 2. What comes in one turn is one commit, in this order: what was heard, what the gateway has
    applied of it, what of that is in our own catalogue. All of it or nothing.
 3. A row of an older epoch may be among those copied into the newer one, at a place we have not
-   heard of yet: a mark covers rows of its own epoch only.
+   heard of yet. What is copied stands at an epoch's beginning: a mark covers rows of its own
+   epoch, and of older ones when it is so far on that nothing copied can stand behind it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from circulation.wire.messages import SiteLoan
 
 NEWS_KEPT = 5_000
 """Covered news still answer a gate with an older list; beyond that many it asks the gateway."""
+
+
+CARRIED_MAX = 500
+"""Rows copied into a newer epoch: as many as a kiosk tells again at most, as gates count too."""
 
 
 class Marks(NamedTuple):
@@ -47,7 +52,10 @@ class OpenNews(NamedTuple):
         mark = applied.marks.get(self.station)
         if mark is None or self.covered is not None:
             return False
-        return mark[0] == self.epoch_n and self.seq <= mark[1]
+        epoch_n, seq = mark
+        if epoch_n > self.epoch_n:
+            return seq >= CARRIED_MAX
+        return epoch_n == self.epoch_n and self.seq <= seq
 
 
 @dataclass(slots=True)
@@ -98,8 +106,8 @@ def take_in(connection: sqlite3.Connection, turn: Turn) -> None:
         for station, (epoch_n, seq) in marks.items():
             connection.execute(
                 "UPDATE news SET covered=? WHERE station=? AND covered IS NULL"
-                " AND epoch_n=? AND seq<=?",
-                (version, station, epoch_n, seq),
+                " AND (epoch_n=? AND seq<=? OR epoch_n<? AND ?)",
+                (version, station, epoch_n, seq, epoch_n, seq >= CARRIED_MAX),
             )
     settled = "UPDATE news SET done=1 WHERE done=0 AND covered<=?"
     if connection.execute(settled, (turn.reached,)).rowcount:

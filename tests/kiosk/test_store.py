@@ -202,6 +202,22 @@ def test_a_mark_covers_the_rows_of_its_own_epoch_only(tmp_path):
     store.close()
 
 
+def test_what_is_told_nowhere_again_is_not_believed_for_ever(tmp_path):
+    """A loan that died with its card, or that we were not told at its new place."""
+    store = opened(tmp_path / "station.db")
+    store.take_in(Turn([heard(1, seq=9_000), heard(2, epoch=3, seq=1, item="1" * 16)]))
+
+    for epoch, seq in ((1, 8_999), (2, 499)):
+        store.take_in(Turn(applied=[Marks(7, {"kiosk-2": (epoch, seq)})], reached=7))
+        assert believed(store) == [1, 2]
+    store.take_in(Turn(applied=[Marks(8, {"kiosk-2": (2, 500)})], reached=7))
+    assert believed(store) == [1, 2]
+    store.take_in(Turn(reached=8))
+
+    assert believed(store) == [2]
+    store.close()
+
+
 def test_what_a_covered_fact_had_seen_is_done_with_too(tmp_path):
     """Rows that a dead disk took are never covered, and must not lend the book for ever."""
     store = opened(tmp_path / "station.db")
