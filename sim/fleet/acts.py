@@ -230,7 +230,7 @@ THEMES: dict[str, Shape] = {
     "clocks": replace(
         _THEME,
         gates=1,
-        theme=(("clock_2106", 100), ("clock_back", 50), ("clock_1970", 20), ("partition", 40)),
+        theme=(("clock_2106", 100), ("clock_back", 50), ("clock_1970", 10), ("dark", 60)),
     ),
     "ghosts": replace(_THEME, gates=1, theme=(("deaf", 150), ("partition", 10))),
     "backups": replace(

@@ -13,6 +13,8 @@ HONEST_AFTER_MS = 2_000
 """How long after a loan every gate of the site must know of it."""
 MEETS_MS = 5_000
 """How long a gate that has come back takes to be told by the kiosks what it missed."""
+DEAF_MS = 75_000
+"""After so long without a word from the gateway at most a station has connected anew."""
 SETTLES_MS = MINUTE_MS
 """How long after its network was in trouble a gate may still lack something of it."""
 
@@ -175,6 +177,8 @@ def _troubles(outcome: Outcome) -> Iterator[Rate]:
         if act.what == "broker_overflow":
             until_ms = act.at_ms + int(act.args[2])
             yield Rate(act.what, BROKER, act.at_ms, until_ms, MESSAGES)
+        elif act.what == "deaf":
+            yield Rate(act.what, act.who, act.at_ms, act.at_ms + DEAF_MS, MESSAGES)
         elif act.what == "twin":  # two of one name throw each other out at the broker
             until_ms = act.at_ms + int(act.args[0]) + RECONNECT_MS_MAX
             yield Rate(act.what, act.who, act.at_ms, until_ms, MESSAGES)

@@ -7,6 +7,7 @@ at the moment in which something was said.
 from collections import defaultdict
 from collections.abc import Iterator
 
+from sim.fleet.acts import EVERY_LINK
 from sim.fleet.outcome import Outcome
 from sim.fleet.verdict import DISASTERS, Violation, befell, end_ms
 
@@ -72,8 +73,12 @@ def told(outcome: Outcome) -> Iterator[Violation]:
 
 
 def shown(outcome: Outcome) -> Iterator[Violation]:
-    """Whoever looks is told of each station that is on that it is."""
+    """Whoever looks is told of each station that is on that it is.
+
+    A birth that was lost on its way is not said again before the next connection.
+    """
+    lossy = {rate.link for rate in outcome.plan.rates if rate.kind == "loss"}
     for name, station in sorted(outcome.stations.items()):
-        if station.connected and not station.shown:
+        if station.connected and not station.shown and not lossy & {name, EVERY_LINK}:
             text = f"{name} is on, and its retained status says that it is not"
             yield Violation("shown", name, end_ms(outcome), text)
