@@ -9,5 +9,6 @@ check is violated. One that survives the budget says that faults or checks are t
     catalogue.py  all of them
     child.py      one process with one mutant, playing seeds
     hunt.py       all of them in turn, and the table
+    page.py       the table in docs/reliability.md
     command.py    `lendgate-sim mutants`
 """

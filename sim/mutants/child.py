@@ -1,6 +1,6 @@
 """One process with one mutant: plays seeds until a promise is broken, and says which.
 
-    python -m sim.mutants.child NAME SEED…
+    python -m sim.mutants.child NAME SHAPE:SEED…
 
 The last line it prints is JSON: seed, rule and text of the first violation, and the seeds played.
 Without a mutant (NAME "none") every seed must hold; so a hunt knows that it hunts mutants.
@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from sim.mutants.catalogue import MUTANTS
-from sim.mutants.mutant import HUNTING_SHAPE, Mutant, plant
+from sim.mutants.mutant import Mutant, plant
 
 NONE = "none"
 
 
-def main(name: str, seeds: Iterable[int]) -> dict[str, Any]:
+def main(name: str, seeds: Iterable[str]) -> dict[str, Any]:
     """Plant the mutant of that name, play seeds in order, and return how it was found."""
     mutant = None if name == NONE else MUTANTS[name]
     if mutant is not None:
@@ -26,12 +26,12 @@ def main(name: str, seeds: Iterable[int]) -> dict[str, Any]:
             return _by_test(mutant)
     from sim.fleet.soak import Job, run_seed
 
-    shape = HUNTING_SHAPE if mutant is None else mutant.shape
     played = 0
-    for seed in seeds:
+    for place in seeds:
+        shape, _, seed = place.partition(":")
         played += 1
-        for one in run_seed(Job(seed, shape)).violations:
-            return {"seed": seed, "rule": one.rule, "text": one.text, "played": played}
+        for one in run_seed(Job(int(seed), shape)).violations:
+            return {"seed": int(seed), "rule": one.rule, "text": one.text, "played": played}
     return {"seed": None, "played": played}
 
 
@@ -46,4 +46,4 @@ def _by_test(mutant: Mutant) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], map(int, sys.argv[2:]))), flush=True)  # noqa: T201
+    print(json.dumps(main(sys.argv[1], sys.argv[2:])), flush=True)  # noqa: T201

@@ -9,6 +9,7 @@ from sim.errors import SimError
 from sim.mutants.catalogue import MUTANTS
 from sim.mutants.hunt import BUDGET, Found, hunt, keep_seeds, table
 from sim.mutants.mutant import Mutant
+from sim.mutants.page import write_page
 
 
 @click.command()
@@ -27,8 +28,17 @@ from sim.mutants.mutant import Mutant
     help="Processes side by side; by default one a core.",
 )
 @click.option("--keep", is_flag=True, help="Remember which seed found which, for the next hunt.")
+@click.option("--write-docs", is_flag=True, help="Put what found which into docs/reliability.md.")
 @click.option("--list", "names_only", is_flag=True, help="Print the mutants and stop.")
-def mutants(only: tuple[str, ...], budget: int, jobs: int, keep: bool, names_only: bool) -> None:
+def mutants(
+    *,
+    only: tuple[str, ...],
+    budget: int,
+    jobs: int,
+    keep: bool,
+    write_docs: bool,
+    names_only: bool,
+) -> None:
     """Plant bugs in production code, one at a time, and see which seed finds each.
 
     The files stay as they are: a process imports one module with one mistake in it, and plays
@@ -56,6 +66,8 @@ def mutants(only: tuple[str, ...], budget: int, jobs: int, keep: bool, names_onl
             "Make a fault likelier, a check stricter, or the mutant more of a bug.", err=True
         )
         sys.exit(1)
+    if write_docs:
+        write_page()
     click.echo(f"all {len(found)} were found")
 
 

@@ -9,9 +9,9 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -67,20 +67,28 @@ def hunt(mutants: Sequence[Mutant], *, budget: int = BUDGET, jobs: int = 2) -> I
     """Yield how the hunt for each mutant ended, as they end. Raises `SimError`."""
     seeds = known_seeds()
     with ThreadPoolExecutor(jobs) as pool:
-        hunts = [pool.submit(_hunt_one, one, _order(one, seeds, budget)) for one in mutants]
+        hunts = [pool.submit(_hunt_one, one, seeds.get(one.name), budget) for one in mutants]
         for done in as_completed(hunts):
             yield done.result()
 
 
-def _order(mutant: Mutant, seeds: Mapping[str, int], budget: int) -> list[int]:
-    """Return the seeds to play: the one known to find it, then those likeliest to."""
-    known = [seeds[mutant.name]] if mutant.name in seeds else []
-    if mutant.test or (known and budget == 1):
-        return [*known, 0][:1]
+def _hunt_one(mutant: Mutant, known: int | None, budget: int) -> Found:
+    """Try what found it last, and then whatever may."""
+    if mutant.test:
+        return _play(mutant, [0])
+    found = Found(mutant, 0) if known is None else _play(mutant, [known])
+    if not found.survived or found.played >= budget:
+        return found
+    others = [seed for seed in _order(mutant) if seed != known][: budget - found.played]
+    again = _play(mutant, others)
+    return replace(again, played=again.played + found.played)
+
+
+def _order(mutant: Mutant) -> list[int]:
+    """Return the seeds to play, those likeliest to find it first."""
     if not mutant.acts:
-        return [*known, *(seed for seed in range(budget) if seed not in known)][:budget]
-    likely = sorted(range(SCANNED), key=lambda seed: (-_chances(mutant, seed), seed))
-    return [*known, *(seed for seed in likely if seed not in known)][:budget]
+        return list(range(SCANNED))
+    return sorted(range(SCANNED), key=lambda seed: (-_chances(mutant, seed), seed))
 
 
 def _chances(mutant: Mutant, seed: int) -> int:
@@ -94,8 +102,9 @@ def _acts_of(seed: int, shape: str) -> Counter[str]:
     return Counter(act.what for act in make_plan(seed, SHAPES[shape]).acts)
 
 
-def _hunt_one(mutant: Mutant, seeds: Sequence[int]) -> Found:
-    command = [sys.executable, "-m", CHILD, mutant.name, *map(str, seeds)]
+def _play(mutant: Mutant, seeds: Sequence[int]) -> Found:
+    places = [f"{mutant.shape}:{seed}" for seed in seeds]
+    command = [sys.executable, "-m", CHILD, mutant.name, *places]
     try:
         child = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=CHILD_S_MAX, check=False

@@ -43,8 +43,8 @@ class Mutant:
     name: in a table. what: the mistake, in words. file: of the production code, from the root.
     old, new: the text and what takes its place. stories: numbers of the stories it belongs to.
     shape: of the plans that find it. acts: of fate, that it takes to find it; seeds with many of
-    them are played first. test: the test that finds it where no seed can. also: further texts,
-    where a second line of defence must have the same mistake for it to show.
+    them are played first. test: the test that finds it where no seed can, and masked: why none
+    can. also: further texts, where a second line of defence hides the mistake unless it has it.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Mutant:
     shape: str = HUNTING_SHAPE
     acts: tuple[str, ...] = ()
     test: str = ""
+    masked: str = ""
     also: tuple[Change, ...] = ()
 
     @property
