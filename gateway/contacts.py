@@ -84,7 +84,7 @@ class Contacts:
 
     def is_here(self, status: Status) -> bool:
         """Return whether that very program came before and did not go since."""
-        return self._here.get(status.station) == status.boot
+        return bool(self._here.get(status.station) == status.boot)
 
     def described(self, status: Status) -> dict[str, Any]:
         """Return the columns a birth fills, kept by the broker or not."""
