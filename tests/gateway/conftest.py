@@ -9,18 +9,22 @@ from circulation.sync.batch import make_batch
 from circulation.sync.memory import MemoryJournal
 from circulation.wire.chain import patron_hash
 from circulation.wire.fact import encode_body
+from gateway.board import Desk
 from gateway.catalogue import upsert_items, upsert_patrons, upsert_titles
+from gateway.hub import Hub
 from gateway.ingest import Batch, Ingest
 from gateway.schema import METADATA
+from gateway.snapshots import Snapshots
 from gateway.store import Store
 from sim.postgres import postgres
 
 LIBRARY = "main"
 START_MS = 1_700_000_000_000
 SALT = bytes(range(16))
+KEY = bytes(range(16))
 ON_BOTH = set(
-    """ages catalogue contacts desk hub ingest intervals lists order outbox retention settling
-    snapshots store unsecured updates verdicts waiting workers""".split()
+    """ages alarms catalogue contacts desk hub ingest intervals lists order outbox retention
+    settling snapshots store unsecured updates verdicts waiting workers""".split()
 )
 
 
@@ -138,6 +142,19 @@ def store(engine, request, tmp_path, clock):
 def ingest(store):
     """The writer of the library's facts."""
     return Ingest(store, LIBRARY)
+
+
+@pytest.fixture
+def hub(store, tmp_path):
+    """The gateway without its threads."""
+    snapshots = Snapshots(store, LIBRARY, tmp_path / "snapshots")
+    return Hub(store, LIBRARY, snapshots, key=KEY, boot="0000000b")
+
+
+@pytest.fixture
+def board(store):
+    """What staff see."""
+    return Desk(store, LIBRARY)
 
 
 @pytest.fixture
