@@ -220,15 +220,19 @@ class Store:
         """After a fork our facts have new places in a new epoch; news must name those.
 
         What the gateway had before the fork was not copied; it has that at the latest when it has
-        the new epoch's first row.
+        the new epoch's first row. Where all have their places nothing is written: a kiosk that
+        starts on a full disk must still be able to say that it is there.
         """
+        epoch_n = self.journal.epoch.n
+        stray = "SELECT 1 FROM news WHERE own=1 AND epoch_n<? LIMIT 1"
+        if self.reader.execute(stray, (epoch_n,)).fetchone() is None:
+            return
         with transaction(self.connection) as connection:
             connection.execute(
                 "UPDATE news SET (epoch_n, seq) = (SELECT epoch_n, seq FROM journal"
                 " WHERE id=news.fact ORDER BY epoch_n DESC LIMIT 1)"
                 " WHERE own=1 AND fact IN (SELECT id FROM journal)"
             )
-            epoch_n = self.journal.epoch.n
             connection.execute(
                 "UPDATE news SET epoch_n=?, seq=1 WHERE own=1 AND epoch_n<?", (epoch_n, epoch_n)
             )

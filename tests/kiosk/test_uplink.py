@@ -134,6 +134,24 @@ def test_the_birth_says_who_the_kiosk_is_and_the_will_that_it_is_gone(tmp_path):
     assert (will.on, will.boot) == (False, births[0].boot)
 
 
+def test_a_kiosk_that_starts_on_a_full_disk_says_that_it_is_there(tmp_path):
+    """Staff must see that it is on, and why it does not lend; its birth writes nothing."""
+    kiosk = Kiosk(tmp_path).load().connect()
+    kiosk.show_card()
+    kiosk.place(GOOSE)
+    kiosk.disconnect()
+    kiosk.power_cut()
+    kiosk.link.sent.clear()
+    said = []
+    kiosk.engine.store.connection.set_trace_callback(said.append)
+
+    kiosk.connect()
+
+    kiosk.engine.store.connection.set_trace_callback(None)
+    assert [status.on for status in kiosk.statuses()] == [True]
+    assert said.count("BEGIN IMMEDIATE") == 0
+
+
 def change(kiosk, kind, start, end, rows):
     message = sealed(Change(kind, LINEAGE, start, end, rows, ""), bytes.fromhex(SITE_KEY))
     return kiosk.hear(kiosk.topics.change(kind), message)
