@@ -32,7 +32,7 @@ def text_fault(value: str) -> str | None:
         encoded = value.encode()
     except ValueError:
         return HALF_A_PAIR
-    if len(encoded) == len(value) or b"\xed" not in encoded:
+    if b"\xed" not in encoded:
         return None
     # MicroPython encodes it, as 0xED and more, which then is no UTF-8 for anybody else.
     halves = [0xD800 <= ord(one) <= 0xDFFF for one in value]

@@ -132,3 +132,9 @@ def test_each_kind_has_one_name_and_moving_kinds_are_kinds():
     assert len(names) == len(set(names)) == len(kinds.ALL) == 36
     assert set(names) == kinds.ALL
     assert kinds.MOVING < kinds.ALL
+
+
+@pytest.mark.parametrize("title", ["힣", "퀀텀 역학", "\ud7ff", "\ue000", "Ḽơᶉëᶆ 📚"])
+def test_letters_whose_bytes_look_like_half_a_pair_are_letters(title):
+    """The last of the Korean syllables begin with the byte that halves of a pair would have."""
+    assert decode_body(body_with(title=title))["title"] == title
