@@ -22,7 +22,6 @@ MUTANTS = (
         "            _save_stations(write, marks, rows)\n            self.early(answers)\n",
         (7, 10),
         shape="backups",
-        acts=("kill_gateway",),
         also=(
             Change(
                 HUB,
@@ -62,7 +61,6 @@ MUTANTS = (
         "        elif fact_id not in known:\n",
         (5, 7),
         shape="cards",
-        acts=("roll_back",),
     ),
     Mutant(
         "fold-reads-policy",
@@ -93,7 +91,6 @@ MUTANTS = (
         "        connection.execute(behind)",
         (9,),
         shape="backups",
-        acts=("restore_backup",),
     ),
     Mutant(
         "kept-for-nothing",

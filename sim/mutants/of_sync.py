@@ -16,7 +16,6 @@ MUTANTS = (
         "if False:",
         (7,),
         shape="cards",
-        acts=("roll_back",),
     ),
     Mutant(
         "fork-ignored",
@@ -87,7 +86,6 @@ MUTANTS = (
         "self._batch_facts = last - first + 1",
         (11,),
         shape="lines",
-        acts=("poison",),
     ),
     Mutant(
         "pruned-when-acknowledged",
@@ -111,7 +109,6 @@ MUTANTS = (
         "            last = min(keep_from - 1, acked)\n",
         (9,),
         shape="clocks",
-        acts=("clock_jump",),
         also=(
             Change(
                 "kiosk/timekeeping.py",
@@ -128,7 +125,6 @@ MUTANTS = (
         "elif False:",
         (7,),
         shape="cards",
-        acts=("roll_back",),
     ),
     Mutant(
         "chain-forgotten",
@@ -138,7 +134,6 @@ MUTANTS = (
         "if False:",
         (7,),
         shape="cards",
-        acts=("roll_back",),
         also=(
             Change(
                 UPLOADER, "if own is not None and hexlify(own).decode() != ack.hash:", "if False:"
@@ -182,7 +177,6 @@ MUTANTS = (
         "if self.version is None:",
         (9,),
         shape="backups",
-        acts=("restore_backup",),
         also=(
             Change(
                 CHANGES,
