@@ -2,18 +2,17 @@
 
 from circulation.wire.messages import SiteLoan, sealed
 from firmware.gate.overlay import Overlay
-from tests.seams.house import KEY
 
+KEY = b"a site's key of some length"
 UID = "e004015000000001"
 
 
 def told(state, *, epoch, seq, fact):
-    values = {
-        "station": "kiosk-1", "epoch": epoch, "seq": seq, "item": "0" * 15 + "1", "uids": [UID],
-        "state": state, "reach": 3 if state == "on" else 0, "saw": [], "fact": fact, "wall": 0,
-        "barcode": None, "mac": "",
-    }  # fmt: skip
-    return sealed(SiteLoan(*[values[name] for name in SiteLoan._fields]), KEY)
+    message = SiteLoan(
+        "kiosk-1", epoch, seq, 15 * "0" + "1", [UID], state, 3 if state == "on" else 0, [], fact,
+        0, None, "",
+    )  # fmt: skip
+    return sealed(message, KEY)
 
 
 def test_a_return_of_an_older_epoch_does_not_outlive_it():
