@@ -28,6 +28,13 @@ def test_a_body_comes_back_as_it_was_written():
     assert decode_body(encode_body(fields)) == {"v": 1, **fields}
 
 
+def test_letters_that_begin_as_half_a_pair_would_are_letters():
+    """Korean's last letters begin with the same byte, 0xED, and are no half of anything."""
+    fields = {**FIELDS, "note": "힣 퀀"}
+
+    assert decode_body(encode_body(fields)) == {"v": 1, **fields}
+
+
 def test_a_body_is_compact_utf_8():
     """A title in Chinese costs three bytes a character, not six."""
     body = encode_body({**FIELDS, "title": "红楼梦"})
