@@ -109,7 +109,7 @@ MUTANTS = (
         "        self._count(fact)\n",
         "            found = [(verdict.rule, dict(verdict.detail)) for verdict in verdicts]\n",
         (6,),
-        test="tests/gateway/test_verdicts.py",
+        test="tests/gateway/test_verdicts.py::test_a_verdict_is_never_withdrawn[sqlite]",
         masked="the readers of a fleet break no rule of lending",
     ),
     Mutant(
@@ -119,7 +119,7 @@ MUTANTS = (
         '"BEGIN IMMEDIATE" if writing else "BEGIN"',
         '"BEGIN"',
         (10, 12),
-        test="tests/gateway/test_store.py",
+        test="tests/gateway/test_store.py::test_two_writers_wait_for_each_other[sqlite]",
         masked="two threads of a program never meet in a fleet",
     ),
 )

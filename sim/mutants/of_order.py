@@ -61,7 +61,7 @@ MUTANTS = (
         "if len(block) > CONCURRENT_MAX:",
         "if False:",
         (3,),
-        test="tests/circulation/fold/test_stories.py",
+        test="tests/circulation/fold/test_stories.py::test_ten_concurrent_facts_are_not_searched",
         masked="no virtual time passes while a program works",
     ),
     Mutant(

@@ -166,7 +166,8 @@ MUTANTS = (
         "why = _knows_more(status, mark, versions) if status.lineage == lineage else None",
         "why = None",
         (9,),
-        test="tests/circulation/sync/test_machine.py",
+        test="tests/circulation/sync/test_machine.py"
+        "::test_a_station_that_knows_more_betrays_a_restored_gateway",
         masked="whoever restores a gateway in a fleet says so",
     ),
     Mutant(
