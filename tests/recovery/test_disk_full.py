@@ -4,6 +4,8 @@ import contextlib
 import json
 import sqlite3
 
+import sqlalchemy as sa
+
 from circulation.wire.fact import encode_body
 from gateway.board import Desk
 from gateway.web.pages import render_part
@@ -125,9 +127,17 @@ def test_a_gate_whose_disk_is_full_goes_on_deciding_and_keeps_its_facts(gate_day
 
 def test_a_gateway_whose_disk_is_full_acknowledges_nothing_and_says_so(day):
     """The kiosk keeps its facts and goes on lending; staff read on the sync page what to do."""
-    writer = day.gateway.store._writer.raw_connection()  # the pool's only one
-    fill(writer.dbapi_connection.execute)
-    writer.close()
+    writer = day.gateway.store._writer
+    (resting,) = writer._resting
+    execute = resting.connection.dbapi_connection.execute
+    fill(execute)
+    pages = [execute("PRAGMA page_count").fetchone()[0]]
+
+    def limited(connection, _entry):
+        """A connection that failed is closed, and the next finds no more room."""
+        connection.execute(f"PRAGMA max_page_count = {pages[0]}")
+
+    sa.event.listen(writer._engine, "connect", limited)
     books = ["30715000000015", "30715000000049"]
 
     engine = day.house.kiosks[KIOSK].engine
@@ -136,9 +146,9 @@ def test_a_gateway_whose_disk_is_full_acknowledges_nothing_and_says_so(day):
     lent = [day.lend(book) for book in books]
     day.run(3_000)
     waiting = day.waiting()
-    writer = day.gateway.store._writer.raw_connection()
-    writer.dbapi_connection.execute("PRAGMA max_page_count = 1000000")
-    writer.close()
+    pages[0] = 1_000_000
+    for resting in writer._resting:
+        limited(resting.connection.dbapi_connection, None)
     day.house.kiosks[KIOSK].link.reconnect("somebody made room")
     day.catch_up()
 
