@@ -17,6 +17,8 @@ from sim.mutants.hunt import SEEDS_FILE, Found, hunt, known_seeds, table
 from sim.mutants.mutant import ROOT, Mutant, plant
 from sim.mutants.page import PAGE, mutants_table
 
+pytestmark = pytest.mark.timeout(900)
+
 STORIES = set(range(1, 15))
 TRIES = 12
 """So many seeds beside the one that is known: a fault may have moved to another."""
