@@ -17,7 +17,7 @@ from sim.mutants.hunt import SEEDS_FILE, Found, hunt, known_seeds, table
 from sim.mutants.mutant import ROOT, Mutant, plant
 from sim.mutants.page import PAGE, mutants_table
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 STORIES = set(range(1, 15))
 TRIES = 12
