@@ -352,7 +352,7 @@ class Uplink:
         lineage = journal.lineage or self.lists.lineage
         return Status(
             self.place.station, on, self.writer.boot, journal.epoch.id, journal.epoch.n,
-            journal.last_seq, journal.acked, self.lists.versions_in(lineage),
+            journal.last_seq, self.uploader.acked, self.lists.versions_in(lineage),
             lineage, FIRMWARE, "sure" if time.sure else "unsure",
             "kiosk", self.place.site, 0, self.place.name, None, self.store.oldest_waiting_wall(),
         )  # fmt: skip

@@ -76,13 +76,23 @@ class Uploader:
         self._head_ms = 0
         self._silence_ms = HEAD_SILENCE_MS
         self._probe_ms = PROBE_MS
+        self._had: int | None = None
         self._restart(0)
 
     @property
     def waiting(self) -> int:
         """Return how many rows the gateway has not said to have applied."""
-        waiting: int = self._journal.last_seq - self._journal.acked
+        waiting: int = self._journal.last_seq - self.acked
         return waiting
+
+    @property
+    def acked(self) -> int:
+        """Return the last row that the gateway has said to have applied, in its present history.
+
+        A journal that cannot be written still counts for the history before a restored backup.
+        """
+        acked: int = self._journal.acked
+        return acked if self._had is None else min(acked, self._had)
 
     def on_connected(self, now_ms: int) -> "list[Any]":
         """A connection is up: say who we are and send at once."""
@@ -131,7 +141,7 @@ class Uploader:
         if now_ms - self._head_ms >= self._silence_ms:
             return self._reconnect("no head for 60 s")
         effects: list[Any] = []
-        if self._credit == 0 and self.waiting > 0 and now_ms >= self._probe_ms:
+        if self._credit == 0 and self._has_more and now_ms >= self._probe_ms:
             self._probe_ms = now_ms + PROBE_MS
             effects.append(SendRequest(self._hw_request(now_ms)))
         if self._resend_ms is not None and now_ms >= self._resend_ms:
@@ -196,7 +206,12 @@ class Uploader:
         if self._unanswered >= UNANSWERED_MAX:
             return self._reconnect("three sends without an answer")
         self._rewind(self._journal.acked + 1)
-        return self._send(now_ms) if self.waiting > 0 else []
+        return self._send(now_ms) if self._has_more else []
+
+    @property
+    def _has_more(self) -> bool:
+        has_more: bool = self._journal.last_seq > self._journal.acked
+        return has_more
 
     def _reconnect(self, why: str) -> "list[Any]":
         self.on_disconnected()
@@ -232,13 +247,17 @@ class Uploader:
         is_first = self._journal.lineage is None
         if is_first or not self._journal.has_older:
             is_behind = ack.hw < self._journal.acked
+            self._had = ack.hw
             self._journal.set_lineage(ack.lineage, ack.hw)
+            self._had = None
             if is_behind:
                 self._rewind(ack.hw + 1)
             return self._go_on(ack, now_ms)
         # Rows of an earlier epoch may exist nowhere but here; all go again, under new places.
+        self._had = 0
         self._journal.gather(self._new_id(8), self._journal.epoch.n + 1)
         self._journal.set_lineage(ack.lineage, 0)
+        self._had = None
         detail = f"{self._journal.last_seq} rows are offered again to a restored gateway"
         return self._begin_epoch("gathered", detail, now_ms)
 

@@ -146,7 +146,7 @@ class Courier:
             epoch=journal.epoch.id,
             n=journal.epoch.n,
             seq_last=journal.last_seq,
-            acked=journal.acked,
+            acked=self._uploader.acked,
             versions={} if version is None else {names.MAY_LEAVE: version},
             lineage=lineage,
             firmware=FIRMWARE,

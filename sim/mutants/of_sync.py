@@ -65,7 +65,8 @@ MUTANTS = (
         "restored-gateway-not-resent",
         "on a new lineage a station goes on counting from what the old one had acknowledged",
         UPLOADER,
-        "self._journal.set_lineage(ack.lineage, ack.hw)\n            if is_behind:",
+        "self._journal.set_lineage(ack.lineage, ack.hw)\n            self._had = None\n"
+        "            if is_behind:",
         "self._journal.set_lineage(ack.lineage, self._journal.acked)\n            if False:",
         (9,),
     ),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from circulation.errors import JournalError
 from circulation.sync.effects import SendJournal, SendRequest, SendStatus, StaffNotice
 from circulation.sync.intake import (
     Accept,
@@ -110,6 +111,34 @@ def test_an_ack_for_a_row_long_pruned_changes_nothing(journal, uploader):
 
     assert uploader.on_reply(ack(journal, 1), 10) == []
     assert journal.acked == 4
+
+
+@pytest.mark.parametrize("has_older", [False, True])
+def test_what_a_restored_gateway_lacks_waits_although_nothing_can_be_written(
+    journal, uploader, monkeypatch, has_older
+):
+    """On a full disk the journal still counts for the old history: who is asked must not say
+    that nothing waits, or the gateway would believe that all is back."""
+    journal.lineage = LINEAGE
+    journal.mark_acked(5, 1)
+    assert (uploader.waiting, uploader.acked) == (0, 5)
+    had = 0 if has_older else 3
+
+    with monkeypatch.context() as full:
+        full.setattr(type(journal), "has_older", has_older)
+        full.setattr(journal, "set_lineage", refuse)
+        full.setattr(journal, "gather", refuse)
+        with pytest.raises(JournalError):
+            uploader.on_reply(ack(journal, 3, lineage="00000000000000a2"), 10)
+    assert (uploader.waiting, uploader.acked, journal.acked) == (5 - had, had, 5)
+
+    uploader.on_reply(ack(journal, 3, lineage="00000000000000a2"), 20)
+    assert (uploader.waiting, uploader.acked, journal.acked) == (2, 3, 3)
+
+
+def refuse(*_arguments):
+    """Have no room on the disk."""
+    raise JournalError("disk full")
 
 
 def test_a_foreign_ack_is_told_to_staff_once_a_connection(journal, uploader):
