@@ -135,7 +135,7 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
     is_switched = not (outcome.plan.shape.dead_pads or befell(outcome, tick.who, _LEAVES_TAG))
     if has_security(alarm.item) and is_switched:
         return True
-    if not _have_met(outcome, tick, alarm):
+    if not _have_met(outcome, tick, alarm) or _is_at_old_place(outcome, str(tick.detail[2])):
         return False
     since_ms = tick.at_ms - SETTLES_MS
     return not any(
@@ -143,6 +143,18 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
         and trouble.from_ms <= alarm.at_ms
         and trouble.to_ms >= since_ms
         for trouble in _troubles(outcome)
+    )
+
+
+def _is_at_old_place(outcome: Outcome, fact_id: str) -> bool:
+    """Return whether a loan stands at a place that another fact had before the card went back:
+    until the gateway has told the kiosk, gates take it for old news."""
+    loan = next(one for one in outcome.committed if one.fact_id == fact_id)
+    place = (loan.station, loan.epoch_n, loan.seq)
+    return any(
+        (one.station, one.epoch_n, one.seq) == place and one.fact_id != fact_id
+        for one in outcome.committed
+        if one.at_ms < loan.at_ms
     )
 
 

@@ -87,9 +87,18 @@ def due(outcome: Outcome) -> Iterator[Violation]:
 
 
 def billed(outcome: Outcome) -> Iterator[Violation]:
-    """Nobody is said to have a book that is in the library, not even with a doubt beside it."""
+    """Nobody is said to have a book that is in the library, not even with a doubt beside it.
+
+    Where staff decided before a loan came that they had not heard of, they are asked again, and
+    until then the loan stands.
+    """
+    asked = {
+        entry.item
+        for entry in outcome.reviews
+        if entry.rule == "unseen_by_decision" and entry.state == "open"
+    }
     for item, real in _truths(outcome):
-        if item.state == "on_loan" and not real.is_on_loan:
+        if item.state == "on_loan" and not real.is_on_loan and item.item not in asked:
             text = f"{item.item} is {real.state}, and {item.patron} would be billed for it"
             yield Violation("billed", "gateway", end_ms(outcome), text, item.item)
 

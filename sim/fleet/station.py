@@ -103,6 +103,7 @@ class Station:
         self.powered = True
         self._run += 1
         self._cut_after_publish = False
+        self._tick_ms = 0  # what was planned was the last run's
         self._came.clear()
         self._set_clock()
         self.boot()

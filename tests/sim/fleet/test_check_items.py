@@ -242,6 +242,7 @@ TROUBLE = [
     ((Act(0, "broker", "broker_overflow", ("site-1", 1, 5_000)),), ()),
     ((Act(0, "gate-1", "partition"), Act(5_000, "gate-1", "heal")), ()),
     ((Act(0, "kiosk-1", "swizzle_stop"),), ()),
+    ((Act(0, "kiosk-1", "twin", (5_000,)),), ()),
 ]
 
 
@@ -264,6 +265,19 @@ def test_a_tag_that_says_nothing_needs_the_word_of_the_kiosk(run, acts, rates):
     run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
 
     assert check(run) == []
+
+
+def test_a_loan_at_the_place_of_another_is_old_news_to_a_gate(run):
+    """A card went back and its kiosk has not been told yet: gates know that place as covered."""
+    tick(run)
+    run.plan = run.plan.with_acts([Act(0, "kiosk-1", "tag_stays")])
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+    assert broken(run) == {"honest"}
+
+    loan = run.committed[0]
+    earlier = replace(loan, fact_id="0" * 16, at_ms=loan.at_ms - 1)
+    run.committed.insert(0, earlier)
+    assert "honest" not in broken(run)
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,18 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     play(make_plan(2, BRANCHES).with_acts([]))
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_station_works_on_although_its_last_run_had_planned_to():
+    """It starts half a second before an instant for which the run before had planned something;
+    it follows the catalogue nevertheless, and everything comes to rest."""
+    quiet = Shape(kiosks=2, gates=1, items=3, patrons=2, duration_ms=60_000, roughness=0)
+    acts = (
+        Act(10_000, "kiosk-2", "image"),
+        Act(12_000, "kiosk-1", "lend", ("reader-01", "book-001")),
+        Act(39_449, "kiosk-2", "roll_back"),
+    )
+
+    outcome = play(make_plan(0, quiet).with_acts(acts))
+
+    assert [f"{one.rule}: {one.text}" for one in check(outcome)] == []
