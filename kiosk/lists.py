@@ -17,8 +17,8 @@ from circulation.errors import JournalError, SnapshotInvalid
 from circulation.policy import Policy, PolicyInvalid
 from circulation.sync.backoff import Backoff
 from circulation.sync.changes import ChangeFollower
-from circulation.sync.effects import ApplyChanges, FetchSnapshot
-from circulation.wire.messages import Change, Head, Pointer
+from circulation.sync.effects import ApplyChanges, FetchSnapshot, SendRequest
+from circulation.wire.messages import Change, Head, Pointer, Request
 from kiosk.beliefs import Beliefs
 from kiosk.fetching import Fetcher, SnapshotFailed, SnapshotReady
 from kiosk.snapshot import FORMATS, KINDS, check_pointer, open_snapshot, read_policies
@@ -26,6 +26,8 @@ from kiosk.store import ListState, Store
 
 RETRY_FIRST_MS = 5_000
 RETRY_MS_MAX = 300_000
+ASK_WHERE_MS = 30_000
+"""So long the broker has to hand out the pointers it keeps; it may have lost them."""
 BUILT_IN_POLICY = {"zone": "UTC", "versions": [{"version": 1, "from": "1970-01-01", "rules": []}]}
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Lists:
     _again_at: dict[str, int] = field(default_factory=dict)
     _backoffs: dict[str, Backoff] = field(default_factory=dict)
     _history: str | None = None  # the lineage that the newest head named
+    _ask_where_ms: int | None = None
 
     def __post_init__(self) -> None:
         self._followers = {
@@ -172,7 +175,24 @@ class Lists:
         for kind in due:
             del self._again_at[kind]
             effects.append(FetchSnapshot(kind))
-        return self._carry_out(effects, now_ms)
+        return self._carry_out(effects, now_ms) + self._where(now_ms)
+
+    def _where(self, now_ms: int) -> list[Any]:
+        """Ask where the lists are that are wanted and under way by no pointer."""
+        missing = sorted(self._wanted - self._under_way)
+        if not missing:
+            self._ask_where_ms = None
+            return []
+        if self._ask_where_ms is None:
+            self._ask_where_ms = now_ms + ASK_WHERE_MS
+        if now_ms < self._ask_where_ms:
+            return []
+        self._ask_where_ms = now_ms + ASK_WHERE_MS + self.random_below(ASK_WHERE_MS)
+        return [SendRequest(self._question(kind, now_ms)) for kind in missing]
+
+    def _question(self, kind: str, now_ms: int) -> Request:
+        name = f"w{self.random_below(1 << 30):08x}"
+        return Request(name, "since", now_ms, kind, 0, None, None, None, FORMATS[kind])
 
     def _carry_out(self, effects: list[Any], now_ms: int) -> list[Any]:
         """Apply and fetch here; give requests back to be sent."""

@@ -19,7 +19,7 @@ from circulation.errors import (
     SnapshotUnreachable,
 )
 from kiosk.fetching import Fetcher, SnapshotFailed
-from kiosk.lists import RETRY_MS_MAX
+from kiosk.lists import ASK_WHERE_MS, RETRY_MS_MAX
 from kiosk.snapshot import Shelf
 from tests.kiosk.library import GOOSE, LINEAGE, Kiosk, pointer
 
@@ -337,6 +337,27 @@ def test_failures_are_tried_again_at_times_of_one_s_own(kiosk):
     assert 2_000 <= waits[0] <= 5_200
     assert max(waits) <= RETRY_MS_MAX + 200
     assert len(set(waits)) > 4
+
+
+def test_a_kiosk_that_was_told_of_no_list_asks_where_it_is(kiosk):
+    """The broker lost what it had kept, or had no room to hand it out; without a list nothing
+    can be lent, so somebody has to be asked."""
+    lists = kiosk.engine.lists
+    kiosk.hear_head(n=1, lineage="b" * 16, catalogue=1)
+    kiosk.run(500)
+    began_ms = kiosk.engine.time.mono_ms
+    lists.tick(began_ms)
+
+    before = lists.tick(began_ms + ASK_WHERE_MS - 1_000)
+    (asked,) = lists.tick(began_ms + ASK_WHERE_MS)
+    again = lists.tick(began_ms + ASK_WHERE_MS + 1_000)
+
+    said = asked.message
+    assert (said.op, said.kind, said.version, said.format) == ("since", "catalogue", 0, "sqlite-1")
+    assert before == again == []
+    hear_pointer(kiosk, 1, lineage="b" * 16)
+    assert len(lists.fetcher.pointers) == 1
+    assert lists.tick(began_ms + 3 * ASK_WHERE_MS) == []
 
 
 def test_a_list_of_a_history_that_is_past_is_not_fetched(kiosk):
