@@ -9,8 +9,8 @@ from typing import Any
 
 from circulation.gateway_http import Connect
 from circulation.sync.changes import ChangeFollower
-from circulation.sync.effects import ApplyChanges, FetchSnapshot
-from circulation.wire.messages import Change, Head, Pointer
+from circulation.sync.effects import ApplyChanges, FetchSnapshot, SendRequest
+from circulation.wire.messages import Change, Head, Pointer, Request
 from circulation.wire.topics import MAY_LEAVE
 from firmware.gate.events import ListChanged, ListLoaded
 from firmware.gate.lists import ExactList
@@ -45,6 +45,7 @@ class ListFollowing:
         self._connect = connect
         self._follower = ChangeFollower(MAY_LEAVE, random_below=random_below)
         self._pointer: Pointer | None = None
+        self._history: str | None = None  # the lineage that the newest head named
         self._is_wanted = False
         self._again_ms: int | None = None
         self._thread: threading.Thread | None = None
@@ -72,7 +73,7 @@ class ListFollowing:
             if isinstance(effect, ApplyChanges):
                 self._apply(ListChanged(self.lineage, begins, effect.version, effect.changes))
             else:
-                requests += self._take([effect])
+                requests += self._take([effect], now_ms)
         return requests
 
     def on_pointer(self, pointer: Pointer, now_ms: int) -> list[Any]:
@@ -82,20 +83,21 @@ class ListFollowing:
         self._pointer = pointer
         if self._is_wanted:
             self._fetch()
-        return self._take(self._follower.on_pointer(pointer, now_ms))
+        return self._take(self._follower.on_pointer(pointer, now_ms), now_ms)
 
     def on_head(self, head: Head, now_ms: int) -> list[Any]:
         """Compare versions; return requests to send."""
+        self._history = head.lineage
         if head.recovered and head.lineage == self._follower.lineage:
             self._folder.recovered()
-        return self._take(self._follower.on_head(head, now_ms))
+        return self._take(self._follower.on_head(head, now_ms), now_ms)
 
     def tick(self, now_ms: int) -> list[Any]:
         """Return requests that have become due; keep an appointment at the gateway."""
         if self._again_ms is not None and now_ms >= self._again_ms:
             self._again_ms = None
             self._fetch()
-        return self._take(self._follower.tick(now_ms))
+        return self._take(self._follower.tick(now_ms), now_ms)
 
     def on_arrived(self, result: Fetched | NotFetched, now_ms: int) -> None:
         """Take what the download brought."""
@@ -125,14 +127,26 @@ class ListFollowing:
         # The loop is far behind; as long as nothing is followed, a head fetches it again.
         self._follower = ChangeFollower(MAY_LEAVE, random_below=self._random_below)
 
-    def _take(self, effects: list[Any]) -> list[Any]:
+    def _take(self, effects: list[Any], now_ms: int) -> list[Any]:
         requests = []
         for effect in effects:
             if isinstance(effect, FetchSnapshot):
                 self._fetch()
+                requests += self._where(now_ms)
             else:
                 requests.append(effect)
         return requests
+
+    def _where(self, now_ms: int) -> list[Any]:
+        """Ask where the list of the present history is, if nobody has said: what the broker
+        kept may be lost. A fetch is wanted once in a while only, see `ChangeFollower`."""
+        pointer = self._pointer
+        if self._history is None or (pointer is not None and pointer.lineage == self._history):
+            return []
+        name = f"w{self._random_below(1 << 30):08x}"
+        return [
+            SendRequest(Request(name, "since", now_ms, MAY_LEAVE, 0, None, None, None, FORMAT))
+        ]
 
     def _apply(self, event: ListChanged) -> None:
         if not self._tell(event):
