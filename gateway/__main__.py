@@ -16,19 +16,12 @@ from circulation.config import read_config
 from circulation.errors import CirculationError
 from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
+from gateway.options import config_option
 from gateway.recovery_commands import COMMANDS as RECOVERY
 from gateway.update_commands import COMMANDS as UPDATE_COMMANDS
 from gateway.worker_commands import COMMANDS as WORKER
 
-CONFIG_OPTION = click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("gateway.toml"),
-    show_default=True,
-    help="The configuration file; `init` writes one to start from.",
-)
+CONFIG_OPTION = config_option("The configuration file; `init` writes one to start from.")
 
 
 class _Program(click.Group):

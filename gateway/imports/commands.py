@@ -154,15 +154,7 @@ def import_patrons(file: Path, config_path: Path, encoding: str, site: str, **re
 
 @click.command("import-policy")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--config",
-    "-c",
-    "config_path",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("gateway.toml"),
-    show_default=True,
-    help="The gateway's configuration file.",
-)
+@CONFIG
 def import_policy(file: Path, config_path: Path) -> None:
     """Set the library's rules from a TOML file; examples/policy.toml is one to start from.
 
