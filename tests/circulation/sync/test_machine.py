@@ -2,7 +2,6 @@
 
 import pytest
 
-from circulation.errors import JournalError
 from circulation.sync.effects import SendJournal, SendRequest, SendStatus, StaffNotice
 from circulation.sync.intake import (
     Accept,
@@ -34,15 +33,24 @@ CLOCK = {"mono": 1, "wall": 0, "sure": False, "boot": "0a0b0c0d"}
 @pytest.fixture
 def journal():
     """A journal of five rows."""
-    journal = MemoryJournal(FIRST_EPOCH)
-    for number in range(1, 6):
-        journal.append(body(number))
-    return journal
+    return with_five_rows(MemoryJournal(FIRST_EPOCH))
 
 
 @pytest.fixture
 def uploader(journal):
     """Its uploader, connected, with the first batch under way."""
+    return connected_uploader(journal)
+
+
+def with_five_rows(journal):
+    """Append five rows to a journal."""
+    for number in range(1, 6):
+        journal.append(body(number))
+    return journal
+
+
+def connected_uploader(journal):
+    """Return the uploader of a journal, with the first batch under way."""
     uploader = Uploader(
         journal, station="kiosk-1", clock=lambda now_ms: CLOCK, random_below=lambda limit: 0
     )
@@ -113,32 +121,46 @@ def test_an_ack_for_a_row_long_pruned_changes_nothing(journal, uploader):
     assert journal.acked == 4
 
 
+class CardJournal(MemoryJournal):
+    """A journal on a card that can be full."""
+
+    is_full = False
+    has_older = False
+
+    def set_lineage(self, lineage, hw):
+        """Write down a history, if there is room."""
+        self._need_room()
+        super().set_lineage(lineage, hw)
+
+    def gather(self, epoch_id, n):
+        """Begin the gathering epoch, if there is room."""
+        self._need_room()
+        super().gather(epoch_id, n)
+
+    def _need_room(self):
+        if self.is_full:
+            raise OSError("no space left on the card")
+
+
 @pytest.mark.parametrize("has_older", [False, True])
-def test_what_a_restored_gateway_lacks_waits_although_nothing_can_be_written(
-    journal, uploader, monkeypatch, has_older
-):
+def test_what_a_restored_gateway_lacks_waits_although_nothing_can_be_written(has_older):
     """On a full disk the journal still counts for the old history: who is asked must not say
     that nothing waits, or the gateway would believe that all is back."""
+    journal = with_five_rows(CardJournal(FIRST_EPOCH))
+    uploader = connected_uploader(journal)
     journal.lineage = LINEAGE
     journal.mark_acked(5, 1)
     assert (uploader.waiting, uploader.acked) == (0, 5)
     had = 0 if has_older else 3
 
-    with monkeypatch.context() as full:
-        full.setattr(type(journal), "has_older", has_older)
-        full.setattr(journal, "set_lineage", refuse)
-        full.setattr(journal, "gather", refuse)
-        with pytest.raises(JournalError):
-            uploader.on_reply(ack(journal, 3, lineage="00000000000000a2"), 10)
+    journal.is_full, journal.has_older = True, has_older
+    with pytest.raises(OSError, match="no space left"):
+        uploader.on_reply(ack(journal, 3, lineage="00000000000000a2"), 10)
     assert (uploader.waiting, uploader.acked, journal.acked) == (5 - had, had, 5)
 
+    journal.is_full, journal.has_older = False, False
     uploader.on_reply(ack(journal, 3, lineage="00000000000000a2"), 20)
     assert (uploader.waiting, uploader.acked, journal.acked) == (2, 3, 3)
-
-
-def refuse(*_arguments):
-    """Have no room on the disk."""
-    raise JournalError("disk full")
 
 
 def test_a_foreign_ack_is_told_to_staff_once_a_connection(journal, uploader):
