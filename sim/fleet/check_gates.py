@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from circulation.link import RECONNECT_MS_MAX
 from sim.fleet.acts import BROKER, EVERY_LINK, MESSAGES, MINUTE_MS, Rate, has_security
 from sim.fleet.oracle import MOVES, Truth, causes, told, truth
-from sim.fleet.outcome import Alarm, Event, Outcome
+from sim.fleet.outcome import Alarm, Event, Outcome, SiteNews
 from sim.fleet.verdict import DISASTERS, Violation, befell, end_ms
 
 _MAY_LEAVE = frozenset(("on_loan", "uncertain", "in_transit", "in_repair", "withdrawn"))
@@ -26,13 +26,11 @@ _LEAVES_TAG = frozenset(("tag_stays", "cut_power"))
 def lists(outcome: Outcome) -> Iterator[Violation]:
     """Every gate has the gateway's lineage, version and entries, and knows that they are new.
 
-    Of a kiosk that had to begin a new epoch, loans told in the old one stand until as much has
-    been recorded again: nobody can tell a gate which of them were among the rows that are gone.
+    What of the site's news may stand for ever is said by `_may_stand`.
     """
     wanted = outcome.truth_list
     if wanted is None:
         return
-    is_forked = any(station.epoch_n > 1 for station in outcome.stations.values())
     for gate, found in sorted(outcome.gate_lists.items()):
         wrong = [
             f"{name} {_short(getattr(found, name))} instead of {_short(getattr(wanted, name))}"
@@ -41,10 +39,28 @@ def lists(outcome: Outcome) -> Iterator[Violation]:
         ]
         if found.freshness != "FRESH":
             wrong.append(f"it says {found.freshness} of itself")
-        if found.overlay and not is_forked:
-            wrong.append(f"{found.overlay} of the site's news were never covered")
+        stand = [news for news in found.overlay if not _may_stand(outcome, news)]
+        if stand:
+            wrong.append(f"{len(stand)} of the site's news were never covered")
         for text in wrong:
             yield Violation("gate_lists", gate, end_ms(outcome), f"{gate}: {text}")
+
+
+def _may_stand(outcome: Outcome, news: SiteNews) -> bool:
+    """Return whether news lies over a gate's list for good reason though all is at rest.
+
+    Loans stand that a kiosk told in an epoch that has ended, until as much has been recorded
+    again: nobody can tell a gate which of them were among the rows that are gone. So does what
+    died with a card before the gateway had heard of it, until the kiosk is as far again: it goes
+    on in the same epoch, since nobody who could tell it knows that there were more rows.
+    """
+    station = outcome.stations.get(news.station)
+    if station is None:
+        return False
+    if news.epoch_n < station.epoch_n:
+        return news.is_on
+    is_ahead = (news.epoch_n, news.seq) > (station.epoch_n, station.seq_last)
+    return is_ahead and news.fact_id not in outcome.surviving
 
 
 def may_leave(outcome: Outcome) -> Iterator[Violation]:
@@ -64,7 +80,8 @@ def honest(outcome: Outcome) -> Iterator[Violation]:
 
     Where another kiosk wrote what the lender had not heard of, the order is not always known,
     and staff are told. A tag that was switched speaks for its reader whatever the network does.
-    Where it was not, the word of the kiosk must have had a way to the gate.
+    Where it was not, the word of the kiosk must have had a way to the gate, and somebody must
+    still have it: the kiosk's card, or the gateway.
     """
     sites = {place.name: place.site for place in outcome.plan.shape.places}
     ticks = {event.detail[2]: event for event in outcome.of("lent")}
@@ -75,6 +92,8 @@ def honest(outcome: Outcome) -> Iterator[Violation]:
             continue
         is_due = alarm.at_ms - tick.at_ms >= HONEST_AFTER_MS
         if alarm.applied and _is_disputed(outcome, alarm, lent):
+            continue
+        if _died_twice(outcome, tick, alarm, lent):
             continue
         if is_due and sites.get(tick.who) == sites[alarm.gate] and _is_known(outcome, tick, alarm):
             yield _against_honest(alarm, tick, lent)
@@ -156,6 +175,19 @@ def _is_at_old_place(outcome: Outcome, fact_id: str) -> bool:
         for one in outcome.committed
         if one.at_ms < loan.at_ms
     )
+
+
+def _died_twice(outcome: Outcome, tick: Event, alarm: Alarm, lent: Truth) -> bool:
+    """Return whether a loan went with its card and with the gateway's disk, and the gateway has
+    since said that all that can come back is back; until then the old list speaks for it."""
+    if lent.last in outcome.surviving:
+        return False
+    acts = [act for act in outcome.plan.acts if tick.at_ms < act.at_ms < alarm.at_ms]
+    restored = [act.at_ms for act in acts if act.what == "restore_backup"]
+    is_over = any(
+        min(restored) < event.at_ms <= alarm.at_ms for event in outcome.of("recovered") if restored
+    )
+    return is_over and any(act.who == tick.who and act.what in DISASTERS for act in acts)
 
 
 def _have_met(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from sim.fleet.acts import EVERY_LINK
-from sim.fleet.outcome import Outcome
+from sim.fleet.outcome import Outcome, PutBack
 from sim.fleet.verdict import DISASTERS, Violation, befell, end_ms
 
 _TWIN = frozenset(("twin",))
@@ -22,11 +22,18 @@ def backed(outcome: Outcome) -> Iterator[Violation]:
 
 
 def old_card(outcome: Outcome) -> Iterator[Violation]:
-    """A station on an old card, of whose journal the gateway has more, begins a new epoch."""
+    """A station on an old card, of whose journal the gateway has more, begins a new epoch.
+
+    Not if a backup took those rows from the gateway too before it could say that it has them:
+    then nobody is left who knows more than the card.
+    """
+    kept = {place.hash for place in outcome.positions}
     for card in outcome.put_back:
         station = outcome.stations.get(card.station)
         is_behind = card.hw > card.seq_last
         if station is None or not is_behind or befell(outcome, card.station, _TWIN):
+            continue
+        if _is_forgotten(outcome, card, kept):
             continue
         if station.epoch_n <= card.epoch_n:
             text = (
@@ -34,6 +41,14 @@ def old_card(outcome: Outcome) -> Iterator[Violation]:
                 f"{card.hw}, and is still in epoch {station.epoch_n}"
             )
             yield Violation("old_card", card.station, card.at_ms, text)
+
+
+def _is_forgotten(outcome: Outcome, card: PutBack, kept: set[str]) -> bool:
+    """Return whether the gateway, restored since, has none of the rows that a card lacked."""
+    is_restored = any(
+        act.what == "restore_backup" and act.at_ms >= card.at_ms for act in outcome.plan.acts
+    )
+    return is_restored and bool(card.gone) and kept.isdisjoint(card.gone)
 
 
 def numbers(outcome: Outcome) -> Iterator[Violation]:

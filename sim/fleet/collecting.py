@@ -15,6 +15,7 @@ from circulation.sync.liveness import BLIND
 from circulation.wire.messages import Status, decode
 from circulation.wire.topics import Topics
 from firmware.gate.lists import ExactList, UnionList
+from firmware.gate.overlay import ON
 from gateway import schema
 from gateway.changes import WHOLE_KINDS
 from gateway.desk import STATION as DESK
@@ -35,6 +36,7 @@ from sim.fleet.outcome import (
     Parked,
     Position,
     Review,
+    SiteNews,
     StationEnd,
 )
 from sim.fleet.station import Station, id_of
@@ -211,7 +213,11 @@ def _is_shown(station: Station, fleet: Fleet) -> bool:
 
 def _list_of(gate: FleetGate) -> GateList:
     holdings = gate.machine.holdings
-    overlay = len(holdings.overlay)
+    overlay = tuple(
+        SiteNews(entry.station, *entry.position, entry.fact, entry.state == ON)
+        for entries in holdings.overlay._items.values()
+        for entry in entries
+    )
     held = holdings.list
     if held is None:
         return GateList("", 0, BLIND, (), (), overlay)

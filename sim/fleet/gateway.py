@@ -152,7 +152,7 @@ class FleetGateway:
         self.link = self._make_link()
         self.service.join(self.link)
         self.service.build()
-        self.fleet.witness.look_for_recovery()
+        self._look_for_recovery()
         self.service.do_chores()
         self.link.start()
         self.fleet.note(NAME, "started", "program")
@@ -282,8 +282,12 @@ class FleetGateway:
 
     def _build(self) -> None:
         self._guarded(self.service.build)
-        self.fleet.witness.look_for_recovery()
+        self._look_for_recovery()
         self._due(TURN_MS)
+
+    def _look_for_recovery(self) -> None:
+        if self.fleet.witness.look_for_recovery():
+            self.fleet.note(NAME, "recovered")
 
     def _chores(self) -> None:
         self._guarded(self.service.do_chores)

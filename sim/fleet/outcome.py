@@ -23,6 +23,7 @@ What the events of a fleet are called (who; detail):
     took                a kiosk; item, fact             a reader went with it before the tick
     fault               anybody; its name in the plan's table, and more
     history             gateway; why                    it began a new one without a restore
+    recovered           gateway; nothing                all that a restore took is said to be back
     healed rest         fleet; nothing                  all faults ended; nothing moves any more
 """
 
@@ -151,16 +152,26 @@ class ItemState:
     anew: Anew | None = None
 
 
+class SiteNews(NamedTuple):
+    """What a kiosk told the gates of its site, and the place it named. is_on: a loan."""
+
+    station: str
+    epoch_n: int
+    seq: int
+    fact_id: str
+    is_on: bool
+
+
 @dataclass(frozen=True, slots=True)
 class GateList:
-    """The list a gate decides by, the site's news left out. reaches: key to reach above 0."""
+    """The list a gate decides by. reaches: key to reach above 0; overlay: what lies over it."""
 
     lineage: str
     version: int
     freshness: str
     reaches: tuple[tuple[str, int], ...]
     unsecured: tuple[str, ...]
-    overlay: int = 0
+    overlay: tuple[SiteNews, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +203,17 @@ class Unbacked:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """An old card in its station again. hw: how far the gateway had applied its newest epoch."""
+    """An old card in its station again. hw: how far the gateway had applied its newest epoch.
+
+    gone: the hashes, in hex, of the rows that the gateway had and the card has not.
+    """
 
     at_ms: int
     station: str
     epoch_n: int
     seq_last: int
     hw: int
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

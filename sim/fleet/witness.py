@@ -59,11 +59,13 @@ class Witness:
 
     def put_back(self, station: str, journal: SqliteJournal) -> None:
         """A station has started on an old card."""
+        epoch, last = journal.epoch, journal.last_seq
         with self._reading() as database:
-            row = database.execute(_HW, (LIBRARY, station, journal.epoch.id)).fetchone()
+            row = database.execute(_HW, (LIBRARY, station, epoch.id)).fetchone()
+            places = database.execute(_PLACES, (LIBRARY, station, epoch.id)).fetchall()
         hw = 0 if row is None else int(row[0])
-        n, last = journal.epoch.n, journal.last_seq
-        self.cards.append(PutBack(self._now_ms(), station, n, last, hw))
+        gone = tuple(hashed.hex() for seq, hashed in places if seq > last)
+        self.cards.append(PutBack(self._now_ms(), station, epoch.n, last, hw, gone))
 
     def has_applied(self, fact_id: str) -> bool:
         """Return whether the gateway has a fact just now."""
@@ -84,18 +86,19 @@ class Witness:
             self._said_before = database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
         self._said.clear()
 
-    def look_for_recovery(self) -> None:
-        """See whether the gateway says that all is back, and whether it is."""
+    def look_for_recovery(self) -> bool:
+        """Return whether the gateway has come to say that all is back; note what is not."""
         if not self._awaited:
-            return
+            return False
         with self._reading() as database:
             if not database.execute(_LIBRARY, (LIBRARY,)).fetchone()[0]:
-                return
+                return False
             there = dict(database.execute(_FACTS, (LIBRARY,)).fetchall())
         for fact_id, station in self._awaited.items():
             if fact_id not in there:
                 self.missing.append(Missing(self._now_ms(), station, fact_id))
         self._awaited.clear()
+        return True
 
     def changed(self, payload: bytes) -> None:
         """The gateway has handed a change to its broker."""

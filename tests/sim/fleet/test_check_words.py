@@ -16,6 +16,7 @@ from sim.fleet.outcome import (
     ItemState,
     Missing,
     Outcome,
+    Position,
     PutBack,
     Review,
     StationEnd,
@@ -92,6 +93,26 @@ def test_an_old_card_that_lacks_nothing_or_was_noticed_is_in_order(run, card):
     run.put_back.append(card)
 
     assert check(run) == []
+
+
+@pytest.mark.parametrize(
+    ("restored_ms", "kept", "rules"),
+    [
+        (6_000, "aa", set()),
+        (4_000, "aa", {"old_card"}),
+        (6_000, "09", {"old_card"}),
+        (None, "aa", {"old_card"}),
+    ],
+    ids=["forgotten", "restored before", "still there", "never restored"],
+)
+def test_an_old_card_of_which_nobody_knows_more_goes_on(run, restored_ms, kept, rules):
+    """A backup took the rows from the gateway too, before it could say that it had them."""
+    run.put_back.append(PutBack(5_000, "kiosk-1", 2, 5, 9, ("06", "07", "08", "09")))
+    run.positions.append(Position("kiosk-1", "e2", 6, kept, "f1"))
+    if restored_ms is not None:
+        excuse(run, Act(restored_ms, "gateway", "restore_backup"))
+
+    assert broken(run) & {"old_card"} == rules
 
 
 def test_two_journals_of_one_number_are_found(run):
