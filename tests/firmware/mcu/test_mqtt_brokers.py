@@ -92,13 +92,13 @@ def test_messages_pass_at_qos_1_both_ways(broker):
 
 
 def test_a_retained_message_says_so_to_those_who_come_later(broker):
-    """Live it comes without the flag, later with it."""
+    """Live it comes without the flag, later with it; at QoS 1 a broker may say it twice."""
     station = Station("retaining", broker).up("kept")
     station.client.publish("kept", "here", retain=True, qos=1)
-    assert station.until(1, "message") == [("message", "kept", b"here", False)]
+    assert set(station.until(1, "message")) == {("message", "kept", b"here", False)}
     later = Station("late", broker).up("kept")
 
-    assert later.until(1, "message") == [("message", "kept", b"here", True)]
+    assert set(later.until(1, "message")) == {("message", "kept", b"here", True)}
     later.client.publish("kept", "", retain=True, qos=1)
     later.until(1, "acked")
 
