@@ -48,7 +48,7 @@ def _is_forgotten(outcome: Outcome, card: PutBack, kept: set[str]) -> bool:
     is_restored = any(
         act.what == "restore_backup" and act.at_ms >= card.at_ms for act in outcome.plan.acts
     )
-    return is_restored and bool(card.gone) and kept.isdisjoint(card.gone)
+    return is_restored and kept.isdisjoint(card.gone)
 
 
 def numbers(outcome: Outcome) -> Iterator[Violation]:
