@@ -1,8 +1,7 @@
 """Stored fact rows as the fold sees them, and their intervals kept up to date.
 
-An interval follows from a station's `clock` facts alone. Where clock and order agree, a new one
-can only narrow what the station wrote since the clock fact before it, and only that stretch is
-read again. Where they do not, what is read begins at an anchor (`circulation.fold.anchors`).
+An interval follows from a station's `clock` facts alone. How far back new ones say something of
+what the station wrote before, `circulation.fold.placing` finds out.
 """
 
 from __future__ import annotations
@@ -15,17 +14,12 @@ from typing import Any, NamedTuple, cast
 import sqlalchemy as sa
 
 from circulation.facts import ClockSample, Fact
-from circulation.fold.anchors import agree, anchors, is_anchored
-from circulation.fold.intervals import UNKNOWN, Interval, in_journal_order, intervals
+from circulation.fold.intervals import Interval
+from circulation.fold.placing import Known, Place, place
 from circulation.wire import kinds
 from gateway.schema import FACT
 from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
-
-Place = tuple[int, int]  # epoch number and seq
-Rows = list[Any]  # as `_STRETCH` names their columns
-BEGINNING: Place = (0, 0)
-
 
 _PLACE = sa.tuple_(FACT.c.epoch_n, FACT.c.seq)
 _FROM = sa.tuple_(
@@ -55,6 +49,15 @@ _NEWEST_FIRST = (
 _NEWEST = Statement(_NEWEST_FIRST)
 _LAST_CLOCK = Statement(_NEWEST_FIRST.where(_IS_CLOCK))
 _CLOCK_BEFORE = Statement(_NEWEST_FIRST.where(_IS_CLOCK, _PLACE < _FROM))
+_CLOCK_OF_BOOT = Statement(
+    _NEWEST_FIRST.where(_IS_CLOCK, _PLACE < _FROM, among(FACT.c.boot, "boots"))
+)
+_FIRST_OUTVOTED = Statement(
+    sa.select(FACT.c.epoch_n, FACT.c.seq)
+    .where(_OF_STATION, FACT.c.flagged == 1)
+    .order_by(FACT.c.epoch_n, FACT.c.seq)
+    .limit(1)
+)
 _STRETCH = Statement(sa.select(*_COLUMNS).where(_OF_STATION, _PLACE >= _FROM))
 _CLOCK_ROWS = Statement(sa.select(*_COLUMNS).where(_OF_STATION, _IS_CLOCK))
 _KEEP = Statement(
@@ -131,93 +134,59 @@ def narrow_intervals(write: Write, facts: Iterable[Fact]) -> Narrowed:
     changed: list[dict[str, Any]] = []
     items: set[str] = set()
     for station, fresh in by_station.items():
-        rows, placed = _place(write, station, fresh)
+        read, placed = place(_OfStation(write, station), fresh)
         by_fact.update(placed)
-        for row in rows:
-            if placed[row.id] != _interval(row):
-                changed.append(_changed_row(row.id, placed[row.id]))
-                items.update(filter(None, [row.item_id]))
+        for fact, interval in read:
+            if placed[fact.id] != interval:
+                changed.append(_changed_row(fact.id, placed[fact.id]))
+                items.update(filter(None, [fact.item_id]))
     write.many(_KEEP, changed)
     return Narrowed(by_fact, frozenset(items))
 
 
-def _place(write: Write, station: str, fresh: list[Fact]) -> tuple[Rows, dict[str, Interval]]:
-    """Return the rows of the station that new facts may move, and the intervals of all."""
-    first = min((fact.epoch_n, fact.seq) for fact in fresh)
-    tells_time = any(fact.kind == kinds.CLOCK for fact in fresh)
-    clock = write.first(_LAST_CLOCK, station=station)
-    if clock is None and not tells_time:
-        return [], {fact.id: UNKNOWN for fact in fresh}
-    if clock is not None and _place_of(clock) >= first:  # they fill a hole in the journal
-        clock = write.first(_CLOCK_BEFORE, station=station, epoch_n=first[0], seq=first[1])
-    elif clock is not None and not tells_time:
-        placed = _place_at_end(write, clock, fresh)
-        if placed is not None:
-            return [], placed
-    rows = _stretch(write, station, _place_of(clock) if clock is not None else BEGINNING)
-    before = [_bare(row) for row in rows]
-    placed = intervals([*before, *fresh])
-    stored = {row.id: _interval(row) for row in rows}
-    if clock is None or (agree(before, stored) and agree([*before, *fresh], placed)):
-        return rows, placed
-    return _place_from_anchor(write, station, fresh)
+class _OfStation:
+    """What the tables say of one station's facts, as a placed journal."""
 
+    def __init__(self, write: Write, station: str) -> None:
+        self._write = write
+        self._station = station
 
-def _place_at_end(write: Write, clock: Any, fresh: list[Fact]) -> dict[str, Interval] | None:
-    """Return the intervals of facts that follow all others; None if they say something of those.
+    def newest(self) -> Known:
+        """Return the last fact of all."""
+        return _known(self._write.first(_NEWEST, station=self._station))
 
-    clock: the station's last, and none is among the facts. Of what lies between only the newest
-    fact counts: if the new ones agree with it, they agree with all that it agrees with, and none
-    of them happened before it.
-    """
-    newest = write.first(_NEWEST, station=fresh[0].station)
-    if _place_of(newest) >= min((fact.epoch_n, fact.seq) for fact in fresh):
-        return None
-    stored = {row.id: _interval(row) for row in (clock, newest)}
-    before = [_bare(clock), _bare(newest)]
-    placed = intervals([*before, *fresh])
-    if not (agree(before, stored) and agree([*before, *fresh], placed)):
-        return None
-    last = stored[newest.id]
-    if placed[newest.id].latest_ms != last.latest_ms:
-        return None
-    return {fact.id: _not_before(last.earliest_ms, placed[fact.id]) for fact in fresh}
+    def clock_before(self, place: Place | None) -> Known | None:
+        """Return the last clock fact before a place, or of all."""
+        if place is None:
+            row = self._write.first(_LAST_CLOCK, station=self._station)
+        else:
+            row = self._first_before(_CLOCK_BEFORE, place)
+        return None if row is None else _known(row)
 
+    def has_clock(self, boots: Iterable[str], before: Place) -> bool:
+        """Return whether a clock fact of one of these boots stands before a place."""
+        return self._first_before(_CLOCK_OF_BOOT, before, boots=sorted(boots)) is not None
 
-def _not_before(floor_ms: int | None, interval: Interval) -> Interval:
-    """Return the part of an interval from an instant on."""
-    bounds = [ms for ms in (floor_ms, interval.earliest_ms) if ms is not None]
-    return replace(interval, earliest_ms=max(bounds, default=None))
+    def clocks(self) -> list[Known]:
+        """Return every clock fact."""
+        return [_known(row) for row in self._write.rows(_CLOCK_ROWS, station=self._station)]
 
+    def first_outvoted(self) -> Place | None:
+        """Return where the first flagged fact stands."""
+        row = self._write.first(_FIRST_OUTVOTED, station=self._station)
+        return None if row is None else (row.epoch_n, row.seq)
 
-def _place_from_anchor(
-    write: Write, station: str, fresh: list[Fact]
-) -> tuple[Rows, dict[str, Interval]]:
-    """Do the same where clocks have been wrong: look as far back as a vote among them needs."""
-    first = min((fact.epoch_n, fact.seq) for fact in fresh)
-    rows = write.rows(_CLOCK_ROWS, station=station)
-    known = {row.id: _interval(row) for row in rows}
-    clocks = in_journal_order([*map(_bare, rows), *fresh])
-    for anchor in anchors([fact for fact in clocks if fact.clock is not None], known):
-        place = (anchor.epoch_n, anchor.seq)
-        if place >= first:
-            continue
-        rows = _stretch(write, station, place)
-        facts = in_journal_order([*map(_bare, rows), *fresh])
-        if is_anchored(facts):
-            return rows, intervals(facts)
-    rows = _stretch(write, station, BEGINNING)
-    return rows, intervals([*map(_bare, rows), *fresh])
+    def since(self, place: Place) -> list[Known]:
+        """Return every fact from a place on."""
+        epoch_n, seq = place
+        rows = self._write.rows(_STRETCH, station=self._station, epoch_n=epoch_n, seq=seq)
+        return [_known(row) for row in rows]
 
-
-def _place_of(row: Any) -> Place:
-    return (row.epoch_n, row.seq)
-
-
-def _stretch(write: Write, station: str, place: Place) -> Rows:
-    """Return the station's rows from a place to its end."""
-    epoch_n, seq = place
-    return write.rows(_STRETCH, station=station, epoch_n=epoch_n, seq=seq)
+    def _first_before(self, statement: Statement, place: Place, **values: Any) -> Any:
+        epoch_n, seq = place
+        return self._write.first(
+            statement, station=self._station, epoch_n=epoch_n, seq=seq, **values
+        )
 
 
 class _Bare(NamedTuple):
@@ -230,15 +199,16 @@ class _Bare(NamedTuple):
     boot: str
     mono_ms: int
     clock: ClockSample | None
+    item_id: str | None
 
 
-def _bare(row: Any) -> Fact:
+def _known(row: Any) -> Known:
     """Return a row as what places facts in time sees of it."""
     clock = None
     if row.body is not None:
         clock = Fact.from_row("", 1, 1, json.loads(row.body)).clock
-    bare = _Bare(row.id, row.kind, row.epoch_n, row.seq, row.boot, row.mono_ms, clock)
-    return cast("Fact", bare)
+    bare = _Bare(row.id, row.kind, row.epoch_n, row.seq, row.boot, row.mono_ms, clock, row.item_id)
+    return Known(cast("Fact", bare), _interval(row))
 
 
 def _interval(row: Any) -> Interval:

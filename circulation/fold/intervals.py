@@ -161,23 +161,30 @@ def _drift(distance_ms: int) -> int:
 
 
 def _consistent(measured: Sequence[Bounds]) -> list[Bounds]:
-    """Return the bounds with those opened wide that contradict the order of writing."""
-    if not _contradicts_order(measured):
+    """Return the bounds with those opened wide that contradict the order of writing.
+
+    Only those vote that contradict each other: what is wrong today says nothing of last year.
+    """
+    voters = _contradicted(measured)
+    if not voters:
         return list(measured)
-    known = [index for index, bounds in enumerate(measured) if bounds != OPEN]
-    middles = [sum(measured[index]) // 2 for index in known]
-    believed = {known[index] for index in _longest_rise(middles)}
-    return [bounds if index in believed else OPEN for index, bounds in enumerate(measured)]
+    believed = {voters[index] for index in _longest_rise([sum(measured[one]) for one in voters])}
+    outvoted = set(voters) - believed
+    return [OPEN if index in outvoted else bounds for index, bounds in enumerate(measured)]
 
 
-def _contradicts_order(measured: Iterable[Bounds]) -> bool:
-    """Return whether something written later must have happened earlier."""
-    floor = LONG_AGO
-    for earliest, latest in measured:
-        if latest < floor:
-            return True
-        floor = max(floor, earliest)
-    return False
+def _contradicted(measured: Sequence[Bounds]) -> list[int]:
+    """Return who happened later than something written later, or earlier than something before."""
+    floors = accumulate((low for low, _ in measured), max)
+    ceilings = list(accumulate((high for _, high in reversed(measured)), min))
+    ceilings.reverse()
+    return [
+        index
+        for index, ((low, high), floor, ceiling) in enumerate(
+            zip(measured, floors, ceilings, strict=True)
+        )
+        if high < floor or low > ceiling
+    ]
 
 
 def _longest_rise(values: Sequence[int]) -> list[int]:

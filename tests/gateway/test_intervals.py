@@ -92,10 +92,24 @@ def back_in_an_earlier_boot(station):
     station.write("seen", item="00000000000000aa")
 
 
+def measured_before(station):
+    """Go on in a boot that was measured before another of the same name was."""
+    back_in_an_earlier_boot(station)
+    first = station.boot, station.mono + HOUR_MS
+    station.boot, station.mono = "cccccccc", 0
+    station.ask_time(START_MS + HOUR_MS)
+    station.boot, station.mono = first
+    station.write("seen", item="00000000000000aa")
+    station.write("seen", item="00000000000000aa")
+
+
 @pytest.mark.parametrize("facts_a_batch", [1, 3])
 @pytest.mark.parametrize(
     "live",
-    [restarted_without_the_gateway, met_again, counting_backwards, back_in_an_earlier_boot],
+    [
+        *(restarted_without_the_gateway, met_again, counting_backwards),
+        *(back_in_an_earlier_boot, measured_before),
+    ],
 )
 def test_a_fact_alone_is_placed_as_if_all_had_come_at_once(store, ingest, live, facts_a_batch):
     """A fact at the end is looked at beside its neighbours only, unless it says more."""
