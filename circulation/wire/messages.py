@@ -63,6 +63,7 @@ __all__ = [
     "decode_reply",
     "encode",
     "is_sealed",
+    "remember_in",
     "sealed",
 ]
 
@@ -78,6 +79,20 @@ _ROW = Record(key=KEY, doc=Optional(MapOf(Text(64, 1), _looked_at, 64)))
 
 REPLIES = (Ack, Nack, Fork, TimeReply, Chunk, Command, Change, Pointer)
 _BY_REPLY = {reply.REPLY: reply for reply in REPLIES}
+
+_memory: "dict[Any, Any] | None" = None
+
+
+def remember_in(memory: "dict[Any, Any] | None") -> "dict[Any, Any] | None":
+    """Keep there what was decoded and whose mac was looked at; return what it was kept in before.
+
+    For a process in which many stations hear the same bytes, as a simulated fleet: what they say
+    is a function of the bytes. Whoever decodes must change nothing in a message, since the next
+    one gets the same; how much is kept is the memory's affair. None, as at start: nowhere.
+    """
+    global _memory
+    before, _memory = _memory, memory
+    return before
 
 
 def encode(message: "Any") -> bytes:
@@ -97,7 +112,14 @@ def encode(message: "Any") -> bytes:
 
 def decode(cls: "Any", payload: bytes) -> "Any":
     """Return the message of type cls in the payload; raise MessageInvalid naming the field."""
-    return _decoded(cls, _envelope(cls.__name__, payload), len(payload))
+    if _memory is None:
+        return _decoded(cls, _envelope(cls.__name__, payload), len(payload))
+    place = (cls, payload)
+    message = _memory.get(place)
+    if message is None:
+        message = _decoded(cls, _envelope(cls.__name__, payload), len(payload))
+        _memory[place] = message
+    return message
 
 
 def decode_reply(payload: bytes) -> "Any":
@@ -117,7 +139,13 @@ def sealed(message: "Any", key: bytes) -> "Any":
 
 def is_sealed(message: "Any", key: bytes) -> bool:
     """Return whether the message's mac was made with the key, over exactly these values."""
-    return verify(key, _named(message), message.mac)
+    if _memory is None:
+        return verify(key, _named(message), message.mac)
+    place = (id(message), key)
+    found = _memory.get(place)
+    if found is None or found[0] is not message:  # the memory holds it, so its id stays its own
+        found = _memory[place] = (message, verify(key, _named(message), message.mac))
+    return bool(found[1])
 
 
 def _signed(message: "Any") -> "list[object]":

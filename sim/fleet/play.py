@@ -12,6 +12,7 @@ from functools import partial
 from sim.fleet.acting import act
 from sim.fleet.acts import Plan
 from sim.fleet.collecting import collect
+from sim.fleet.memory import Memory, sharing
 from sim.fleet.outcome import Outcome
 from sim.fleet.world import Fleet
 
@@ -20,14 +21,14 @@ LOOKS_AT_REST = 2
 """So often in a row everything must look at rest: a message may be on its way."""
 
 
-def play(plan: Plan) -> Outcome:
-    """Play a plan and return what it left behind."""
+def play(plan: Plan, memory: Memory | None = None) -> Outcome:
+    """Play a plan; return what it left behind. memory: for what messages say, else a new one."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # every fault is said in the log; the events tell it all
     collects = gc.isenabled()
     gc.disable()  # a run makes few cycles, and looking for them takes a tenth of its time
     try:
-        with Fleet(plan) as fleet:
+        with sharing(Memory() if memory is None else memory), Fleet(plan) as fleet:
             return _play(fleet)
     finally:
         logging.disable(level)
