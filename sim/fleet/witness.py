@@ -7,10 +7,9 @@ is noted what stations and gateway believed, beside what the gateway's disk had 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
+from circulation.wire.limits import INTEGER_MAX
 from circulation.wire.messages import Change, decode
 from sim.fleet.library import LIBRARY
 from sim.fleet.outcome import Missing, PutBack, Unbacked
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
 
     from circulation.journal import SqliteJournal
 
-_PLACES = "SELECT seq, hash FROM position WHERE library_id=? AND station=? AND epoch_id=?"
+_PLACES = (
+    "SELECT seq, hash FROM position WHERE library_id=? AND station=? AND epoch_id=?"
+    " AND seq BETWEEN ? AND ?"
+)
 _ALL_PLACES = "SELECT station, epoch_id, seq, hash FROM position WHERE library_id=?"
 _FACTS = "SELECT id, station FROM fact WHERE library_id=? AND station<>'desk'"
 _FACT = "SELECT 1 FROM fact WHERE library_id=? AND id=?"
@@ -39,6 +41,7 @@ class Witness:
         """file: the gateway's database. now_ms: the true time."""
         self._file = file
         self._now_ms = now_ms
+        self._kept: sqlite3.Connection | None = None
         self._had: dict[Place, bool] = {}
         self._awaited: dict[str, str] = {}
         self._said: dict[tuple[str, int], bool] = {}
@@ -50,8 +53,8 @@ class Witness:
     def acked(self, station: str, journal: SqliteJournal, after: int) -> None:
         """A station counts its rows behind `after` as acknowledged, up to its mark."""
         epoch, mark = journal.epoch.id, journal.acked
-        with self._reading() as database:
-            found = dict(database.execute(_PLACES, (LIBRARY, station, epoch)).fetchall())
+        asked = (LIBRARY, station, epoch, after + 1, mark)
+        found = dict(self._database.execute(_PLACES, asked).fetchall())
         for row in journal.rows(after + 1, max(mark - after, 0), 1 << 40):
             place = (station, epoch, row.seq, row.hash)
             if found.get(row.seq) != row.hash and place not in self._had:
@@ -60,40 +63,37 @@ class Witness:
     def put_back(self, station: str, journal: SqliteJournal) -> None:
         """A station has started on an old card."""
         epoch, last = journal.epoch, journal.last_seq
-        with self._reading() as database:
-            row = database.execute(_HW, (LIBRARY, station, epoch.id)).fetchone()
-            places = database.execute(_PLACES, (LIBRARY, station, epoch.id)).fetchall()
+        row = self._database.execute(_HW, (LIBRARY, station, epoch.id)).fetchone()
+        later = (LIBRARY, station, epoch.id, last + 1, INTEGER_MAX)
+        places = self._database.execute(_PLACES, later).fetchall()
         hw = 0 if row is None else int(row[0])
-        gone = tuple(hashed.hex() for seq, hashed in places if seq > last)
+        gone = tuple(hashed.hex() for _, hashed in places)
         self.cards.append(PutBack(self._now_ms(), station, epoch.n, last, hw, gone))
 
     def has_applied(self, fact_id: str) -> bool:
         """Return whether the gateway has a fact just now."""
-        with self._reading() as database:
-            return database.execute(_FACT, (LIBRARY, fact_id)).fetchone() is not None
+        return self._database.execute(_FACT, (LIBRARY, fact_id)).fetchone() is not None
 
     def before_restore(self) -> None:
         """The gateway's database is about to be replaced by an older one."""
-        with self._reading() as database:
-            self._had.update(dict.fromkeys(database.execute(_ALL_PLACES, (LIBRARY,)), True))
-            self._awaited.update(database.execute(_FACTS, (LIBRARY,)).fetchall())
+        self._had.update(dict.fromkeys(self._database.execute(_ALL_PLACES, (LIBRARY,)), True))
+        self._awaited.update(self._database.execute(_FACTS, (LIBRARY,)).fetchall())
+        self.close()
 
     def after_restore(self) -> None:
         """It has been: what of it is gone must come back before all is said to be well."""
-        with self._reading() as database:
-            for fact_id, _ in database.execute(_FACTS, (LIBRARY,)):
-                self._awaited.pop(fact_id, None)
-            self._said_before = database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
+        for fact_id, _ in self._database.execute(_FACTS, (LIBRARY,)):
+            self._awaited.pop(fact_id, None)
+        self._said_before = self._database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
         self._said.clear()
 
     def look_for_recovery(self) -> bool:
         """Return whether the gateway has come to say that all is back; note what is not."""
         if not self._awaited:
             return False
-        with self._reading() as database:
-            if not database.execute(_LIBRARY, (LIBRARY,)).fetchone()[0]:
-                return False
-            there = dict(database.execute(_FACTS, (LIBRARY,)).fetchall())
+        if not self._database.execute(_LIBRARY, (LIBRARY,)).fetchone()[0]:
+            return False
+        there = dict(self._database.execute(_FACTS, (LIBRARY,)).fetchall())
         for fact_id, station in self._awaited.items():
             if fact_id not in there:
                 self.missing.append(Missing(self._now_ms(), station, fact_id))
@@ -107,13 +107,20 @@ class Witness:
 
     def untold(self, kinds: tuple[str, ...]) -> list[tuple[str, int]]:
         """Return the changes of these lists that count as published and never were."""
-        with self._reading() as database:
-            published = database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
-            steps = database.execute(_STEPS, (LIBRARY, self._said_before, published)).fetchall()
+        published = self._database.execute(_LIBRARY, (LIBRARY,)).fetchone()[1]
+        steps = self._database.execute(_STEPS, (LIBRARY, self._said_before, published)).fetchall()
         return [step for step in sorted(steps) if step[0] in kinds and step not in self._said]
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._file, isolation_level=None)) as database:
-            database.execute("PRAGMA query_only=1")
-            yield database
+    def close(self) -> None:
+        """Let go of the file; who looks again opens it again."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        """Return a connection that is kept: a new one reads the schema before anything else."""
+        if self._kept is None:
+            self._kept = sqlite3.connect(self._file, isolation_level=None)
+            self._kept.execute("PRAGMA query_only=1")
+        return self._kept

@@ -78,6 +78,7 @@ class Fleet:
                 station.powered = False
                 station.shut()
         self.gateway.close()
+        self.witness.close()
         remove(self.folder)
 
     @property
