@@ -77,6 +77,17 @@ class Turn:
             return True
         return any(one.is_in(applied) for applied in self.applied for one in known)
 
+    def uncovered(self, known: list[OpenNews]) -> set[str]:
+        """Return the stations of which a mark may cover something, given what is known."""
+        told = {one.station for one in known if one.covered is None}
+        return told | {message.station for message in self.heard}
+
+    def settles(self, known: list[OpenNews]) -> bool:
+        """Whether our catalogue may have news by now that it did not have before."""
+        if any(one.covered is not None and one.covered <= self.reached for one in known):
+            return True
+        return any(version <= self.reached for version, _ in self.applied)
+
 
 def open_news(reader: sqlite3.Connection) -> list[OpenNews]:
     """Return the news that our catalogue may not have."""
@@ -97,20 +108,25 @@ def is_told(reader: sqlite3.Connection, message: SiteLoan) -> bool:
     return reader.execute(_NEWER, place).fetchone() is not None
 
 
-def take_in(connection: sqlite3.Connection, turn: Turn) -> None:
-    """Write what a turn brought; the caller's transaction makes it one."""
+def take_in(connection: sqlite3.Connection, turn: Turn, known: list[OpenNews]) -> None:
+    """Write what a turn brought; the caller's transaction makes it one.
+
+    known: the news that our catalogue may not have.
+    """
     for message in turn.heard:
         if not is_told(connection, message):
             _hear(connection, message)
+    uncovered = turn.uncovered(known)
     for version, marks in turn.applied:
-        for station, (epoch_n, seq) in marks.items():
+        for station in uncovered.intersection(marks):
+            epoch_n, seq = marks[station]
             connection.execute(
                 "UPDATE news SET covered=? WHERE station=? AND covered IS NULL"
                 " AND (epoch_n=? AND seq<=? OR epoch_n<? AND ?)",
                 (version, station, epoch_n, seq, epoch_n, seq >= CARRIED_MAX),
             )
     settled = "UPDATE news SET done=1 WHERE done=0 AND covered<=?"
-    if connection.execute(settled, (turn.reached,)).rowcount:
+    if turn.settles(known) and connection.execute(settled, (turn.reached,)).rowcount:
         connection.execute(_OVERTAKEN_IS_DONE)
         connection.execute(
             "DELETE FROM news WHERE done=1 AND n <= (SELECT max(n) FROM news) - ?", (NEWS_KEPT,)

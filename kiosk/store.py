@@ -103,6 +103,7 @@ class Store:
     _news: list[OpenNews] = field(default_factory=list)
     _news_changes: int = -1
     _oldest: tuple[tuple[str, int], int | None] = (("", 0), None)
+    _lists: dict[str, ListState] | None = None
 
     @classmethod
     def open(cls, path: Path, *, station: str, epoch_id: str) -> Store:
@@ -197,9 +198,10 @@ class Store:
 
     def take_in(self, turn: Turn) -> None:
         """Write what a turn brought of others, in one transaction; nothing new opens none."""
-        if turn.changes(self._open_news()):
+        known = self._open_news()
+        if turn.changes(known):
             with transaction(self.connection) as connection:
-                take_in(connection, turn)
+                take_in(connection, turn, known)
 
     def uncover(self) -> None:
         """Forget what an older history of the gateway had: it may have to be told again."""
@@ -247,12 +249,15 @@ class Store:
         return rows.fetchall()
 
     def list_states(self) -> dict[str, ListState]:
-        """Where each list stands."""
-        rows = self.reader.execute("SELECT * FROM list_state").fetchall()
-        return {row["kind"]: ListState(**dict(row)) for row in rows}
+        """Where each list stands; remembered until this object writes: nobody else does."""
+        if self._lists is None:
+            rows = self.reader.execute("SELECT * FROM list_state").fetchall()
+            self._lists = {row["kind"]: ListState(**dict(row)) for row in rows}
+        return dict(self._lists)
 
     def adopt(self, state: ListState) -> None:
         """A new snapshot is in use; what changed before it is in it."""
+        self._lists = None
         with transaction(self.connection) as connection:
             insert(connection, "list_state", _state_values(state))
             connection.execute("DELETE FROM delta WHERE kind=?", (state.kind,))
@@ -260,6 +265,7 @@ class Store:
 
     def apply_changes(self, state: ListState, changes: Iterable[Mapping[str, Any]]) -> None:
         """Lay the changes over the snapshot and note the version they lead to, all or nothing."""
+        self._lists = None
         with transaction(self.connection) as connection:
             for change in changes:
                 key, doc = str(change["key"]), change["doc"]
