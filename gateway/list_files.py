@@ -20,6 +20,7 @@ from gateway.docs import Doc
 from gateway.fuse import build_list
 from gateway.list_tables import Moment, build_catalogue, build_patrons, in_pages
 from gateway.policies import default_document, newest_document
+from gateway.statements import LIBRARY, Statement
 
 Build = Callable[[Moment, Path], None]
 """Writes a library's list to a path."""
@@ -31,6 +32,9 @@ FORMATS = {
     "may_leave": "json-1",
 }
 COMPACT = {"may_leave": {format_of(boundary): boundary for boundary in BOUNDARIES}}
+_LINEAGE = Statement(
+    sa.select(schema.LIBRARY.c.lineage).where(schema.LIBRARY.c.library_id == LIBRARY)
+)
 
 
 def formats_of(kind: str) -> tuple[str, ...]:
@@ -111,8 +115,7 @@ BUILDERS: dict[str, Build] = {
 
 def lineage_of(connection: sa.Connection, library_id: str) -> str:
     """Return the history that the lists are of."""
-    query = sa.select(schema.LIBRARY.c.lineage).where(schema.LIBRARY.c.library_id == library_id)
-    return str(connection.execute(query).scalar_one())
+    return str(_LINEAGE.value(connection, library_id=library_id))
 
 
 def version_of(connection: sa.Connection, library_id: str, kind: str) -> int:

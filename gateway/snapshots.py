@@ -45,6 +45,7 @@ from gateway.list_files import (
 )
 from gateway.list_tables import Moment
 from gateway.offered import forget_changes, keep_only_offered
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store, Write
 
 CHANGES_MAX = 5_000  # a new file when a follower would have to apply more than this
@@ -59,6 +60,31 @@ BUILDING_SHARE = 20  # of the time at most a twentieth goes into a list that nev
 BLOCK_BYTES = 1 << 20
 PACKED_BYTES_MIN = 1 << 20
 PACKING_LEVEL = 1  # four times smaller at 470 MB/s; level 9 gains nothing at 30 MB/s
+
+_SNAPSHOT, _CHANGE = schema.SNAPSHOT, schema.CHANGE
+_OFFERED = (
+    sa.select(_SNAPSHOT)
+    .where(
+        _SNAPSHOT.c.library_id == LIBRARY,
+        _SNAPSHOT.c.kind == sa.bindparam("of_kind"),
+        _SNAPSHOT.c.format == sa.bindparam("in_format"),
+    )
+    .order_by(_SNAPSHOT.c.built_at.desc())
+    .limit(sa.literal_column("1"))
+)
+_NEWEST = Statement(_OFFERED)
+_OF_VERSION = Statement(_OFFERED.where(_SNAPSHOT.c.version == sa.bindparam("at_version")))
+_FEEDS = Statement(sa.select(schema.FEED).where(schema.FEED.c.library_id == LIBRARY))
+_CHANGES = Statement(
+    sa.select(sa.func.count())
+    .select_from(_CHANGE)
+    .where(
+        _CHANGE.c.library_id == LIBRARY,
+        _CHANGE.c.kind == sa.bindparam("of_kind"),
+        _CHANGE.c.version > sa.bindparam("after"),
+        _CHANGE.c.version <= sa.bindparam("upto"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +134,13 @@ class Snapshots:
 
         format_name: one of `formats_of(kind)`, the first if it is not given.
         """
-        table = schema.SNAPSHOT
-        query = sa.select(table).where(
-            table.c.library_id == self.library_id,
-            table.c.kind == kind,
-            table.c.format == (format_name or FORMATS.get(kind)),
-        )
-        if version is not None:
-            query = query.where(table.c.version == version)
+        place: dict[str, Any] = {"of_kind": kind, "in_format": format_name or FORMATS.get(kind)}
         with self.store.read() as connection:
-            row = connection.execute(query.order_by(table.c.built_at.desc())).first()
+            if version is None:
+                row = _NEWEST.first(connection, library_id=self.library_id, **place)
+            else:
+                place["at_version"] = version
+                row = _OF_VERSION.first(connection, library_id=self.library_id, **place)
         if row is None or not Path(row.file).exists():
             wanted = f"version {version} of " if version is not None else ""
             shown = kind if format_name is None else f"{kind} as {format_name}"
@@ -167,9 +190,7 @@ class Snapshots:
         """Return kind and format of what is missing, too old, or of another lineage."""
         with self.store.read() as connection:
             lineage = lineage_of(connection, self.library_id)
-            feeds = connection.execute(
-                sa.select(schema.FEED).where(schema.FEED.c.library_id == self.library_id)
-            ).all()
+            feeds = _FEEDS.rows(connection, library_id=self.library_id)
             return [
                 (feed.kind, name)
                 for feed in feeds
@@ -226,14 +247,8 @@ class Snapshots:
         base, counted_to, count = self._counted.get(key, (-1, 0, 0))
         if base != newest.version:
             counted_to, count = newest.version, 0
-        change = schema.CHANGE
-        query = sa.select(sa.func.count()).where(
-            change.c.library_id == self.library_id,
-            change.c.kind == newest.kind,
-            change.c.version > counted_to,
-            change.c.version <= version,
-        )
-        count += int(connection.execute(query).scalar_one())
+        span = {"of_kind": newest.kind, "after": counted_to, "upto": version}
+        count += int(_CHANGES.value(connection, library_id=self.library_id, **span))
         self._counted[key] = (newest.version, version, count)
         return count
 

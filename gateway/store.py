@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +192,9 @@ class Store:
             query = sa.select(schema.LIBRARY.c.library_id).order_by(schema.LIBRARY.c.library_id)
             return list(connection.execute(query).scalars())
 
-    @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self) -> AbstractContextManager[sa.Connection]:
         """Give a connection that sees one moment of the database and cannot write."""
-        with self._reader.begin() as connection:
-            yield connection
+        return self._reader.begin()
 
     def moment(self) -> Moment | None:
         """Return what equals an earlier answer only if nothing was committed in between.

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -33,12 +34,16 @@ from circulation.wire.update import (
 )
 from gateway import diary, schema
 from gateway.errors import UpdateInvalid, UpdateUnknown
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store, Write
 
 WITHIN_MS = 30 * 60_000
 OFFSET_MAX = 1 << 30  # beyond every byte a column holds
 _TABLE = schema.PROGRAM_OFFER
 _COLUMNS = [column for column in _TABLE.c if column.name not in ("library_id", "content")]
+_ALL = Statement(
+    sa.select(*_COLUMNS).where(_TABLE.c.library_id == LIBRARY).order_by(_TABLE.c.format)
+)
 _stations = ListOf(Name(), OFFER_STATIONS_MAX)
 
 
@@ -133,9 +138,9 @@ class Updates:
 
     def all(self) -> list[Update]:
         """Return the newest offer for each kind of board, also if it was withdrawn."""
-        query = sa.select(*_COLUMNS).where(_TABLE.c.library_id == self.library_id)
         with self.store.read() as connection:
-            return [_update(row) for row in connection.execute(query.order_by(_TABLE.c.format))]
+            rows = _ALL.dicts(connection, library_id=self.library_id)
+        return [_update(row) for row in rows]
 
     def piece(self, format_name: str, version: int, offset: int, count: int) -> tuple[bytes, bool]:
         """Return a piece of what is offered, and whether it is the last; raise `UpdateUnknown`."""
@@ -157,7 +162,7 @@ class Updates:
         query = sa.select(*_COLUMNS).where(
             _TABLE.c.library_id == self.library_id, _TABLE.c.format == format_name
         )
-        return _update(write.execute(query).one())
+        return _update(write.execute(query).one()._mapping)
 
 
 def read_update(content: bytes) -> Heading:
@@ -186,6 +191,5 @@ def _entries(manifest: bytes) -> list[Entry]:
     return list(read_entries(line, lines.readline))
 
 
-def _update(row: sa.Row[tuple[object, ...]]) -> Update:
-    values = dict(row._mapping)
+def _update(values: Mapping[Any, Any]) -> Update:
     return Update(**{**values, "only": tuple(values["only"])})
