@@ -49,9 +49,9 @@ _NEWEST_FIRST = (
 _NEWEST = Statement(_NEWEST_FIRST)
 _LAST_CLOCK = Statement(_NEWEST_FIRST.where(_IS_CLOCK))
 _CLOCK_BEFORE = Statement(_NEWEST_FIRST.where(_IS_CLOCK, _PLACE < _FROM))
-_CLOCK_OF_BOOT = Statement(
-    _NEWEST_FIRST.where(_IS_CLOCK, _PLACE < _FROM, among(FACT.c.boot, "boots"))
-)
+_OF_BOOT = _NEWEST_FIRST.where(_PLACE < _FROM, among(FACT.c.boot, "boots"))
+_ANY_OF_BOOT = Statement(_OF_BOOT)
+_CLOCK_OF_BOOT = Statement(_OF_BOOT.where(_IS_CLOCK))
 _FIRST_OUTVOTED = Statement(
     sa.select(FACT.c.epoch_n, FACT.c.seq)
     .where(_OF_STATION, FACT.c.flagged == 1)
@@ -166,6 +166,10 @@ class _OfStation:
     def has_clock(self, boots: Iterable[str], before: Place) -> bool:
         """Return whether a clock fact of one of these boots stands before a place."""
         return self._first_before(_CLOCK_OF_BOOT, before, boots=sorted(boots)) is not None
+
+    def has_fact(self, boots: Iterable[str], before: Place) -> bool:
+        """Return whether any fact of one of these boots does."""
+        return self._first_before(_ANY_OF_BOOT, before, boots=sorted(boots)) is not None
 
     def clocks(self) -> list[Known]:
         """Return every clock fact."""

@@ -78,12 +78,14 @@ def in_journal_order(facts: Iterable[Fact]) -> list[Fact]:
 
 def _measure(ordered: Sequence[Fact]) -> tuple[list[Bounds], set[str]]:
     """Return what the samples of its own boot say of each fact, and whom they disagree on."""
+    samples = _samples(ordered)
+    credible = _credible(samples)
     by_boot: dict[str, list[Sample]] = {}
-    for sample in _credible_samples(ordered):
+    for sample in credible.values():
         by_boot.setdefault(sample.boot, []).append(sample)
-    readings = {boot: _Readings(samples) for boot, samples in by_boot.items()}
+    readings = {boot: _Readings(own) for boot, own in by_boot.items()}
     measured: list[Bounds] = []
-    doubtful: set[str] = set()
+    doubtful = set(samples) - set(credible)
     for fact in ordered:
         near = readings[fact.boot].near(fact.mono_ms) if fact.boot in readings else [OPEN]
         low, high = max(low for low, _ in near), min(high for _, high in near)
@@ -104,14 +106,19 @@ class Sample:
     now: int
 
 
-def _credible_samples(ordered: Sequence[Fact]) -> list[Sample]:
+def _samples(ordered: Sequence[Fact]) -> dict[str, Sample]:
+    found = ((fact.id, sample_of(fact)) for fact in ordered)
+    return {fact_id: sample for fact_id, sample in found if sample is not None}
+
+
+def _credible(samples: Mapping[str, Sample]) -> dict[str, Sample]:
     """Return the samples that agree with the order they were written in.
 
     The gateway's clock may have jumped. The longest run of samples in which time never goes
     back is believed.
     """
-    samples = [sample for sample in map(sample_of, ordered) if sample is not None]
-    return [samples[index] for index in _longest_rise([sample.now for sample in samples])]
+    ids, told = list(samples), [sample.now for sample in samples.values()]
+    return {ids[index]: samples[ids[index]] for index in _longest_rise(told)}
 
 
 def sample_of(fact: Fact) -> Sample | None:

@@ -5,8 +5,8 @@ that they say something of. As a rule the journal is read back to its last clock
 clocks and order agree. It is read further back where
 
 - clock and order contradict each other: to an anchor (`circulation.fold.anchors`);
-- a boot returns that was measured before: a copied card ran beside the true one, or a restored
-  gateway is told what it once knew;
+- a boot returns that wrote before others did: a copied card ran beside the true one, or a
+  restored gateway is told what it once knew;
 - what is said of the time behind the last clock fact bounds that one too, and so all before it.
 """
 
@@ -51,6 +51,9 @@ class PlacedJournal(Protocol):
 
     def has_clock(self, boots: Iterable[str], before: Place) -> bool:
         """Return whether a clock fact of one of these boots stands before a place."""
+
+    def has_fact(self, boots: Iterable[str], before: Place) -> bool:
+        """Return whether any fact of one of these boots does."""
 
     def clocks(self) -> list[Known]:
         """Return every clock fact, in any order."""
@@ -111,7 +114,7 @@ def _place_at_end(journal: PlacedJournal, clock: Known, fresh: Sequence[Fact]) -
     newest = journal.newest()
     if place_of(newest.fact) >= min(place_of(fact) for fact in fresh):
         return None
-    if _returns(journal, clock, fresh, vetted=newest.fact.boot):
+    if _returns(journal, clock, [newest.fact, *fresh]):
         return None
     before = [clock.fact, newest.fact]
     placed = _bounded(clock, intervals([*before, *fresh]))
@@ -157,15 +160,18 @@ def _place_from_anchor(journal: PlacedJournal, fresh: Sequence[Fact]) -> Placed:
     return Placed(read, intervals([*(one.fact for one in read), *fresh]))
 
 
-def _returns(
-    journal: PlacedJournal, start: Known, facts: Iterable[Fact], *, vetted: str = ""
-) -> bool:
-    """Return whether a boot among the facts was measured before the start of what is read.
+def _returns(journal: PlacedJournal, start: Known, facts: Sequence[Fact]) -> bool:
+    """Return whether a boot among the facts wrote before the start of what is read, so that what
+    was measured of it there or here says something of the other part.
 
-    The start's own boot may have been: its last measurement says most of what follows.
+    The start's own boot did: it is measured at the start.
     """
-    boots = {fact.boot for fact in facts} - {start.fact.boot, vetted}
-    return bool(boots) and journal.has_clock(boots, place_of(start.fact))
+    place = place_of(start.fact)
+    boots = {fact.boot for fact in facts} - {start.fact.boot}
+    measured = {fact.boot for fact in facts if fact.clock is not None} - {start.fact.boot}
+    return (bool(boots) and journal.has_clock(boots, place)) or (
+        bool(measured) and journal.has_fact(measured, place)
+    )
 
 
 def _stored(read: Iterable[Known]) -> dict[str, Interval]:

@@ -33,6 +33,12 @@ class ListedJournal:
         """Return whether one of these boots was measured before a place."""
         return any(one.fact.boot in boots and place_of(one.fact) < before for one in self.clocks())
 
+    def has_fact(self, boots, before):
+        """Return whether one of these boots wrote before a place."""
+        return any(
+            one.fact.boot in boots and place_of(one.fact) < before for one in self.known.values()
+        )
+
     def clocks(self):
         """Return every clock fact."""
         return [known for known in self.known.values() if known.fact.clock is not None]
@@ -117,6 +123,9 @@ def lived(seed, *, wrong_clocks, twins):
         if twins and len(machines) < 3 and chance.random() < 0.15:
             boots += 1
             copy = Machine(chance, f"b{boots}", len(machines) + 1, 0, real_ms)
+            if chance.random() < 0.5:  # the gateway hears the copy first: the other is the fork
+                copy.epoch_n, machine.epoch_n = machine.epoch_n, copy.epoch_n
+                copy.number, machine.number = machine.number, copy.number
             machines.append(copy)
         facts.append(machine.write(real_ms, wrong_ms))
     return facts
