@@ -69,7 +69,9 @@ class Fetcher:
 
     def take_wanted(self) -> list[Pointer]:
         """Return what was asked for and not begun, for whoever does `work` without the thread."""
-        taken = []
+        taken: list[Pointer] = []
+        if self._wanted.empty():
+            return taken
         with contextlib.suppress(queue.Empty):
             while (pointer := self._wanted.get_nowait()) is not None:
                 taken.append(pointer)

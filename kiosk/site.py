@@ -81,6 +81,7 @@ class SiteVoice:
     _told_since: set[str] = field(default_factory=set)
     _echoed: set[str] = field(default_factory=set)
     _untold: OrderedDict[str, SiteLoan] = field(default_factory=OrderedDict)
+    _said: dict[str, tuple[SiteLoan, bytes]] = field(default_factory=dict)
 
     def announce(self, draft: Draft, news: News, seq: int) -> None:
         """Tell the gates of the site what a fact just committed means for its tags."""
@@ -279,11 +280,24 @@ class SiteVoice:
     def _send(self, topic: str, message: SiteLoan | SiteAsk | SiteAlarm) -> bool:
         """Publish it; return False if the link has no room for it now."""
         try:
-            payload = encode(sealed(message, self.key))
+            payload = self._bytes_of(message)
         except WireError:
             _log.exception("site: a message of ours is not sendable")
             return True
         return self.publish(topic, payload)
+
+    def _bytes_of(self, message: SiteLoan | SiteAsk | SiteAlarm) -> bytes:
+        """Return a message as it is sent; loans are told again and again, mostly as they were."""
+        if not isinstance(message, SiteLoan):
+            return encode(sealed(message, self.key))
+        said = self._said.get(message.fact)
+        if said is not None and said[0] == message:
+            return said[1]
+        payload = encode(sealed(message, self.key))
+        if len(self._said) >= REPUBLISH_MAX:
+            self._said.clear()
+        self._said[message.fact] = (message, payload)
+        return payload
 
 
 def _of_row(row: sqlite3.Row) -> SiteLoan:

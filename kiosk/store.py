@@ -100,8 +100,7 @@ class Store:
     station: str
     salvaged: Salvaged | None = None
     _closed: bool = field(default=False)
-    _news: list[OpenNews] = field(default_factory=list)
-    _news_changes: int = -1
+    _news: list[OpenNews] | None = None
     _oldest: tuple[tuple[str, int], int | None] = (("", 0), None)
     _lists: dict[str, ListState] | None = None
 
@@ -200,22 +199,23 @@ class Store:
         """Write what a turn brought of others, in one transaction; nothing new opens none."""
         known = self._open_news()
         if turn.changes(known):
+            self._news = None
             with transaction(self.connection) as connection:
                 take_in(connection, turn, known)
 
     def uncover(self) -> None:
         """Forget what an older history of the gateway had: it may have to be told again."""
+        self._news = None
         with transaction(self.connection) as connection:
             connection.execute("UPDATE news SET covered=NULL, done=0 WHERE covered IS NOT NULL")
 
     def _open_news(self) -> list[OpenNews]:
-        """Return the news that our catalogue may not have; read once after each change.
+        """Return the news that our catalogue may not have; read once after each change of news.
 
         The gateway says every few seconds, of each station of the site, how far it is.
         """
-        changes = self.connection.total_changes
-        if changes != self._news_changes:
-            self._news, self._news_changes = open_news(self.reader), changes
+        if self._news is None:
+            self._news = open_news(self.reader)
         return self._news
 
     def reposition(self) -> None:
@@ -229,6 +229,7 @@ class Store:
         stray = "SELECT 1 FROM news WHERE own=1 AND epoch_n<? LIMIT 1"
         if self.reader.execute(stray, (epoch_n,)).fetchone() is None:
             return
+        self._news = None
         with transaction(self.connection) as connection:
             connection.execute(
                 "UPDATE news SET (epoch_n, seq) = (SELECT epoch_n, seq FROM journal"
@@ -265,7 +266,7 @@ class Store:
 
     def apply_changes(self, state: ListState, changes: Iterable[Mapping[str, Any]]) -> None:
         """Lay the changes over the snapshot and note the version they lead to, all or nothing."""
-        self._lists = None
+        known, self._lists = self.list_states(), None
         with transaction(self.connection) as connection:
             for change in changes:
                 key, doc = str(change["key"]), change["doc"]
@@ -277,6 +278,7 @@ class Store:
                     entry = (state.kind, name, value, key)
                     connection.execute("INSERT OR IGNORE INTO delta_index VALUES (?,?,?,?)", entry)
             insert(connection, "list_state", _state_values(state))
+        self._lists = {**known, state.kind: state}
 
     def remember(self, key: str, value: str) -> None:
         """Keep a small thing over restarts."""
@@ -302,6 +304,7 @@ class Store:
     def _insert_news(
         self, connection: sqlite3.Connection, draft: Draft, news: News, seq: int
     ) -> None:
+        self._news = None
         values = {
             "fact": draft.id, "station": self.station, "own": 1,
             "epoch_n": self.journal.epoch.n, "seq": seq, "item_id": news.item_id,
