@@ -101,7 +101,7 @@ class LanePassages:
             since_ms = debounce.settle(now_ms)
             if since_ms is not None:
                 found.append((since_ms, beam))
-        return sorted(found)
+        return sorted(found) if found else found
 
     def _settled(self, beam: str, since_ms: "int | None") -> "list[Crossing]":
         if since_ms is None:
@@ -215,7 +215,9 @@ class Portal:
         self.passages = [p for p in self.passages if p.end_ms is None or p.end_ms >= before_ms]
 
     def _once(self, crossings: "list[Crossing]") -> "list[Crossing]":
-        found = []
+        found: list[Crossing] = []
+        if not crossings:
+            return found
         for crossing in crossings:
             if True not in [self._is_same(crossing, other) for other in self._recent]:
                 found.append(crossing)

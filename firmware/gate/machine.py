@@ -96,14 +96,20 @@ class GateMachine:
         done = []
         for crossing in self._portal.settle(now_ms):
             done += self._records(self._counts.add(crossing.direction, now_ms))
+        if not self._tags.is_empty():
+            done += self._judged(now_ms)
+        self._portal.forget(now_ms - PASSAGE_WINDOW_MS - ALL_READS_MS)
+        done += self._show_standing() + self._signals.tick(now_ms) + self._end_pass(now_ms)
+        done += self._records(self._counts.tick(now_ms))
+        return done
+
+    def _judged(self, now_ms: int) -> "list[Any]":
+        done = []
         self._judge.expire(now_ms)
         for passed in self._judge.passed(now_ms):
             done += self._decide(passed, now_ms)
         done += self._judge.reads(now_ms)
-        self._portal.forget(now_ms - PASSAGE_WINDOW_MS - ALL_READS_MS)
         self._tags.forget(now_ms)
-        done += self._show_standing() + self._signals.tick(now_ms) + self._end_pass(now_ms)
-        done += self._records(self._counts.tick(now_ms))
         return done
 
     def stop(self, now_ms: int) -> "list[Any]":

@@ -190,6 +190,10 @@ class TagTable:
         """Return the tag, None if it is not watched."""
         return self._tags.get(uid)
 
+    def is_empty(self) -> bool:
+        """Return whether no tag is watched."""
+        return not self._tags
+
     def all(self) -> "list[Tag]":
         """Return every tag watched."""
         return list(self._tags.values())

@@ -31,7 +31,6 @@ from circulation.sync.liveness import BLIND
 from circulation.sync.uploader import Uploader
 from circulation.wire import topics as names
 from circulation.wire.errors import WireError
-from circulation.wire.fact import decode_body
 from circulation.wire.messages import (
     Applied,
     Change,
@@ -90,6 +89,7 @@ class Courier:
         self._feel = feel
         self.topics = Topics(config.library)
         self.link: Link | None = None
+        self.show: Callable[[Path, dict[str, Any]], None] = write_face
         self.dropped = 0
         self.rejected = 0
         self._queue: queue.SimpleQueue[tuple[Any, int]] = queue.SimpleQueue()
@@ -156,7 +156,7 @@ class Courier:
             config_version=0,
             name=self.config.name,
             list_state=self._face.list_state,
-            waiting_since_wall=self._waiting_since(),
+            waiting_since_wall=self._writer.waiting_since(),
         )
 
     def filters(self) -> list[str]:
@@ -343,7 +343,7 @@ class Courier:
 
     def _on_face(self, face: Face, now_ms: int) -> None:
         self._face = face
-        write_face(self.config.face, self._shown())
+        self.show(self.config.face, self._shown())
         status = self.status(on=True)
         wait_ms = STATUS_SOON_MS if _looks_other(self._told, status) else STATUS_AGAIN_MS
         is_due = now_ms - self._told_ms >= wait_ms
@@ -377,22 +377,13 @@ class Courier:
         disk_free, temperature = self._feel(self.config.store.parent)
         return Telemetry(
             depth=self._uploader.waiting + self._writer.waiting,
-            oldest_wall=self._waiting_since(),
+            oldest_wall=self._writer.waiting_since(),
             disk_free=disk_free,
             temperature=temperature,
             reader_errors=self._face.reader_errors,
             health={name[:32]: text[:120] for name, text in list(self._health().items())[:32]},
             overlay=self._face.overlay,
         )
-
-    def _waiting_since(self) -> int | None:
-        for row in self._journal.rows(self._journal.acked + 1, 1, 1):
-            try:
-                wall = decode_body(row.body).get("wall")
-            except WireError:
-                return None
-            return wall if isinstance(wall, int) else None
-        return None
 
     def _notice(self, text: str) -> None:
         _log.info("%s", text)

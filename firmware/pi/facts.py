@@ -16,8 +16,9 @@ from typing import Any
 
 from circulation.errors import JournalError
 from circulation.journal import SqliteJournal
+from circulation.sync.rows import Row
 from circulation.wire.errors import FactInvalid
-from circulation.wire.fact import encode_body
+from circulation.wire.fact import decode_body, encode_body
 from hardware.ports import Clock
 
 WAITING_MAX = 1_000
@@ -70,11 +71,25 @@ class FactWriter:
         self._site = site
         self._new_id = new_id
         self._waiting: deque[bytes] = deque()
+        self._oldest: tuple[tuple[str, int], int | None] = (("", 0), None)
 
     @property
     def waiting(self) -> int:
         """Return how many facts are not on the disk yet."""
         return len(self._waiting)
+
+    def waiting_since(self) -> int | None:
+        """Return when the oldest fact that the gateway does not have was written, if known.
+
+        By this station's clock. Asked once a second, and no row of a journal ever changes.
+        """
+        journal = self.journal
+        if journal.last_seq <= journal.acked:
+            return None
+        place = (journal.epoch.id, journal.acked)
+        if place != self._oldest[0]:
+            self._oldest = (place, _wall_of(journal.rows(journal.acked + 1, 1, 1)))
+        return self._oldest[1]
 
     def write(self, fields: dict[str, Any], mono_ms: int, fact: str | None = None) -> bool:
         """Journal a fact; return whether the journal has new rows now."""
@@ -113,3 +128,12 @@ class FactWriter:
         if self.lost:
             found["facts"] = f"{self.lost} facts could not be kept"
         return found
+
+
+def _wall_of(rows: list[Row]) -> int | None:
+    """Return the wall time in the first row; None without one, or if nobody can read it."""
+    try:
+        wall = decode_body(rows[0].body).get("wall") if rows else None
+    except FactInvalid:
+        return None
+    return wall if isinstance(wall, int) else None

@@ -96,3 +96,21 @@ def test_the_gateways_clock_makes_an_unsure_one_sure():
     assert time.wall_ms(500) == (1_000_500, True)
     clock.set_wall(7_000_000, sure=True)
     assert time.wall_ms(0) == (7_000_000, True)
+
+
+def test_since_when_facts_wait_is_said_of_the_oldest_that_the_gateway_lacks():
+    """Each ack moves it on; a row that nobody can read says nothing, and neither does an end."""
+    journal = MemoryJournal("00000000000000e1")
+    facts_of = writer(journal)
+    assert facts_of.waiting_since() is None
+
+    facts_of.write({"kind": "passages", "in": 1, "out": 0}, 400)
+    facts_of.write({"kind": "passages", "in": 2, "out": 0}, 900)
+    journal.append(b"\xff")
+    assert facts_of.waiting_since() == WALL_START_MS + 400
+
+    since = []
+    for acked in (1, 2, 3):
+        journal.mark_acked(acked, 0)
+        since.append(facts_of.waiting_since())
+    assert since == [WALL_START_MS + 900, None, None]
