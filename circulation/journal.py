@@ -82,7 +82,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """Begin IMMEDIATE; commit at the end, or roll back whatever the exception."""
     if connection.in_transaction:
         raise JournalMisused("journal: a transaction is already open; join it instead")
-    with _translated("journal"):
+    try:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -92,6 +92,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+    except sqlite3.DatabaseError as error:
+        _translate("journal", error)
+        raise
 
 
 def move_aside(path: Path | str) -> Path:
@@ -357,14 +360,19 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
-        if code == sqlite3.SQLITE_FULL:
-            raise JournalFull(f"{what}: the disk is full; nothing was written") from error
-        if code in _DAMAGED:
-            raise JournalDamaged(f"{what}: {error}; move it aside") from error
-        if isinstance(error, sqlite3.OperationalError):
-            raise JournalError(f"{what}: {error}") from error
+        _translate(what, error)
         raise
+
+
+def _translate(what: str, error: sqlite3.DatabaseError) -> None:
+    """Raise what an error of SQLite's means for a journal, if it means anything."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
+    if code == sqlite3.SQLITE_FULL:
+        raise JournalFull(f"{what}: the disk is full; nothing was written") from error
+    if code in _DAMAGED:
+        raise JournalDamaged(f"{what}: {error}; move it aside") from error
+    if isinstance(error, sqlite3.OperationalError):
+        raise JournalError(f"{what}: {error}") from error
 
 
 def _id_of(body: bytes) -> str:
