@@ -52,10 +52,11 @@ class Session:
 
     def push(self, topic: str, payload: bytes, retained: bool) -> None:
         """Send a message to the client, if there is room."""
-        if self.queued >= self.broker.queue_max:
+        broker, down = self.broker, self._down
+        if down.waiting >= broker.queue_max:
             return
-        self._down.send((topic, payload, retained))
-        self.broker.queue_peak = max(self.broker.queue_peak, self.queued)
+        down.send((topic, payload, retained))
+        broker.queue_peak = max(broker.queue_peak, down.waiting)
 
     def forget_filters(self) -> None:
         """Go on without what the client listens to, and say nothing of it.

@@ -103,6 +103,7 @@ class FleetGate(Station):
         will = self.courier.topics.status(self.name), encode(self.courier.status(on=False))
         self.link = self._make_link(will, self.courier.filters())
         self.courier.link = cast(Link, self.link)
+        self.courier.show = lambda file, shown: None  # nobody is there to read it
         self._face_ms = -FACE_MS
         self._alarmed: dict[str, int] = {}
         self._heard = {}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from circulation.link import (
@@ -52,19 +53,16 @@ class Wire:
         self._seed = seed
         self._rates = [rate for rate in rates if rate.link in (name, EVERY)]
         self._cuts: dict[str, bool] = {}
+        self.is_cut = False
+        """Whether nothing passes."""
         self._numbers = {UP: 0, DOWN: 0}
         self.on_cut: list[Callable[[], None]] = []
         self.on_mended: list[Callable[[], None]] = []
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether nothing passes."""
-        return bool(self._cuts)
-
     def cut(self, why: str) -> None:
         """Let nothing pass; several reasons may hold it cut."""
         was_cut = self.is_cut
-        self._cuts[why] = True
+        self._cuts[why] = self.is_cut = True
         if not was_cut:
             for listener in list(self.on_cut):
                 listener()
@@ -76,6 +74,7 @@ class Wire:
             self._cuts.clear()
         else:
             self._cuts.pop(why, None)
+        self.is_cut = bool(self._cuts)
         if was_cut and not self.is_cut:
             for listener in list(self.on_mended):
                 listener()
@@ -86,13 +85,13 @@ class Wire:
 
     def fate(self, direction: str) -> list[int]:
         """Return how many milliseconds late each copy of the next message arrives."""
-        self._numbers[direction] += 1
-        number = self._numbers[direction]
-        now_ms = self.timeline.now_ms
-        rates = [rate for rate in self._rates if rate.from_ms <= now_ms < rate.to_ms]
-        if not rates:
-            return [LATENCY_MS + (number * 7919) % LATENCY_SPAN_MS]
-        return self._fate(rates, direction, number)
+        number = self._numbers[direction] = self._numbers[direction] + 1
+        if self._rates:
+            now_ms = self.timeline.now_ms
+            rates = [rate for rate in self._rates if rate.from_ms <= now_ms < rate.to_ms]
+            if rates:
+                return self._fate(rates, direction, number)
+        return [LATENCY_MS + (number * 7919) % LATENCY_SPAN_MS]
 
     def _fate(self, rates: list[Rate], direction: str, number: int) -> list[int]:
         text = f"{self._seed} {self.name} {direction} {number}"
@@ -152,8 +151,9 @@ class Channel:
 
     def _carry(self, message: Any, late_ms: int) -> None:
         timeline = self._wire.timeline
-        self._last_ms = max(self._last_ms, timeline.now_ms + late_ms)
-        timeline.at(self._last_ms, lambda: self._land(message))
+        at_ms = timeline.now_ms + late_ms
+        self._last_ms = max(self._last_ms, at_ms)
+        timeline.at(self._last_ms, partial(self._land, message))
 
     def _land(self, message: Any) -> None:
         if not self.is_open:
