@@ -6,6 +6,7 @@ ORDER = "circulation/fold/order.py"
 CONCURRENT = "circulation/fold/concurrent.py"
 FOLD = "circulation/fold/fold.py"
 STEP = "circulation/fold/step.py"
+PLACING = "circulation/fold/placing.py"
 FACTS = "gateway/facts.py"
 HOLDINGS = "gateway/holdings.py"
 RULES = "tests/circulation/rules/"
@@ -44,6 +45,16 @@ MUTANTS = (
         'came = row["received_at"]\n    return Interval(came - 60_000, came, False)',
         (2,),
         shape="desks",
+    ),
+    Mutant(
+        "boot-returns-unmeasured",
+        "what a boot writes after another one has no time but that of its neighbours",
+        PLACING,
+        "    return (bool(boots) and journal.has_clock(boots, place)) or (\n"
+        "        bool(measured) and journal.has_fact(measured, place)\n    )",
+        "    return False",
+        (2, 7),
+        shape="soak",
     ),
     Mutant(
         "first-believable-order",
