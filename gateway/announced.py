@@ -2,6 +2,8 @@
 
 A birth names the newest row of a journal. If the next birth shows less of it, or another journal
 that does not follow it, the rows between what was applied and what was named are nowhere.
+Of a journal that has forked, no row behind the last common one was applied: at their places
+stand others, of the card as it was before.
 """
 
 from __future__ import annotations
@@ -15,11 +17,19 @@ from gateway.store import Write
 
 
 class Journal(NamedTuple):
-    """A journal as a birth named it."""
+    """A journal as a birth named it.
+
+    common: the last row that is ours too, if it was seen that those behind it are not.
+    """
 
     n: int
     epoch: str
     seq_last: int
+    common: int | None = None
+
+    def applied(self, hw: int) -> int:
+        """Return how far its own rows are applied. hw: how far those of its epoch are."""
+        return hw if self.common is None else min(hw, self.common)
 
 
 class Announced:
@@ -35,24 +45,34 @@ class Announced:
         self._journals[status.station] = now
         if before is None or (now.epoch != before.epoch and now.n > before.n):
             return None
-        is_less = now.epoch != before.epoch or now.seq_last < before.seq_last
-        return before if is_less else None
+        if now.epoch != before.epoch or now.seq_last < before.seq_last:
+            return before
+        self._journals[status.station] = now._replace(common=before.common)
+        return None
+
+    def forked(self, station: str, epoch: str, common: int) -> None:
+        """A batch was not ours behind this row. common: 0 if it is not known which is the last."""
+        before = self._journals.get(station)
+        if before is not None and before.epoch == epoch and common > 0:
+            self._journals[station] = before._replace(common=common)
 
     def remember(self, status: Status) -> None:
         """Take a kept status, which may be older than what is known."""
         journal = Journal(status.n, status.epoch, status.seq_last)
         before = self._journals.get(status.station)
-        if before is None or (before.epoch == journal.epoch and before < journal):
+        if before is None:
             self._journals[status.station] = journal
+        elif before.epoch == journal.epoch and before.seq_last < journal.seq_last:
+            self._journals[status.station] = before._replace(seq_last=journal.seq_last)
 
 
 def tell_loss(write: Write, status: Status, before: Journal, hw: int) -> bool:
     """Write down which rows of a journal are gone; return whether there are any.
 
-    hw: how far that journal was applied.
+    hw: how far rows of that journal's epoch were applied.
     """
     there = status.seq_last if status.epoch == before.epoch else 0
-    first = max(hw, there) + 1
+    first = max(before.applied(hw), there) + 1
     if first > before.seq_last:
         return False
     station = status.station

@@ -298,6 +298,7 @@ class Hub:
             mark = (answer.epoch, answer.hw, answer.tip)
             return self._ack(connection, station, mark, now_ms)
         if isinstance(verdict, ForkFound):
+            self._announced.forked(station, answer.epoch, verdict.common)
             return self._fork(station, answer.epoch, answer.n, verdict)
         if not self._nacks.allows(station, answer.epoch, answer.hw, now_ms):
             return None
