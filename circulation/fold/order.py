@@ -4,7 +4,9 @@ Laws of this file:
 
 1. *a* is before *b* if the same station wrote it earlier, or *b* saw it, or everything *a*
    can have been was over before *b* can have begun; and whenever a chain of these leads from
-   *a* to *b*. Nothing else orders two facts, and no order of arrival does.
+   *a* to *b*. Who saw a fact came also after what its station said right behind it about its
+   tag: nobody hears of that, and to switch the tag again was the later one's business. Nothing
+   else orders two facts, and no order of arrival does.
 2. Facts bound each other: nobody is earlier than what it saw, nobody later than who saw it.
    With bounds so tightened, *a* is before *b* exactly if a chain of writing and seeing leads
    from *a* to *b*, or the tightened latest of *a* lies below the tightened earliest of *b*.
@@ -31,6 +33,7 @@ from circulation.fold.intervals import (
     bounds_of,
     intervals,
 )
+from circulation.wire import kinds
 
 __all__ = ["Interval", "Order", "intervals"]
 
@@ -260,7 +263,39 @@ def _parents(facts: Sequence[Fact], written: _Links, ids: Mapping[str, int]) -> 
     for index, fact in enumerate(facts):
         seen = {ids[fact_id] for fact_id in fact.saw if fact_id in ids and fact_id != fact.id}
         parents.append(sorted(seen.union(written[index])))
-    return parents
+    return _behind_remarks(facts, parents)
+
+
+def _behind_remarks(facts: Sequence[Fact], parents: _Links) -> _Links:
+    """Return the links, with those from a tag that was not switched to whoever saw its fact.
+
+    Before such a remark is nothing but the fact it is about and what that one follows, so no
+    circle comes of it. A decision stands for what staff saw, and is told what they did not.
+    """
+    remarks = {
+        index: links[0]
+        for index, links in enumerate(parents)
+        if len(links) == 1 and _is_remark(facts[index], facts[links[0]])
+    }
+    behind: dict[int, list[int]] = {}
+    for index, about in remarks.items():
+        behind.setdefault(about, []).append(index)
+    return [
+        links
+        if index in remarks or facts[index].kind == kinds.DECISION
+        else sorted({*links, *(remark for link in links for remark in behind.get(link, ()))})
+        for index, links in enumerate(parents)
+    ]
+
+
+def _is_remark(fact: Fact, about: Fact) -> bool:
+    """Return whether a fact says that the tag was not switched for this one, written in the
+    same run of a program: one that starts again finds tags that others have had since."""
+    return (
+        fact.kind == kinds.SECURITY_NOT_SET
+        and fact.saw == (about.id,)
+        and (fact.station, fact.boot) == (about.station, about.boot)
+    )
 
 
 def _untie(parents: _Links, written: _Links) -> _Links:

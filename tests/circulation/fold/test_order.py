@@ -7,7 +7,8 @@ import pytest
 
 from circulation.fold.intervals import Interval
 from circulation.fold.order import Order
-from tests.circulation.fold.histories import at, checkin, history
+from circulation.wire import kinds
+from tests.circulation.fold.histories import at, checkin, checkout, decision, fact, history
 
 
 def names(facts):
@@ -71,6 +72,53 @@ def test_bounds_reach_through_what_was_seen():
 
     assert order.is_before("a", "b")
     assert groups(order) == [["a"], ["w"], ["b"]]
+
+
+def a_remark(fact_id, about, station="k1", seq=2, **said):
+    return fact(fact_id, kinds.SECURITY_NOT_SET, station, seq, saw=about, **said)
+
+
+def test_who_saw_a_fact_came_after_what_was_said_of_its_tag():
+    """Nobody is told that a tag could not be switched; the next one had to switch it again."""
+    facts = [checkout("a", "A"), a_remark("r", "a"), checkout("b", "B", "k2", saw="a")]
+
+    order = Order(facts, {})
+
+    assert order.is_before("r", "b")
+    assert groups(order) == [["a"], ["r"], ["b"]]
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ([a_remark("r", "a", boot="b2")], "after a power cut others may have had the item"),
+        ([checkin("m", seq=2), a_remark("r", "a", seq=3)], "not right behind it"),
+        ([a_remark("r", "a", "k3")], "another station's"),
+        ([a_remark("r", ())], "about nothing it names"),
+        ([checkin("r", seq=2, saw="a")], "a return is no remark"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_other_facts_behind_one_that_was_seen_are_not_ordered(facts, why):
+    """Only what was said at once, by its own station, is part of what was seen."""
+    order = Order([checkout("a", "A"), *facts, checkout("b", "B", "k2", saw="a")], {})
+
+    assert not order.is_before("r", "b"), why
+    assert not order.is_before("b", "r"), why
+
+
+def test_a_decision_follows_no_remark_that_it_does_not_name():
+    """Staff are told of what they did not know, also of a tag."""
+    facts = [checkin("a"), a_remark("r", "a"), decision("d", "available", ("a",))]
+
+    assert not Order(facts, {}).is_before("r", "d")
+
+
+def test_two_remarks_at_one_place_stay_beside_each_other():
+    """Two stations of one name wrote them; neither is behind the other."""
+    order = Order([checkout("a", "A"), a_remark("r", "a"), a_remark("s", "a")], {})
+
+    assert groups(order) == [["a"], ["r", "s"]]
 
 
 def test_no_fact_is_before_itself():

@@ -185,6 +185,23 @@ def test_a_box_that_is_recalled_goes_home():
     assert fold([box, home, recalled, back], {}).holding.place is None
 
 
+def test_pads_that_can_switch_no_tag_leave_no_doubt_about_a_book_that_goes_from_hand_to_hand():
+    """Each kiosk saw the last one's fact, and none what the last one said of the tag."""
+    facts = []
+    for number, (kiosk, reader) in enumerate([("k1", "A"), ("k2", "B"), ("k1", "C"), ("k3", "D")]):
+        last = f"c{number - 1}" if number else ()
+        lent = checkout(f"c{number}", reader, kiosk, 2 * number + 1, saw=last)
+        tag = fact(
+            f"t{number}", "security_not_set", kiosk, 2 * number + 2, saw=lent.id, wanted="on_loan"
+        )
+        facts += [lent, tag]
+
+    folded = fold(facts, {})
+
+    assert (folded.holding.state, folded.holding.patron) == (ItemState.ON_LOAN, "D")
+    assert set(rules(folded)) == {Rule.IMPLICIT_RETURN}
+
+
 class TestTheNovelOfTheWeekend:
     """The worked example of docs/fold.md."""
 
