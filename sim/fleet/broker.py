@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from circulation.link import Received
 from sim.fleet.network import DOWN, UP, Channel, FleetLink
 from sim.fleet.timeline import Timeline
 
@@ -50,12 +51,12 @@ class Session:
         """Take a message from the client's end."""
         self._up.send(message)
 
-    def push(self, topic: str, payload: bytes, retained: bool) -> None:
+    def push(self, message: Received) -> None:
         """Send a message to the client, if there is room."""
         broker, down = self.broker, self._down
         if down.waiting >= broker.queue_max:
             return
-        down.send((topic, payload, retained))
+        down.send(message)
         broker.queue_peak = max(broker.queue_peak, down.waiting)
 
     def forget_filters(self) -> None:
@@ -130,9 +131,9 @@ class Session:
         else:
             self.broker.publish(topic, payload, retained)
 
-    def _hand(self, message: tuple[str, bytes, bool]) -> None:
+    def _hand(self, message: Received) -> None:
         if self.link.session is self:
-            self.link.hear(*message)
+            self.link.hear(message)
 
     def _watch(self) -> None:
         patience_ms = self.link.keepalive_ms * 3 // 2
@@ -190,12 +191,13 @@ class Broker:
             self.retained[topic] = payload
         elif topic.endswith("/loan"):
             self._news.append((topic, payload))
+        message = Received(topic, payload, False)
         for session in list(self.sessions.values()):
             listens = session.known.get(topic)
             if listens is None:
                 listens = session.known[topic] = listens_to(topic, session.filters)
             if listens:
-                session.push(topic, payload, False)
+                session.push(message)
         for bridge in self.bridges:
             if bridge is not origin:
                 bridge.carry(self, (topic, payload, retained))
@@ -214,7 +216,7 @@ class Broker:
             chosen = dict.fromkeys(filters, 1)
             for topic, payload in list(self.retained.items()):
                 if listens_to(topic, chosen):
-                    session.push(topic, payload, True)
+                    session.push(Received(topic, payload, True))
 
     def restart(self, down_ms: int) -> None:
         """Forget everything, and be away for a moment."""

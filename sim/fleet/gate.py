@@ -121,8 +121,9 @@ class FleetGate(Station):
 
     def handle(self, came: list[LinkEvent]) -> None:
         """Give the courier what the link brought."""
+        now_ms = self.clock.now_ms()
         for event in came:
-            self.courier.hand_over(event, self.clock.now_ms())
+            self.courier.hand_over(event, now_ms)
         self.courier.step(0)
 
     def work(self) -> None:

@@ -120,9 +120,12 @@ class FleetKiosk(Station):
     def handle(self, came: list[LinkEvent]) -> None:
         """Give the uplink what the link brought; a full disk stops no kiosk."""
         engine = self._engine
+        now_ms = engine.time.mono_ms
         for event in came:
-            with contextlib.suppress(JournalError):  # as the engine does: lending stops, no more
-                engine.uplink.handle(event, engine.time.mono_ms)
+            try:
+                engine.uplink.handle(event, now_ms)
+            except JournalError:
+                continue  # as the engine does: lending stops, no more
         self._end_turn()
         if engine.uplink.site.is_asked:
             self.fleet.timeline.after(ANSWER_EVERY_MS, partial(self._answer, self._run))

@@ -250,9 +250,9 @@ class FleetLink:
         self.published(topic, payload)
         return True
 
-    def hear(self, topic: str, payload: bytes, retained: bool) -> None:
+    def hear(self, message: Received) -> None:
         """Take a message that has arrived."""
-        self._deliver(Received(topic, payload, retained))
+        self._deliver(message)
 
     def end(self, why: str) -> None:
         """Find the connection gone; try again."""
