@@ -188,8 +188,10 @@ def _bounded(start: Known, placed: Mapping[str, Interval]) -> dict[str, Interval
 
 def _not_before(floor_ms: int | None, interval: Interval) -> Interval:
     """Return the part of an interval from an instant on."""
-    bounds = [ms for ms in (floor_ms, interval.earliest_ms) if ms is not None]
-    return replace(interval, earliest_ms=max(bounds, default=None))
+    earliest_ms = interval.earliest_ms
+    if floor_ms is None or (earliest_ms is not None and earliest_ms >= floor_ms):
+        return interval
+    return replace(interval, earliest_ms=floor_ms)
 
 
 def _moves_start(start: Known, read: Iterable[Known], placed: Mapping[str, Interval]) -> bool:
