@@ -118,7 +118,7 @@ def _place_at_end(journal: PlacedJournal, clock: Known, fresh: Sequence[Fact]) -
         return None
     before = [clock.fact, newest.fact]
     placed = _bounded(clock, intervals([*before, *fresh]))
-    placed = _bounded(newest, placed)
+    placed = {**_bounded(newest, placed), clock.fact.id: clock.interval}  # that is before it
     is_sound = agree(before, _stored([clock, newest]))
     is_sound = is_sound and _is_sound(journal, [*before, *fresh], placed)
     behind = {fact.id: placed[fact.id] for fact in fresh}

@@ -162,3 +162,16 @@ def test_pieces_give_the_intervals_of_the_whole(wrong_clocks, twins, late):
                 break
 
     assert differing == []
+
+
+def test_what_follows_all_others_reads_nothing_again():
+    """Ten loans an hour apart, behind a clock fact: each is placed by what it stands behind."""
+    journal = ListedJournal()
+    journal.take([clock_fact(1, mono_ms=1_000, now_ms=START_MS)])
+
+    for number in range(2, 12):
+        journal.take([seen(number, mono_ms=number * HOUR_MS)])
+
+    assert journal.read == 0
+    facts = [one.fact for one in journal.known.values()]
+    assert journal.intervals == intervals(facts)
