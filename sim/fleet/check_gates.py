@@ -9,6 +9,7 @@ from sim.fleet.outcome import Alarm, Event, Outcome, SiteNews
 from sim.fleet.verdict import DISASTERS, Violation, befell, end_ms
 
 _MAY_LEAVE = frozenset(("on_loan", "uncertain", "in_transit", "in_repair", "withdrawn"))
+_UNSECURED_ROW = 1  # of the table of decisions, docs/gate.md
 HONEST_AFTER_MS = 2_000
 """How long after a loan every gate of the site must know of it."""
 MEETS_MS = 5_000
@@ -150,11 +151,16 @@ def _truth_of(outcome: Outcome, item: str, until_ms: int) -> Truth:
 
 
 def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
-    """Return whether the gate must know of a loan: by its tag, or by the site's own network."""
+    """Return whether the gate must know of a loan: by its tag, or by the site's own network.
+
+    A kiosk's word that a book came back with its tag unswitched counts for more than the tag,
+    until the gate hears of a newer loan.
+    """
     is_switched = not (outcome.plan.shape.dead_pads or befell(outcome, tick.who, _LEAVES_TAG))
+    is_told = not _is_at_old_place(outcome, str(tick.detail[2]))
     if has_security(alarm.item) and is_switched:
-        return True
-    if not _have_met(outcome, tick, alarm) or _is_at_old_place(outcome, str(tick.detail[2])):
+        return is_told or alarm.row != _UNSECURED_ROW
+    if not is_told or not _have_met(outcome, tick, alarm):
         return False
     since_ms = tick.at_ms - SETTLES_MS
     return not any(

@@ -214,8 +214,8 @@ def test_a_list_that_is_not_what_the_catalogue_says_is_found(run):
     assert (found.rule, found.about) == ("may_leave", "book-002")
 
 
-def alarm_at(at_ms, gate="gate-1", holder="reader-01"):
-    return Alarm(at_ms, gate, "book-001", 4, holder)
+def alarm_at(at_ms, gate="gate-1", holder="reader-01", row=4):
+    return Alarm(at_ms, gate, "book-001", row, holder)
 
 
 def tick(outcome):
@@ -300,6 +300,18 @@ def test_a_loan_at_the_place_of_another_is_old_news_to_a_gate(run):
     earlier = replace(loan, fact_id="0" * 16, at_ms=loan.at_ms - 1)
     run.committed.insert(0, earlier)
     assert "honest" not in broken(run)
+
+
+@pytest.mark.parametrize("row", [1, 4], ids=["returned unswitched", "in stock by its tag"])
+def test_a_switched_tag_is_believed_unless_its_last_return_left_it_unswitched(run, row):
+    """Then the word of the kiosk must come through, and at an old place it does not."""
+    tick(run)
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000, row=row))
+    assert broken(run) == {"honest"}
+
+    loan = run.committed[0]
+    run.committed.insert(0, replace(loan, fact_id="0" * 16, at_ms=loan.at_ms - 1))
+    assert ("honest" in broken(run)) is (row == 4)
 
 
 BOTH_DISKS = (
