@@ -1,4 +1,4 @@
-"""What the bytes of messages say, kept while a fleet runs: a dozen programs hear each of them.
+"""What the bytes of messages say, kept while a fleet runs: many programs hear the same.
 
 To decode a message and to look at its mac are functions of its bytes. Every program of a fleet
 does both by production's code, the first that hears the bytes for all of them. None may change
