@@ -1,10 +1,5 @@
 """What was decoded once may be kept for others that hear the same bytes."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from circulation.wire.errors import MessageInvalid
@@ -14,44 +9,56 @@ KEY = bytes(range(32))
 ASK = sealed(SiteAsk("gate-1", "may_leave", "a1b2c3d4e5f60718", 7, ""), KEY)
 
 
-@pytest.fixture
-def memory() -> Iterator[dict[Any, Any]]:
-    """A memory that is used for the length of a test."""
-    kept: dict[Any, Any] = {}
-    remember_in(kept)
-    yield kept
-    remember_in(None)
+def remembering(look):
+    """Look while a memory is used; return what it holds then."""
+    memory = {}
+    remember_in(memory)
+    try:
+        look()
+    finally:
+        remember_in(None)
+    return memory
 
 
-def test_who_hears_the_same_bytes_gets_the_same_message(memory: dict[Any, Any]) -> None:
+def test_who_hears_the_same_bytes_gets_the_same_message():
     """The second to hear them need not look at every field again."""
     payload = encode(ASK)
+    heard = []
 
-    first = decode(SiteAsk, payload)
+    def hear_twice():
+        heard.append(decode(SiteAsk, payload))
+        heard.append(decode(SiteAsk, bytes(bytearray(payload))))
 
-    assert decode(SiteAsk, bytes(bytearray(payload))) is first
-    assert first == ASK
+    assert len(remembering(hear_twice)) == 1
+    assert heard[0] is heard[1]
+    assert heard[0] == ASK
 
 
-def test_what_nobody_can_read_is_refused_each_time(memory: dict[Any, Any]) -> None:
+def test_what_nobody_can_read_is_refused_each_time():
     """A fault is not kept, and not forgotten either."""
-    for _ in range(2):
-        with pytest.raises(MessageInvalid):
-            decode(SiteAsk, b'{"v":1}')
-    assert memory == {}
+
+    def fail_twice():
+        for _ in range(2):
+            with pytest.raises(MessageInvalid):
+                decode(SiteAsk, b'{"v":1}')
+
+    assert remembering(fail_twice) == {}
 
 
-def test_a_mac_is_right_for_one_key_and_one_message_only(memory: dict[Any, Any]) -> None:
+def test_a_mac_is_right_for_one_key_and_one_message_only():
     """What was found of one message says nothing of one with other values, or of another key."""
-    forged = ASK._replace(version=8)
+    forged = SiteAsk(ASK.station, ASK.kind, ASK.lineage, 8, ASK.mac)
+    found = []
 
-    for _ in range(2):
-        assert is_sealed(ASK, KEY)
-        assert not is_sealed(forged, KEY)
-        assert not is_sealed(ASK, bytes(32))
+    def look_twice():
+        for _ in range(2):
+            found.append((is_sealed(ASK, KEY), is_sealed(forged, KEY), is_sealed(ASK, bytes(32))))
+
+    remembering(look_twice)
+    assert found == [(True, False, False), (True, False, False)]
 
 
-def test_without_a_memory_everything_is_looked_at_anew() -> None:
+def test_without_a_memory_everything_is_looked_at_anew():
     """That is how every device runs."""
     payload = encode(ASK)
 
