@@ -50,7 +50,11 @@ HELD, BROKEN, BAD_FILE = 0, 1, 2
     type=click.Path(file_okay=False, path_type=Path),
     help="Where numbers and plans are kept.",
 )
-@click.option("--write-docs", is_flag=True, help="Put the numbers into docs/reliability.md.")
+@click.option(
+    "--write-docs",
+    is_flag=True,
+    help="Put the numbers into docs/reliability.md, and keep them in docs/soaks.",
+)
 def soak(replay: int | None, plan_file: Path | None, **options: Any) -> None:
     """Play whole libraries through every fault there is, and check every promise.
 
@@ -112,11 +116,13 @@ def _soak(wanted: Wanted) -> int:
                 click.echo(f"\nseed {ran.job.seed}: {ran.violations[0].text}", err=True)
     seconds = time.monotonic() - started
     click.echo(soak_page.in_words(totals, seconds))
-    click.echo(f"\nall numbers: {soak_page.keep(wanted.folder, totals, facts, seconds)}")
-    everything = soak_page.recorded(wanted.folder)
+    folder = soak_page.SOAKS if wanted.write_docs else wanted.folder
+    click.echo(f"\nall numbers: {soak_page.keep(folder, totals, facts, seconds)}")
+    everything = soak_page.recorded(soak_page.SOAKS, wanted.folder)
     click.echo(f"recorded so far: {everything.seeds:,} seeds, {everything.facts:,} facts")
     if wanted.write_docs:
-        block = soak_page.markdown(totals, everything, machine.in_words(facts))
+        documented = soak_page.recorded(soak_page.SOAKS)
+        block = soak_page.markdown(totals, documented, machine.in_words(facts))
         soak_page.write_page(soak_page.PAGE, block)
         click.echo(f"written to {soak_page.PAGE}")
     return BROKEN if totals.failed_seeds or totals.too_doubtful else HELD

@@ -35,7 +35,7 @@ from sim.house import lists
 
 LANE = "lane-1"
 NO_POWER = 2
-"""What stands instead of whether a gate sounded, where it could not."""
+"""What stands instead of whether a gate sounded that had no power for all of the way through."""
 FACE_MS = 1_000
 # A person's way through: the first beam, the antenna, the second beam, clear of both, gone.
 _OUTWARDS = (events.INNER, events.OUTER)
@@ -220,7 +220,7 @@ class FleetGate(Station):
         what = "carried_out" if passing.outwards else "carried_in"
         for book in passing.books:
             row = self._alarmed.get(book.uid)
-            sounded = int(row is not None) if self.powered else NO_POWER
+            sounded = int(row is not None) if self.running_ms >= _OVER_MS else NO_POWER
             self.fleet.note(self.label, what, book.name, book.holder, sounded)
             if row is not None:
                 self.fleet.alarmed(self.name, book, row, passing.heard[book.name])

@@ -12,6 +12,8 @@ from sim.fleet.soak import DOUBTED_SHARE_MAX, SPEED_WANTED, Totals
 from sim.measure.table import replace_block
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+SOAKS = PAGE.parent / "soaks"
+"""What the page adds up: one file for each run that was written into it, on whatever machine."""
 MARKS = (
     "<!-- soaked: written by `python -m sim soak --write-docs`, do not edit -->",
     "<!-- /soaked -->",
@@ -62,10 +64,10 @@ def keep(folder: Path, totals: Totals, machine: Mapping[str, Any], seconds: floa
     return file
 
 
-def recorded(folder: Path) -> Totals:
-    """Return the sum of all runs kept in a folder; files of another make are left out."""
+def recorded(*folders: Path) -> Totals:
+    """Return the sum of all runs kept in these folders; files of another make are left out."""
     total = Totals()
-    for file in sorted(folder.glob("run-*.json")):
+    for file in sorted(file for folder in folders for file in folder.glob("run-*.json")):
         try:
             doc = json.loads(file.read_text(encoding="utf-8"))
             if doc["format"] == FORMAT:

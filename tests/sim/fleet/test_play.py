@@ -9,6 +9,7 @@ import pytest
 
 from sim.fleet.acts import Act, Shape
 from sim.fleet.check import check
+from sim.fleet.gate import NO_POWER
 from sim.fleet.plan import make_plan
 from sim.fleet.play import play
 
@@ -131,6 +132,22 @@ def test_a_thief_is_heard_and_a_reader_is_not():
         ("book-001", "reader-01", 0),
         ("book-002", "", 1),
     ]
+
+
+def test_a_gate_that_gets_its_power_while_somebody_goes_through_is_not_judged():
+    """The antenna saw nothing, as with no power at all."""
+    plan = make_plan(1, QUARTER).with_acts(
+        [
+            Act(60_000, "gate-1", "cut_power", ("now",)),
+            Act(80_000, "gate-1", "carry_out", ("book-002", "hidden")),
+            Act(80_127, "gate-1", "restore_power"),
+        ]
+    )
+
+    outcome = play(plan)
+
+    assert [event.detail[2] for event in outcome.of("carried_out")] == [NO_POWER]
+    assert check(outcome) == []
 
 
 def test_two_sites_share_one_gateway():

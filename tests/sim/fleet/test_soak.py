@@ -12,7 +12,7 @@ from sim.fleet import soak_page
 from sim.fleet.acts import MINUTE_MS, Act, Plan, Shape, from_json, to_json
 from sim.fleet.plan import make_plan
 from sim.fleet.soak import Job, Ran, Totals, jobs_of, run_seed
-from sim.fleet.soak_page import MARKS, PAGE, faults_table, keep, recorded
+from sim.fleet.soak_page import MARKS, PAGE, SOAKS, faults_table, keep, recorded
 from sim.fleet.verdict import Violation
 
 TINY = Shape(kiosks=1, gates=1, items=3, patrons=2, duration_ms=2 * MINUTE_MS)
@@ -77,11 +77,12 @@ def test_too_much_doubt_is_a_failure_of_the_whole():
 def test_runs_that_are_kept_add_up(tmp_path):
     """What was soaked last month counts; what is no such file does not."""
     keep(tmp_path, totals_of(a_run(1)), {"cores": 2}, 1.0)
-    keep(tmp_path, totals_of(a_run(2), a_run(3, violations=BROKEN)), {"cores": 2}, 1.0)
+    elsewhere = tmp_path / "elsewhere"
+    keep(elsewhere, totals_of(a_run(2), a_run(3, violations=BROKEN)), {"cores": 2}, 1.0)
     (tmp_path / "run-broken.json").write_text("{")
     (tmp_path / "run-other.json").write_text(json.dumps({"format": 1, "totals": {"x": 1}}))
 
-    total = recorded(tmp_path)
+    total = recorded(tmp_path, elsewhere)
     assert (total.seeds, total.facts, total.failed_seeds) == (3, 600, 1)
     assert total.shapes == {"soak": 3}
 
@@ -148,6 +149,16 @@ def test_the_page_has_a_place_for_the_numbers_and_the_table_of_faults():
 
     assert page.count(MARKS[0]) == page.count(MARKS[1]) == 1
     assert faults_table() in page
+
+
+def test_the_page_adds_up_the_soaks_that_are_kept_beside_it():
+    """Nobody can write there what no run has shown."""
+    page, everything = PAGE.read_text(encoding="utf-8"), recorded(SOAKS)
+
+    [facts] = [line for line in page.splitlines() if line.startswith("| facts |")]
+    [broken] = [line for line in page.splitlines() if line.startswith("| seeds that broke")]
+    assert facts.endswith(f" {everything.facts:,} |")
+    assert broken.endswith(f" {everything.failed_seeds:,} |")
 
 
 def test_every_promise_is_on_the_page():
