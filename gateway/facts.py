@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from circulation.facts import ClockSample, Fact
 from circulation.fold.intervals import Interval
-from circulation.fold.placing import Known, Place, place
+from circulation.fold.placing import Known, Place, place, place_all
 from circulation.wire import kinds
 from gateway.schema import FACT
 from gateway.statements import LIBRARY, Statement, among
@@ -122,19 +122,24 @@ class Narrowed:
     items: frozenset[str]
 
 
-def narrow_intervals(write: Write, facts: Iterable[Fact]) -> Narrowed:
+def narrow_intervals(
+    write: Write, facts: Iterable[Fact], *, moved: Iterable[str] = ()
+) -> Narrowed:
     """Place new facts in time and keep what they say of those before them.
 
-    facts: not in the table yet; whoever inserts them writes their intervals too.
+    facts: not in the table yet; whoever inserts them writes their intervals too. moved: stations
+    whose facts stand in another order than when they were placed.
     """
-    by_station: dict[str, list[Fact]] = {}
+    by_station: dict[str, list[Fact]] = {station: [] for station in moved}
+    anew = frozenset(by_station)
     for fact in facts:
         by_station.setdefault(fact.station, []).append(fact)
     by_fact: dict[str, Interval] = {}
     changed: list[dict[str, Any]] = []
     items: set[str] = set()
     for station, fresh in by_station.items():
-        read, placed = place(_OfStation(write, station), fresh)
+        how = place_all if station in anew else place
+        read, placed = how(_OfStation(write, station), fresh)
         by_fact.update(placed)
         for fact, interval in read:
             if placed[fact.id] != interval:

@@ -112,16 +112,19 @@ def fold_in(
     fresh: Iterable[Fact],
     known: Mapping[str, Interval],
     narrowed: Iterable[str],
+    reordered: frozenset[str] = frozenset(),
 ) -> None:
     """Bring the holdings up to date, and what staff should see of them.
 
     fresh: the facts just inserted, in the order they were. known: intervals of those and their
-    neighbours. narrowed: items with a fact whose interval has changed.
+    neighbours. narrowed: items with a fact whose interval has changed. reordered: those with one
+    that counts at another place of its journal now.
     """
     moving = [fact for fact in fresh if fact.item_id is not None and moves(fact)]
     touched = {fact.item_id for fact in moving if fact.item_id is not None}
-    held = _load(write, touched | set(narrowed))
+    held = _load(write, touched | reordered | set(narrowed))
     again = {item_id for item_id in narrowed if item_id in held and held[item_id].doubted}
+    again |= reordered
     for fact in moving:
         item = held[str(fact.item_id)]
         interval = known.get(fact.id, UNKNOWN)

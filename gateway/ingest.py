@@ -31,6 +31,7 @@ from circulation.wire import kinds
 from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import decode_body
 from gateway import diary, schema
+from gateway.copies import NOTHING, Moved, Placed, move_behind
 from gateway.effects import apply_effects
 from gateway.errors import Fenced
 from gateway.facts import best_instant, narrow_intervals
@@ -113,6 +114,10 @@ class _Row:
     @property
     def place(self) -> Place:
         return (self.station, self.epoch, self.intake.seq)
+
+    @property
+    def placed(self) -> Placed:
+        return Placed(self.station, self.n, self.intake.seq, self.fields["id"])
 
 
 class Ingest:
@@ -300,26 +305,28 @@ def _park_poison(rows: list[_Row], poison: frozenset[Place]) -> None:
 def _apply(write: Write, rows: list[_Row], entries: list[ReviewEntry]) -> None:
     """Write the rows down and let them have their effect."""
     fresh = _first_of_each_id(write, [row for row in rows if row.why is None])
-    found = _let_happen(write, fresh)
+    copies = [row.placed for row in rows if row.is_copy]
+    moved = move_behind(write, copies, [row.placed for row in fresh] if copies else [])
+    found = _let_happen(write, fresh, moved)
     _insert_positions(write, rows)
     _park(write, [row for row in rows if row.why is not None])
     add_entries(write, entries + found)
 
 
-def _let_happen(write: Write, rows: list[_Row]) -> list[ReviewEntry]:
+def _let_happen(write: Write, rows: list[_Row], moved: Moved = NOTHING) -> list[ReviewEntry]:
     """Keep the facts and apply what they say, to items and all else; return what staff see."""
-    if not rows:
+    if not rows and not moved.stations:
         return []
     resolver = Resolver(write, (row.fields for row in rows))
     facts = [_fact(row, resolver) for row in rows]
-    narrowed = narrow_intervals(write, facts)
+    narrowed = narrow_intervals(write, facts, moved=moved.stations)
     _insert_facts(write, rows, facts, narrowed.by_fact)
     entries = resolver.learn_tags((fact.id, fact.fields, fact.item_id) for fact in facts)
     entries += keep_verdicts(write, judge_batch(write, facts, write.now_ms))
     known = narrowed.by_fact
     at_ms = {fact.id: best_instant(fact, known[fact.id], write.now_ms) for fact in facts}
     open_loans(write, facts, at_ms)
-    fold_in(write, facts, known, narrowed.items)
+    fold_in(write, facts, known, narrowed.items, moved.items)
     entries += apply_effects(write, facts)
     entries += keep_waiting(write, facts)
     known_now(write, (f"uid:{uid}" for uid in resolver.learned))

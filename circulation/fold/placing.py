@@ -156,6 +156,11 @@ def _place_from_anchor(journal: PlacedJournal, fresh: Sequence[Fact]) -> Placed:
         placed = _bounded(start, intervals(facts))
         if all(map(_is_possible, placed.values())) and not _moves_start(start, read, placed):
             return Placed(read, placed)
+    return place_all(journal, fresh)
+
+
+def place_all(journal: PlacedJournal, fresh: Sequence[Fact]) -> Placed:
+    """Return when every fact of a station happened, from all of its journal."""
     read = journal.since(BEGINNING)
     return Placed(read, intervals([*(one.fact for one in read), *fresh]))
 
