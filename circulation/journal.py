@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from circulation.errors import JournalDamaged, JournalError, JournalFull, JournalMisused
 from circulation.sync.batch import carried_body
@@ -94,7 +94,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
             raise
     except sqlite3.DatabaseError as error:
         _translate("journal", error)
-        raise
 
 
 def move_aside(path: Path | str) -> Path:
@@ -361,11 +360,10 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         _translate(what, error)
-        raise
 
 
-def _translate(what: str, error: sqlite3.DatabaseError) -> None:
-    """Raise what an error of SQLite's means for a journal, if it means anything."""
+def _translate(what: str, error: sqlite3.DatabaseError) -> NoReturn:
+    """Raise what an error of SQLite's means for a journal, or the error itself."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code
     if code == sqlite3.SQLITE_FULL:
         raise JournalFull(f"{what}: the disk is full; nothing was written") from error
@@ -373,6 +371,7 @@ def _translate(what: str, error: sqlite3.DatabaseError) -> None:
         raise JournalDamaged(f"{what}: {error}; move it aside") from error
     if isinstance(error, sqlite3.OperationalError):
         raise JournalError(f"{what}: {error}") from error
+    raise error
 
 
 def _id_of(body: bytes) -> str:
