@@ -127,6 +127,8 @@ def parse_step(line: str, place: str) -> Step:
             at_ms = _time(tokens, place, line)
         else:
             after_ms = _time(tokens, place, line)
+    if not tokens:
+        raise ScenarioInvalid(f"{place}: a time alone; write behind it what happens then: {line}")
     name, values = _matched(tokens, place)
     return Step(name, values, line, place, at_ms, after_ms, meanwhile)
 

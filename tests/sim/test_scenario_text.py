@@ -124,6 +124,8 @@ def test_options_of_a_fault_are_numbers():
         ("fault kiosk-1/pad slow soon", "options of a fault"),
         ("fault kiosk-1/pad slow slow_ms=fast", "options of a fault"),
         ('scan "Momo at kiosk-1', "a quotation that does not end"),
+        ("at 5 s", "a time alone; write behind it what happens then"),
+        ("meanwhile after 2 s # then", "a time alone"),
         ('scan "" at kiosk-1', "expected THING"),
         ("scan Mo\x07mo at kiosk-1", "a control character"),
         ("scan " + "x" * 600, "a line of 605 characters; at most 500"),
