@@ -7,6 +7,7 @@ ends every process that was started.
 
 import contextlib
 import json
+import random
 import socket
 import threading
 import time
@@ -25,6 +26,8 @@ from sim.processes import Family
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "demo"
 HOST = "127.0.0.1"
+OWN_PORTS = range(20_000, 30_000)
+"""Below those that Linux gives to outgoing connections (from 32768 on)."""
 LOOK_EVERY_S = 0.2
 LISTS = {"catalogue", "patrons", "policy"}
 """What a kiosk needs to lend; it fetches them from the gateway when it starts."""
@@ -236,10 +239,17 @@ def ports_from(options: Mapping[str, int]) -> Ports:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now."""
+    """Return ports that nobody listens on now, and that no connection is given by the system
+    until a program takes them."""
     with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(socket.create_server((HOST, 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in found]
+        found: list[int] = []
+        for port in random.sample(OWN_PORTS, len(OWN_PORTS)):
+            if len(found) == count:
+                break
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server((HOST, port)))
+                found.append(port)
+        return found
 
 
 def _write(path: Path, text: str) -> Path:

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from circulation.link import Endpoint
+from sim.demo import free_ports
 
 START_TIMEOUT_S = 20
 HOST = "127.0.0.1"
@@ -128,10 +129,7 @@ def amqtt_broker() -> Iterator[RunningBroker]:
 
 def free_port() -> int:
     """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_ports(1)[0]
 
 
 @contextmanager
