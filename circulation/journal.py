@@ -60,13 +60,15 @@ def open_station_db(path: Path | str) -> sqlite3.Connection:
     JournalDamaged if the file does not pass SQLite's quick check, JournalError if it cannot
     be opened or will not keep what is committed.
     """
-    with _translated(str(path)):
+    try:
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
         try:
             _prepare(connection, str(path))
         except BaseException:
             connection.close()
             raise
+    except sqlite3.DatabaseError as error:
+        _translate(str(path), error)
     return connection
 
 
@@ -352,14 +354,6 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise JournalDamaged(f"{path}: {verdict}; move it aside and start a new epoch")
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        _translate(what, error)
 
 
 def _translate(what: str, error: sqlite3.DatabaseError) -> NoReturn:
