@@ -41,7 +41,7 @@ _MOVE = Statement(
 )
 
 
-class Placed(NamedTuple):
+class FactPlace(NamedTuple):
     """A row of a journal and the fact in it."""
 
     station: str
@@ -61,7 +61,7 @@ class Moved:
 NOTHING = Moved()
 
 
-def move_behind(write: Write, copies: Sequence[Placed], fresh: Iterable[Placed]) -> Moved:
+def move_behind(write: Write, copies: Sequence[FactPlace], fresh: Iterable[FactPlace]) -> Moved:
     """Let copies count at their new place where new facts stand before them in that epoch.
 
     copies: rows whose facts are in the table already. fresh: those that will be.

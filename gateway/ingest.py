@@ -31,7 +31,7 @@ from circulation.wire import kinds
 from circulation.wire.errors import FactInvalid
 from circulation.wire.fact import decode_body
 from gateway import diary, schema
-from gateway.copies import NOTHING, Moved, Placed, move_behind
+from gateway.copies import NOTHING, FactPlace, Moved, move_behind
 from gateway.effects import apply_effects
 from gateway.errors import Fenced
 from gateway.facts import best_instant, narrow_intervals
@@ -116,8 +116,8 @@ class _Row:
         return (self.station, self.epoch, self.intake.seq)
 
     @property
-    def placed(self) -> Placed:
-        return Placed(self.station, self.n, self.intake.seq, self.fields["id"])
+    def fact_place(self) -> FactPlace:
+        return FactPlace(self.station, self.n, self.intake.seq, self.fields["id"])
 
 
 class Ingest:
@@ -305,8 +305,8 @@ def _park_poison(rows: list[_Row], poison: frozenset[Place]) -> None:
 def _apply(write: Write, rows: list[_Row], entries: list[ReviewEntry]) -> None:
     """Write the rows down and let them have their effect."""
     fresh = _first_of_each_id(write, [row for row in rows if row.why is None])
-    copies = [row.placed for row in rows if row.is_copy]
-    moved = move_behind(write, copies, [row.placed for row in fresh] if copies else [])
+    copies = [row.fact_place for row in rows if row.is_copy]
+    moved = move_behind(write, copies, [row.fact_place for row in fresh] if copies else [])
     found = _let_happen(write, fresh, moved)
     _insert_positions(write, rows)
     _park(write, [row for row in rows if row.why is not None])

@@ -7,7 +7,7 @@ from circulation.facts import Fact
 from circulation.fold.intervals import intervals
 from circulation.wire.fact import decode_body
 from gateway import schema
-from gateway.copies import Placed, move_behind
+from gateway.copies import FactPlace, move_behind
 from gateway.holdings import item_fold
 from tests.gateway.conftest import LIBRARY, START_MS, Station
 
@@ -126,8 +126,8 @@ def test_nobody_moves_the_facts_of_another_station(store, ingest, life):
     before = places(store)
 
     with store.write(LIBRARY) as write:
-        copies = [Placed("kiosk-9", 7, 5, names["second loan"])]
-        moved = move_behind(write, copies, [Placed("kiosk-9", 7, 4, "f" * 16)])
+        copies = [FactPlace("kiosk-9", 7, 5, names["second loan"])]
+        moved = move_behind(write, copies, [FactPlace("kiosk-9", 7, 4, "f" * 16)])
 
     assert (moved.stations, moved.items) == (frozenset(), frozenset())
     assert places(store) == before
