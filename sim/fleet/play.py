@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from sim.fleet.acting import act
@@ -25,13 +27,29 @@ def play(plan: Plan, memory: Memory | None = None) -> Outcome:
     """Play a plan; return what it left behind. memory: for what messages say, else a new one."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # every fault is said in the log; the events tell it all
-    collects = gc.isenabled()
-    gc.disable()  # a run makes few cycles, and looking for them takes a tenth of its time
     try:
-        with sharing(Memory() if memory is None else memory), Fleet(plan) as fleet:
+        with (
+            uncollected(),
+            sharing(Memory() if memory is None else memory),
+            Fleet(plan) as fleet,
+        ):
             return _play(fleet)
     finally:
         logging.disable(level)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no cycles of garbage until the end of the block.
+
+    A run makes few, and to look for them takes a tenth of its time. Whoever has what it left
+    behind looked at should do so within a block of its own: Python looks as soon as it may again.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
         if collects:
             gc.enable()
 

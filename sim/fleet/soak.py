@@ -14,7 +14,7 @@ from sim.fleet.check_items import doubted
 from sim.fleet.fates import combined
 from sim.fleet.outcome import Outcome
 from sim.fleet.plan import make_plan
-from sim.fleet.play import play
+from sim.fleet.play import play, uncollected
 
 DOUBTED_SHARE_MAX = 0.05
 DOUBT_JUDGED_FROM = 2_000
@@ -156,6 +156,11 @@ def judge(plan: Plan) -> list[Violation]:
 
 def run_seed(job: Job) -> Ran:
     """Play a seed, check it, and return what it came to."""
+    with uncollected():
+        return _run_seed(job)
+
+
+def _run_seed(job: Job) -> Ran:
     plan = plan_of(job)
     started = time.process_time()
     try:
