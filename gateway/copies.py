@@ -68,15 +68,7 @@ def move_behind(write: Write, copies: Sequence[FactPlace], fresh: Iterable[FactP
     """
     if not copies:
         return NOTHING
-    first: dict[tuple[str, int], int] = {}
-    for row in fresh:
-        key = (row.station, row.epoch_n)
-        first[key] = min(row.seq, first.get(key, row.seq))
-    for station, epoch_n in {(row.station, row.epoch_n) for row in copies}:
-        known = write.first(_IN_EPOCH, station=station, epoch_n=epoch_n)
-        if known is not None:
-            key = (station, epoch_n)
-            first[key] = min(known.seq, first.get(key, known.seq))
+    first = _first_places(write, {(row.station, row.epoch_n) for row in copies}, fresh)
     late = {
         row.fact_id: row
         for row in copies
@@ -100,3 +92,15 @@ def move_behind(write: Write, copies: Sequence[FactPlace], fresh: Iterable[FactP
         frozenset(one.station for one in stored),
         frozenset(one.item_id for one in stored if one.item_id is not None),
     )
+
+
+def _first_places(
+    write: Write, epochs: Iterable[tuple[str, int]], fresh: Iterable[FactPlace]
+) -> dict[tuple[str, int], int]:
+    """Return for each epoch of a station the lowest seq at which a fact counts or will."""
+    counted = [((row.station, row.epoch_n), row.seq) for row in fresh]
+    for station, epoch_n in epochs:
+        known = write.first(_IN_EPOCH, station=station, epoch_n=epoch_n)
+        if known is not None:
+            counted.append(((station, epoch_n), known.seq))
+    return dict(sorted(counted, reverse=True))  # the lowest of an epoch comes last, and stays

@@ -7,6 +7,7 @@ CONCURRENT = "circulation/fold/concurrent.py"
 FOLD = "circulation/fold/fold.py"
 STEP = "circulation/fold/step.py"
 PLACING = "circulation/fold/placing.py"
+COPIES = "gateway/copies.py"
 FACTS = "gateway/facts.py"
 HOLDINGS = "gateway/holdings.py"
 RULES = "tests/circulation/rules/"
@@ -54,6 +55,15 @@ MUTANTS = (
         "        bool(measured) and journal.has_fact(measured, place)\n    )",
         "    return False",
         (2, 7),
+        shape="soak",
+    ),
+    Mutant(
+        "copy-stays-behind",
+        "a row that a station copies counts where it was first heard of, though older ones lack",
+        COPIES,
+        "    if not late:\n        return NOTHING",
+        "    return NOTHING",
+        (7, 9),
         shape="soak",
     ),
     Mutant(
