@@ -79,11 +79,20 @@ def test_every_link_leads_somewhere():
     broken = []
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)\s]+)\)", prose(document.read_text())):
-            path = target.partition("#")[0]
-            if "://" not in target and path and not (document.parent / path).exists():
+            path, _, anchor = target.partition("#")
+            page = document.parent / path if path else document
+            if "://" not in target and not (page.exists() and has_anchor(page, anchor)):
                 broken.append(f"{document.relative_to(ROOT)}: {target}")
 
     assert broken == []
+
+
+def has_anchor(page, anchor):
+    """Whether a page has a heading of that name, as forges make names of headings."""
+    if not anchor:
+        return True
+    headings = re.findall(r"^#+ (.+)$", prose(page.read_text()), re.MULTILINE)
+    return anchor in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
 def test_the_readme_fits_on_two_screens():
