@@ -60,6 +60,10 @@ demo-check: $(READY)  ## the demo played by a script: offline loan, link back, a
 bench: $(READY)  ## measure what is promised, each number beside its floor; four minutes
 	@exec $(BIN)/python -m sim measure
 
+.PHONY: growth
+growth: $(READY)  ## measure how costs grow, up to a city's size, and draw it; a quarter of an hour
+	@exec $(BIN)/python -m sim growth
+
 SEEDS ?= 200
 .PHONY: sim-soak
 sim-soak: $(READY)  ## SEEDS=2000 simulated libraries through every fault; what it proves: docs/reliability.md

@@ -25,13 +25,13 @@ from gateway.snapshots import Snapshots
 from gateway.store import Store
 from kiosk.snapshot import Shelf
 from sim.errors import SimError
+from sim.measure.bare import commits, ping
 from sim.measure.broker import mosquitto
 from sim.measure.children import gateway_process
 from sim.measure.cold_kiosk import copy_and_hash
 from sim.measure.library import LIBRARY, busy_stations, fill, settings_in
 from sim.measure.machine import peak_rss_mb
 from sim.measure.numbers import median, spread, timed
-from sim.measure.site import ping
 from sim.measure.table import Bench, Row
 from sim.measure.through_broker import send_all, uploads_of
 from sim.processes import Family
@@ -61,7 +61,7 @@ def run(bench: Bench) -> list[Row]:
     stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=True, seed=4)
     with mosquitto(bench.folder) as port:
         repeat = bench.times(COMMITS, COMMITS_QUICK)
-        floor_ms = median(ping(port, repeat)) + median(_commits(bench.folder, repeat))
+        floor_ms = median(ping(port, repeat)) + median(commits(bench.folder / "bare.db", repeat))
         with gateway_process(bench.folder, port) as (address, pid):
             bench.say("three hundred kiosks fetch the list at once")
             kiosks = bench.times(KIOSKS, KIOSKS_QUICK)
@@ -89,23 +89,6 @@ def run(bench: Bench) -> list[Row]:
             {**rush, "gateway_peak_mb": memory_mb, "bytes": whole.size_bytes},
         ),
     ]  # fmt: skip
-
-
-def _commits(folder: Path, count: int) -> list[float]:
-    """Return how long a bare commit takes here, in ms."""
-    connection = sqlite3.connect(folder / "bare.db")
-    taken = []
-    try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, doc TEXT)")
-        for number in range(count):
-            with timed() as watch, connection:
-                connection.execute("INSERT INTO t VALUES (?, ?)", (number, "x" * 500))
-            taken.append(watch.ms)
-    finally:
-        connection.close()
-    return taken
 
 
 class _Follower:

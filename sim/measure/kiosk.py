@@ -7,14 +7,13 @@ tag. The floor is one row committed by bare SQLite in a file beside it, WAL and 
 turn with the scans, so that a slow disk slows both.
 """
 
-import sqlite3
 import time
-from pathlib import Path
 
 from gateway.service import now_ms
 from gateway.store import Store
 from sim.clock import VirtualClock
 from sim.errors import SimError
+from sim.measure.bare import BareCommits
 from sim.measure.library import barcode_of, card_of, fill, settings_in
 from sim.measure.numbers import median, p99, spread
 from sim.measure.rigs import KioskRig
@@ -23,29 +22,6 @@ from sim.measure.table import Bench, Row
 SCANS, SCANS_QUICK = 1_000, 20
 ITEMS_PER_VISIT = 5
 OWN_MS_TARGET = 3.0
-CHECKOUT_BODY = bytes(420)  # as long as the body of a checkout
-
-
-class BareCommits:
-    """One row, one commit, nothing else."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute("CREATE TABLE journal (seq INTEGER PRIMARY KEY, body BLOB)")
-
-    def commit(self) -> float:
-        """Write a row; return how long that took, in ms."""
-        began = time.perf_counter()
-        self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.execute("INSERT INTO journal (body) VALUES (?)", (CHECKOUT_BODY,))
-        self._connection.execute("COMMIT")
-        return (time.perf_counter() - began) * 1_000
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
 
 
 def run(bench: Bench) -> list[Row]:

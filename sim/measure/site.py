@@ -9,14 +9,12 @@ import threading
 import time
 from functools import partial
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-
 from gateway.service import now_ms
 from gateway.store import Store
 from sim.clock import SystemClock
 from sim.errors import SimError
-from sim.measure.broker import HOST, mosquitto
+from sim.measure.bare import ping
+from sim.measure.broker import mosquitto
 from sim.measure.library import barcode_of, card_of, fill, settings_in
 from sim.measure.numbers import p99, spread
 from sim.measure.rigs import GateRig, KioskRig
@@ -27,7 +25,6 @@ ITEMS_PER_VISIT = 5
 PAUSE_S = 0.037  # no multiple of a gate's turn, so that loans meet every moment of it
 WAIT_S_MAX = 10.0
 TARGET_MS = 1_000.0
-PING_BYTES = 400
 
 
 class Times:
@@ -131,31 +128,3 @@ def _visits(kiosk: KioskRig, times: Times, loans: int) -> None:
     if len(times.committed) < loans:
         raise SimError(f"only {len(times.committed)} of {loans} items were lent")
     times.await_all()
-
-
-def ping(port: int, messages: int) -> list[float]:
-    """Return how long a bare client needs to reach another, in ms."""
-    heard = threading.Semaphore(0)
-    subscribed = threading.Event()
-    listener, sender = (mqtt.Client(CallbackAPIVersion.VERSION2) for _ in range(2))
-    listener.on_message = lambda *_: heard.release()
-    listener.on_subscribe = lambda *_: subscribed.set()
-    delays = []
-    try:
-        for client in (listener, sender):
-            client.connect(HOST, port)
-            client.loop_start()
-        listener.subscribe("ping", qos=1)
-        if not subscribed.wait(WAIT_S_MAX):
-            raise SimError("the broker did not confirm a subscription")
-        for _ in range(messages):
-            began = time.perf_counter()
-            sender.publish("ping", bytes(PING_BYTES), qos=1)
-            if not heard.acquire(timeout=WAIT_S_MAX):
-                raise SimError("the broker lost a message")
-            delays.append((time.perf_counter() - began) * 1_000)
-    finally:
-        for client in (listener, sender):
-            client.disconnect()
-            client.loop_stop()
-    return delays

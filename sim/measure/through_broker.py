@@ -22,6 +22,7 @@ from gateway.credit import CREDIT_MAX
 from sim.errors import SimError
 from sim.http import HttpFailed, get_json
 from sim.measure.acks import FACTS_PER_S, Waits
+from sim.measure.bare import commits, ping
 from sim.measure.broker import HOST, mosquitto
 from sim.measure.children import gateway_process
 from sim.measure.curves import Curve, Point
@@ -71,7 +72,7 @@ class Upload:
 
 def run(bench: Bench) -> list[Row]:
     """Measure facts per second from the first message sent to the last ack."""
-    facts = bench.times(FACTS, FACTS_QUICK)
+    facts, acks = bench.times(FACTS, FACTS_QUICK), bench.times(ACKS, ACKS_QUICK)
     settings = settings_in(bench.folder)
     bench.say(f"writing {bench.items:,} items")
     filled = fill(settings, bench.items, min(PATRONS, bench.items))
@@ -79,6 +80,8 @@ def run(bench: Bench) -> list[Row]:
     with mosquitto(bench.folder) as port:
         bench.say("bare messages through the broker")
         floor = _bare(port, uploads_of(stations))
+        there_and_back_ms = 2 * p99(ping(port, acks))
+        floor_ms = there_and_back_ms + p99(commits(bench.folder / "bare.db", acks))
         with gateway_process(bench.folder, port) as (address, pid):
             bench.say(f"{facts:,} facts through the broker and the gateway")
             with _Dashboard(f"{address}/api/board") as board:
@@ -99,8 +102,8 @@ def run(bench: Bench) -> list[Row]:
             p99(board.busy_ms) <= BOARD_MS_TARGET, {"looks": len(board.busy_ms)},
         ),
         Row(
-            f"ack at {FACTS_PER_S} facts/s, p99", p99(waits_ms), "ms", min(waits_ms),
-            "the quickest of them", f"≤ {ACK_MS_TARGET:g} ms",
+            f"ack at {FACTS_PER_S} facts/s, p99", p99(waits_ms), "ms", floor_ms,
+            "two bare messages and a bare commit, p99", f"≤ {ACK_MS_TARGET:g} ms",
             p99(waits_ms) <= ACK_MS_TARGET, {"facts": len(waits_ms)},
         ),
     ]  # fmt: skip
