@@ -106,25 +106,6 @@ def broker(host: str, port: int) -> None:
 
 @main.command()
 @CONFIG_OPTION
-def restored(config_path: Path) -> None:
-    """Say that the database comes from a backup; `restore` has done so itself.
-
-    Run this once after putting a backup in place by other means (PostgreSQL's pg_restore, a
-    copied file) and before `run`: the gateway then takes a new lineage, and every station sends
-    again what the backup lacks.
-    """
-    from gateway import lineage
-    from gateway.app import prepare, read_settings
-
-    settings = read_settings(read_config(config_path), config_path.parent)
-    store = prepare(settings)
-    fresh = lineage.rotate(store, settings.library, "restored from a backup")
-    store.close()
-    click.echo(f"{settings.library}: new lineage {fresh}; now run the gateway")
-
-
-@main.command()
-@CONFIG_OPTION
 def status(config_path: Path) -> None:
     """Print each station with what it has waiting; exit 1 if something waits for staff."""
     from gateway import wording

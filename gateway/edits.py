@@ -51,6 +51,28 @@ def note_edit(path: Path, store: Store, library_id: str, what: str) -> None:
         ) from error
 
 
+class Reached(NamedTuple):
+    """How far a database's history goes: its lineage, version, and when it was last written.
+
+    written_at: ms since 1970 UTC of its diary's last entry, which is no earlier than the
+    beginning of its lineage; 0 without any.
+    """
+
+    lineage: str
+    version: int
+    written_at: int
+
+
+def reached(store: Store, library_id: str) -> Reached:
+    """Return how far the database goes; of a restored one, before it takes a new lineage."""
+    event = schema.EVENT.c
+    newest = sa.select(sa.func.max(event.at_ms)).where(event.library_id == library_id)
+    with store.read() as connection:
+        library = _library(connection, library_id)
+        written_at = connection.execute(newest).scalar() or 0
+    return Reached(library.lineage, library.version, written_at)
+
+
 def edits_missing(path: Path, *, lineage: str, version: int, made_at: int) -> list[Edit]:
     """Return the edits that a backup does not have, in the order they were made.
 

@@ -17,6 +17,7 @@ from circulation.errors import CirculationError, JournalFileInvalid
 from circulation.export import read_exported
 from gateway import wording
 from gateway.backup import DATABASE, Sources, write_backup
+from gateway.edits import Edit
 from gateway.errors import BackupRefused
 from gateway.journal_import import Brought, JournalImport
 from gateway.koc import KocInvalid, export_koc
@@ -34,6 +35,10 @@ _DESKS = {
     "taken": "taken from the backup",
     "none": "none yet",
 }
+BESIDES = (
+    "bring besides, where the site has them: the gateway's certificate, its path in"
+    " gateway_ca_file; the broker's username, password and ca_file"
+)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -90,18 +95,41 @@ def restore(file: Path, config_path: Path) -> None:
     _refuse_server(settings)
     _refuse_running(settings)
     sources = _sources(settings, config_path)
-    restored = put_in_place(file, sources, settings.library)
+    placed = put_in_place(file, sources, settings.library)
     store = prepare(settings)
     try:
-        missing = begin_anew(store, settings.library, restored, sources.edits)
+        missing = begin_anew(store, settings.library, sources.edits, placed.manifest.made_at)
     finally:
         store.close()
-    made = wording.clock(restored.manifest.made_at)
-    click.echo(f"{settings.database}: as of {made}, version {restored.manifest.version}")
-    for aside in restored.aside:
+    made = wording.clock(placed.manifest.made_at)
+    click.echo(f"{settings.database}: as of {made}, version {placed.manifest.version}")
+    for aside in placed.aside:
         click.echo(f"  kept: {aside}")
-    click.echo(f"  the desk's own journal: {_DESKS[restored.desk]}")
-    _tell_missing([(edit.at_ms, edit.what) for edit in missing])
+    click.echo(f"  the desk's own journal: {_DESKS[placed.desk]}")
+    _tell_missing(missing)
+    click.echo("now run the gateway; the stations send again by themselves")
+
+
+@click.command()
+@CONFIG
+def restored(config_path: Path) -> None:
+    """Say that the database comes from a backup; `restore` has done so itself.
+
+    Run this once after putting a backup in place by other means (PostgreSQL's pg_restore, a
+    copied file) and before `run`: the gateway then takes a new lineage, and every station sends
+    again what the backup lacks. Imports and rules since the backup are named, as far as they are
+    noted beside `database`: do those again.
+    """
+    from gateway.app import prepare
+
+    settings = _settings(config_path)
+    store = prepare(settings)
+    try:
+        missing = begin_anew(store, settings.library, settings.edits)
+    finally:
+        store.close()
+    click.echo(f"{settings.shown}: library {settings.library!r} has a new lineage")
+    _tell_missing(missing)
     click.echo("now run the gateway; the stations send again by themselves")
 
 
@@ -155,10 +183,13 @@ def export_koc_command(file: Path, config_path: Path, station: str | None, again
     In Koha: Circulation, "Upload offline circulation file (.koc)", FILE.
     """
     from gateway.app import prepare
+    from gateway.board import Desk
 
     settings = _settings(config_path)
     store = prepare(settings)
     try:
+        if station is not None and Desk(store, settings.library).station(station) is None:
+            raise KocInvalid(f"nobody has heard of {station!r}; `status` has the stations' names")
         koc = export_koc(
             store, settings.library, file, handed=_sources(settings, config_path).koc,
             station=station, again=again,
@@ -188,7 +219,8 @@ def station_file(station: str, config_path: Path, **given: Any) -> None:
                          --broker 10.0.0.2 > kiosk-1.toml
     On the new card:   lendgate-kiosk template --with kiosk-1.toml > kiosk.toml
 
-    Then choose the devices in kiosk.toml. What is printed holds keys: carry it on the card only.
+    Then choose the devices in kiosk.toml, and bring what it names besides. What is printed holds
+    keys: carry it on the card only.
     """
     from gateway.app import prepare
     from gateway.board import Desk
@@ -210,9 +242,10 @@ def station_file(station: str, config_path: Path, **given: Any) -> None:
     for name, value in options.items():
         click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}")
     click.echo(f"\n[broker]\nhost = {json.dumps(given['host'])}\nport = {given['port']}")
+    click.echo(BESIDES, err=True)
 
 
-COMMANDS = (backup, restore, import_journal, export_koc_command, station_file)
+COMMANDS = (backup, restore, restored, import_journal, export_koc_command, station_file)
 
 
 def _settings(config_path: Path) -> Settings:
@@ -245,13 +278,13 @@ def _refuse_running(settings: Settings) -> None:
     )
 
 
-def _tell_missing(edits: list[tuple[int, str]]) -> None:
+def _tell_missing(edits: list[Edit]) -> None:
     if not edits:
         click.echo("  no edit is known that the backup does not have")
         return
     click.echo("  not in the backup, to be done again:")
-    for at_ms, what in edits[-EDITS_SHOWN_MAX:]:
-        click.echo(f"    {wording.clock(at_ms)}  {what}")
+    for edit in edits[-EDITS_SHOWN_MAX:]:
+        click.echo(f"    {wording.clock(edit.at_ms)}  {edit.what}")
     if len(edits) > EDITS_SHOWN_MAX:
         click.echo(f"    … and {len(edits) - EDITS_SHOWN_MAX} before these")
 

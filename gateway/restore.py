@@ -32,7 +32,7 @@ from gateway.backup import (
     copy_database,
     unpack_backup,
 )
-from gateway.edits import Edit, edits_missing
+from gateway.edits import Edit, edits_missing, reached
 from gateway.errors import BackupInvalid, BackupRefused
 from gateway.review import ReviewEntry, add_entries
 from gateway.store import Store
@@ -99,13 +99,15 @@ def put_in_place(source: Path, sources: Sources, library: str) -> Restored:
     return Restored(manifest, aside, desk)
 
 
-def begin_anew(store: Store, library: str, restored: Restored, edits: Path) -> list[Edit]:
-    """Take a new lineage in the restored database; return the edits it does not have."""
-    manifest = restored.manifest
+def begin_anew(store: Store, library: str, edits: Path, made_at: int | None = None) -> list[Edit]:
+    """Take a new lineage in a restored database; return the edits it does not have.
+
+    edits: the notes of them; made_at: when the backup was made, None if nobody knows.
+    """
+    backup = reached(store, library)
     lineage.rotate(store, library, WHY)
-    missing = edits_missing(
-        edits, lineage=manifest.lineage, version=manifest.version, made_at=manifest.made_at
-    )
+    made_at = backup.written_at if made_at is None else made_at
+    missing = edits_missing(edits, lineage=backup.lineage, version=backup.version, made_at=made_at)
     entries = [
         ReviewEntry(
             f"edit_missing:{edit.at_ms}:{edit.version}", "edit_missing", None, None, (),
@@ -114,7 +116,7 @@ def begin_anew(store: Store, library: str, restored: Restored, edits: Path) -> l
         for edit in missing[-EDITS_SHOWN_MAX:]
     ]  # fmt: skip
     with store.write(library) as write:
-        diary.note(write, "restored", made=manifest.made_at, edits=len(missing))
+        diary.note(write, "restored", made=made_at, edits=len(missing))
         add_entries(write, entries)
     return missing
 

@@ -4,6 +4,7 @@ import io
 import json
 import socket
 import sqlite3
+import subprocess
 import tarfile
 import threading
 
@@ -11,7 +12,9 @@ import pytest
 
 from gateway import lineage, wording
 from gateway.backup import copy_database
+from gateway.board import Desk
 from gateway.store import Store
+from sim.postgres import postgres, postgres_path
 from tests.recovery.conftest import DUNE, EMIL, HOBBIT, KIOSK, MOMO, gateway_program, spoken
 
 READERS = "number,name,cards\n900,Nova New,20715000000900\n"
@@ -210,6 +213,68 @@ def test_a_running_gateway_is_not_restored_under_its_feet(library):
 
     assert f"something answers at 127.0.0.1:{port}: stop the gateway first" in said
     assert library.files() == before
+
+
+def waiting_edits(url):
+    """Return what the sync page has staff do again."""
+    store = Store(url, clock=lambda: 0)
+    waiting = Desk(store, "main").reviews()
+    store.close()
+    return [entry["detail"]["what"] for entry in waiting if entry["rule"] == "edit_missing"]
+
+
+def test_a_copied_database_is_told_what_it_lacks_too(library):
+    """Whoever put a backup in place by other means reads the same names, and reads them once."""
+    database, readers = library.folder / "gateway.db", library.folder / "readers.csv"
+    copy_database(database, library.folder / "copy.db")
+    readers.write_text(READERS)
+    library.say("import-patrons", readers)
+    for part in library.folder.glob("gateway.db*"):
+        part.unlink()
+    (library.folder / "copy.db").rename(database)
+
+    said, again = library.say("restored"), library.say("restored")
+
+    assert "library 'main' has a new lineage" in said
+    assert "not in the backup, to be done again:" in said
+    assert said.count("import-") == 1
+    assert "import-patrons readers.csv: created 1 patrons" in said
+    assert "no edit is known that the backup does not have" in again
+    waiting = waiting_edits(f"sqlite:///{database}")
+    assert waiting == ["import-patrons readers.csv: created 1 patrons"]
+
+
+@pytest.mark.needs("postgres")
+def test_tables_on_a_server_come_back_from_a_dump(library):
+    """The page's own way: dump, restore into an empty database, put the notes there, say so."""
+    readers, dump = library.folder / "readers.csv", library.folder / "night.dump"
+    readers.write_text(READERS)
+    (library.folder / "gateway-edits.jsonl").unlink()
+    text = library.config.read_text()
+    with postgres(durable=False) as url:
+        address = url.replace("+psycopg", "")
+        library.config.write_text(f'postgresql = "{address}"\n' + text)
+        library.say("init")
+        library.say("import-items", library.folder / "items.csv")
+        typed("pg_dump", "--format=custom", f"--file={dump}", address)
+        library.say("import-patrons", readers)
+        typed("psql", "--command=CREATE DATABASE again", address)
+        fresh = address.replace("/postgres?", "/again?")
+        typed("pg_restore", f"--dbname={fresh}", dump)
+        library.config.write_text(f'postgresql = "{fresh}"\n' + text)
+
+        said = library.say("restored")
+        waiting = waiting_edits(url.replace("/postgres?", "/again?"))
+
+    assert said.count("import-") == 1
+    assert "import-patrons readers.csv: created 1 patrons" in said
+    assert waiting == ["import-patrons readers.csv: created 1 patrons"]
+
+
+def typed(program, *arguments):
+    """Run one of PostgreSQL's own programs."""
+    command = [postgres_path() / program, *arguments]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def altered(backup, name, change):
