@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterator
 import pytest
 from click.testing import CliRunner
 
+from firmware.pi.__main__ import main as gate_program
 from gateway import lineage
 from gateway.__main__ import main as gateway_program
+from kiosk.__main__ import main as kiosk_program
 from sim.demo_files import LIBRARY
 from sim.house.house import KEYS, House
 from sim.world import World
+from tests.project import ROOT
+
+PAGE = (ROOT / "docs/recovery.md").read_text(encoding="utf-8")
+PROGRAMS = {
+    "lendgate-kiosk": kiosk_program,
+    "lendgate-gate": gate_program,
+    "lendgate-gateway": gateway_program,
+}
 
 MOMO, DUNE, HOBBIT = "30715000000015", "30715000000262", "30715000000056"
 LENA, EMIL = "20715000000017", "20715000000025"

@@ -7,20 +7,12 @@ import pytest
 
 from circulation.export import Exported
 from circulation.salvage import Salvaged
-from firmware.pi.__main__ import main as gate_program
 from gateway import wording
-from gateway.__main__ import main as gateway_program
 from gateway.web.pages import templates
-from kiosk.__main__ import main as kiosk_program
 from kiosk.wording import texts
 from tests.project import ROOT
+from tests.recovery.conftest import PAGE, PROGRAMS
 
-PAGE = (ROOT / "docs/recovery.md").read_text(encoding="utf-8")
-PROGRAMS = {
-    "lendgate-kiosk": kiosk_program,
-    "lendgate-gate": gate_program,
-    "lendgate-gateway": gateway_program,
-}
 CHAPTERS = 8
 
 
