@@ -1,8 +1,11 @@
 """Files on a station's card are damaged: it starts, lends, saves what can be read, counts."""
 
+import json
 import random
 import shutil
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from sqlite_utils import Database
@@ -17,7 +20,21 @@ from kiosk.salvage import refill
 from kiosk.schema import MIGRATIONS
 from kiosk.snapshot import open_snapshot
 from kiosk.store import Store
-from tests.recovery.conftest import DUNE, EMIL, GATE, HOBBIT, KIOSK, LENA, MOMO, opened
+from sim.demo_files import Net, kiosk_toml
+from sim.house.house import KEYS
+from sim.library import KIOSKS
+from tests.recovery.conftest import (
+    DUNE,
+    EMIL,
+    GATE,
+    HOBBIT,
+    KIOSK,
+    LENA,
+    MOMO,
+    kiosk_program,
+    opened,
+    spoken,
+)
 
 
 def scratch(file, first, count):
@@ -33,7 +50,33 @@ def database(day, station=KIOSK):
     return day.folder / station / "station.db"
 
 
-def test_a_damaged_kiosk_without_a_network_lends_on_and_knows_its_loans(day):
+def said_by_status(day, folder):
+    """Type the kiosk's own command while its screen is served; return what it says."""
+
+    class Screen(BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = json.dumps(day.house.kiosks[KIOSK].view).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_words):
+            pass
+
+    plan = next(plan for plan in KIOSKS if plan.station == KIOSK)
+    config = folder / "kiosk.toml"
+    with HTTPServer(("127.0.0.1", 0), Screen) as server:
+        text = kiosk_toml(plan, day.folder, KEYS, Net(1, 1), server.server_port)
+        config.write_text(text + '\n[devices]\nfactory = "nobody:asks"\n')
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        said = spoken(kiosk_program, "status", config, code=1)
+        answering.join()
+    return said
+
+
+def test_a_damaged_kiosk_without_a_network_lends_on_and_knows_its_loans(day, tmp_path):
     """Lists from the card, loans from the saved facts; the gateway gets everything later."""
     kiosk = day.house.kiosks[KIOSK]
     kiosk.line.fail("off")
@@ -45,6 +88,7 @@ def test_a_damaged_kiosk_without_a_network_lends_on_and_knows_its_loans(day):
     day.house.restore_power(KIOSK)
     day.run(2_000)
     told = kiosk.view["devices"]["journal"]
+    said = said_by_status(day, tmp_path)
     day.world.move(LENA, f"{KIOSK}/card")
     day.house.run(1_000)
     loans = [loan["title"] for loan in kiosk.view["loans"]]
@@ -57,6 +101,7 @@ def test_a_damaged_kiosk_without_a_network_lends_on_and_knows_its_loans(day):
 
     assert told.startswith("the database was damaged and is kept as station.db.damaged-1; ")
     assert told.endswith("none is known to be lost")
+    assert f"  ! journal: {told}\n" in said
     assert (loans, third) == (["Momo"], "done")
     assert day.gateway.board.station(KIOSK).epoch_n == 2
     assert day.states(MOMO, DUNE, HOBBIT) == ["on_loan"] * 3

@@ -63,3 +63,30 @@ def test_an_image_put_in_twice_with_loans_between_loses_and_doubles_nothing(day)
         fact["id"] for fact in day.gateway.board.facts(KIOSK) if fact["kind"] == "checkout"
     ]
     assert len(checkouts) == len(set(checkouts)) == 4
+
+
+def test_the_newer_card_put_in_once_more_brings_what_it_had_not_sent(day):
+    """What lay on it alone arrives, what the old image brought meanwhile stays, nothing twice."""
+    line = day.house.kiosks[KIOSK].line
+    day.lend(MOMO)
+    day.run()
+    image = day.card()
+    line.fail("off")
+    assert day.lend(DUNE, EMIL) == "done"
+    day.house.cut_power(KIOSK)
+    newer = day.card()
+    day.put_card(image)
+    day.house.restore_power(KIOSK)
+    assert day.lend(HOBBIT) == "done"
+    line.mend()
+    day.catch_up()
+    before = day.states(MOMO, DUNE, HOBBIT)
+
+    roll_back(day, newer)
+    day.catch_up()
+
+    assert before == ["on_loan", "available", "on_loan"]
+    assert day.states(MOMO, DUNE, HOBBIT) == ["on_loan"] * 3
+    assert day.entries("facts_lost") == []
+    lent = [fact["id"] for fact in day.gateway.board.facts(KIOSK) if fact["kind"] == "checkout"]
+    assert len(lent) == len(set(lent)) == 3

@@ -7,13 +7,15 @@ import pytest
 
 from circulation.errors import JournalFileInvalid
 from circulation.export import read_exported
+from firmware.pi.__main__ import main as gate_program
 from kiosk.__main__ import main as kiosk_program
-from sim.demo_files import LIBRARY, Net, kiosk_toml
+from sim.demo_files import LIBRARY, Net, gate_toml, kiosk_toml
 from sim.house.house import KEYS
-from sim.library import KIOSKS
+from sim.library import GATES, KIOSKS
 from tests.recovery.conftest import (
     DUNE,
     EMIL,
+    GATE,
     HOBBIT,
     KIOSK,
     LENA,
@@ -146,6 +148,26 @@ def test_a_rolled_back_card_brings_its_journal_too(away):
 
     assert "its card was rolled back or replaced" in said
     assert away.states(MOMO, DUNE, HOBBIT) == ["on_loan"] * 3
+
+
+def test_a_gates_alarms_travel_on_a_stick_too(gate_day, tmp_path):
+    """Its own program reads its own configuration; the alarm is at the desk, once."""
+    plan = next(plan for plan in GATES if plan.station == GATE)
+    config, stick = tmp_path / "gate.toml", tmp_path / "stick"
+    text = gate_toml(plan, gate_day.folder, KEYS, Net(1, 1))
+    config.write_text(text + '\n[devices]\nfactory = "nobody:asks"\n')
+    stick.mkdir()
+    gate_day.house.gates[GATE].line.fail("off")
+    assert gate_day.walk_out(HOBBIT)
+
+    said = spoken(gate_program, "export-journal", config, stick)
+    (file,) = stick.glob("*.lendgate-journal.jsonl")
+    gate_day.say("import-journal", str(file))
+    gate_day.say("import-journal", str(file))
+
+    assert "the stick may be pulled" in said
+    assert read_exported(file, key=bytes.fromhex(KEYS.site_key)).head.role == "gate"
+    assert [alarm.title for alarm in gate_day.gateway.board.alarms()] == ["The Hobbit"]
 
 
 def rows_of_everything(day):
