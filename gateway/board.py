@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import schema
+from gateway.alarm_views import TIMES, AlarmView, alarms_of
 from gateway.changes import UNSECURED_MAX
 from gateway.docs import Doc, item_docs
 from gateway.offering import refusal
@@ -33,10 +34,7 @@ REVIEWS_SHOWN = 50
 ALARMS_SHOWN = 100
 FACTS_SHOWN = 200
 EVIDENCE_SHOWN = 6  # facts of one entry
-EVIDENCE = (
-    *("id", "kind", "station", "earliest_ms", "latest_ms"),
-    *("flagged", "wall_ms", "received_at"),
-)
+EVIDENCE = ("id", "kind", "station", *TIMES)
 
 
 def free_beside(url: str) -> int | None:
@@ -47,25 +45,6 @@ def free_beside(url: str) -> int | None:
         return shutil.disk_usage(Path(url.removeprefix("sqlite:///")).parent).free
     except OSError:
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmView:
-    """An alarm with what a guard needs to know."""
-
-    fact_id: str
-    station: str
-    at_ms: int | None
-    gate: str | None
-    lane: str | None
-    direction: str | None
-    deciding_row: int | None
-    latency_ms: int | None
-    uid: str | None
-    item_id: str | None
-    title: str | None
-    shelf_mark: str | None
-    answered_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +165,8 @@ class Desk:
     def alarms(self, station: str | None = None) -> list[AlarmView]:
         """Return the newest alarms, of one gate or of all."""
         with self.store.read() as connection:
-            return self._alarms(connection, station, ALARMS_SHOWN)
+            name = self.library_id
+            return alarms_of(connection, name, station=station, count=ALARMS_SHOWN)
 
     def station(self, station: str) -> StationView | None:
         """Return one station, or None."""
@@ -262,7 +242,9 @@ class Desk:
         self, connection: sa.Connection, row: Any, now_ms: int, names: Mapping[str, str]
     ) -> StationView:
         waiting = max(row.seq_last - row.hw, 0)
-        alarms = self._alarms(connection, row.station, 1) if row.role == "gate" else []
+        alarms: list[AlarmView] = []
+        if row.role == "gate":
+            alarms = alarms_of(connection, self.library_id, station=row.station, count=1)
         return StationView(
             station=row.station,
             name=row.name or row.station,
@@ -286,27 +268,6 @@ class Desk:
             firmware=row.firmware,
             refused_update=refusal(row.telemetry),
         )
-
-    def _alarms(
-        self, connection: sa.Connection, station: str | None, count: int
-    ) -> list[AlarmView]:
-        alarm, item, title = schema.ALARM, schema.ITEM, schema.TITLE
-        joined = alarm.outerjoin(
-            item, sa.and_(item.c.library_id == self.library_id, item.c.item_id == alarm.c.item_id)
-        ).outerjoin(
-            title,
-            sa.and_(title.c.library_id == self.library_id, title.c.title_id == item.c.title_id),
-        )
-        columns = [c for c in alarm.c if c.name != "library_id"]
-        query = (
-            sa.select(*columns, title.c.title, item.c.shelf_mark)
-            .select_from(joined)
-            .where(alarm.c.library_id == self.library_id)
-        )
-        if station is not None:
-            query = query.where(alarm.c.station == station)
-        query = query.order_by(alarm.c.at_ms.desc(), alarm.c.fact_id).limit(count)
-        return [AlarmView(**row) for row in connection.execute(query).mappings()]
 
     def _events(self, connection: sa.Connection) -> list[Doc]:
         table = schema.EVENT

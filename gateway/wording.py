@@ -352,6 +352,20 @@ def instant(row: Doc) -> int | None:
     return row.get("wall_ms") or row.get("received_at")
 
 
+def is_exact(row: Doc) -> bool:
+    """Return whether it is known to the minute when a fact happened.
+
+    >>> is_exact({"earliest_ms": 0, "latest_ms": EXACT_MS})
+    True
+    >>> is_exact({"earliest_ms": 0, "latest_ms": EXACT_MS + 1})
+    False
+    """
+    earliest_ms, latest_ms = row.get("earliest_ms"), row.get("latest_ms")
+    if earliest_ms is None or latest_ms is None or row.get("flagged"):
+        return False
+    return bool(latest_ms - earliest_ms <= EXACT_MS)
+
+
 def when(row: Doc) -> str:
     """Return when a fact happened, and within what bounds unless that is known to the minute.
 

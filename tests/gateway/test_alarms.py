@@ -4,8 +4,10 @@ import pytest
 
 from circulation.wire.messages import SiteAlarm, SiteLoan, decode, encode, sealed
 from gateway.hub import Heard
+from gateway.web.pages import render_part
 from tests.gateway.conftest import KEY, START_MS, Station
 from tests.gateway.test_hub import TOPICS, journal, status
+from tests.gateway.test_web import ABOUT, write_without_a_clock
 
 WRONG_KEY = bytes(16)
 
@@ -64,6 +66,37 @@ def test_the_alarms_fact_and_its_message_are_one_alarm(hub, board, books):
 
     assert len(board.alarms()) == 1
     assert len([e for e in board.board().events if e["code"] == "alarm"]) == 1
+
+
+SOUNDED = {"fact_id": "00000000000000a1", "uid": "e004010000001001", "gate": "gate-1", "row": 4}
+
+
+def sound_soon_after_comparing_clocks(gate):
+    gate.ask_time(START_MS - 600_000)
+    gate.write("alarm", **SOUNDED)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda gate: gate.ask_time(START_MS), ">just now</time></span>"),
+        (sound_soon_after_comparing_clocks, ">10 min ago</time></span>"),
+        (lambda gate: write_without_a_clock(gate, "alarm", **SOUNDED), f'"soft">{ABOUT}</span>'),
+        (
+            lambda gate: gate.write("alarm", **SOUNDED),
+            '"soft">about 14 Nov 2023 22:13 by the station&#39;s own clock</span>',
+        ),
+    ],
+    ids=["heard at once", "by a clock compared", "between two clocks", "by no clock"],
+)
+def test_the_last_alarm_says_when_as_far_as_it_is_known(hub, board, books, write, said):
+    """A gate that was cut off tells of it later; what its own clock says may be wrong by years."""
+    gate = Station("gate-1")
+    write(gate)
+
+    hub.take([status(gate, role="gate"), alarm(), journal(gate)], START_MS)
+
+    assert said in render_part("stations", board.board())
 
 
 def told(board, code):

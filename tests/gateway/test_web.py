@@ -24,6 +24,7 @@ from gateway.web.pages import render_part
 from tests.gateway.conftest import LIBRARY, START_MS, Station
 
 DUE_AT = START_MS + 14 * 86_400_000
+ABOUT = "about 14 Nov 2023 22:38 ± 25 min"
 
 
 class Decides:
@@ -70,6 +71,15 @@ def client(store, ingest, snapshots, tmp_path):
     decides = Decides(DeskJournal(store, LIBRARY, tmp_path / "desk.db"), ingest)
     app = create_app(Desk(store, LIBRARY), snapshots, Pulse(), decides)
     return Browser(app)
+
+
+def write_without_a_clock(station, kind, **fields):
+    """Write a fact in a boot that never met the gateway, between two that did."""
+    station.ask_time(START_MS)
+    station.boot, station.mono = "000000b2", 0
+    station.write(kind, **fields)
+    station.boot, station.mono = "000000b3", 0
+    station.ask_time(START_MS + 2_970_000)
 
 
 @pytest.fixture
@@ -122,6 +132,16 @@ def test_times_are_the_library_s_own(client, store, lent):
     assert "due 28 Nov 2023 22:13" in said["UTC"]
     assert "due 29 Nov 2023 11:13" in said["Pacific/Auckland"]
     assert "14 Nov 2023 22:13" not in said["Pacific/Auckland"]
+
+
+@pytest.mark.parametrize(("path", "count"), [("/item/1001", 2), ("/station/kiosk-3", 1), ("/", 1)])
+def test_a_time_that_is_known_roughly_says_how_roughly(client, ingest, lent, path, count):
+    """Nobody decides by a minute that nobody knows: among facts, and among an entry's."""
+    kiosk = Station("kiosk-3")
+    write_without_a_clock(kiosk, "checkin", item=lent)
+    ingest.take([kiosk.batch()])
+
+    assert client.get(path).text.count(ABOUT) == count
 
 
 @pytest.mark.parametrize("path", ["/item/none", "/station/none"])
