@@ -2,13 +2,23 @@
 
 import pytest
 
-from tests.recovery.conftest import DUNE, EMIL, KIOSK, LENA, MOMO, gateway_program, opened, spoken
+from tests.recovery.conftest import (
+    DUNE,
+    EMIL,
+    GATE,
+    KIOSK,
+    LENA,
+    MOMO,
+    gateway_program,
+    opened,
+    spoken,
+)
 
 
 @pytest.fixture(scope="module")
 def weekend():
-    """A kiosk that has lent two books and taken one back."""
-    with opened(KIOSK) as day:
+    """A kiosk that has lent two books and taken one back, and a gate."""
+    with opened(KIOSK, GATE) as day:
         for said in (day.lend(MOMO, LENA), day.lend(DUNE, EMIL), day.take_back(MOMO)):
             assert said == "done"
         day.catch_up()
@@ -27,6 +37,7 @@ def test_a_weekend_is_handed_over_once(weekend, tmp_path):
     """The file has each loan and return; the next one has nothing, and says why."""
     file, next_one, again = (tmp_path / name for name in ("a.koc", "b.koc", "c.koc"))
 
+    of_gate = weekend.say("export-koc", str(tmp_path / "gate.koc"), "--station", GATE)
     said = weekend.say("export-koc", str(file), "--station", KIOSK)
     nothing = weekend.say("export-koc", str(next_one))
     repeated = weekend.say("export-koc", "--again", str(again))
@@ -36,6 +47,7 @@ def test_a_weekend_is_handed_over_once(weekend, tmp_path):
     assert [line.split("\t")[1] for line in lines] == ["issue", "issue", "return"]
     assert [line.split("\t")[-1] for line in lines] == [MOMO, DUNE, MOMO]
     assert f"{file}: 2 issue, 1 return\n" in said
+    assert ": nothing\n" in of_gate
     assert f"{next_one}: nothing\n" in nothing
     assert "  left out: 3 handed to Koha before\n" in nothing
     assert f"{again}: 2 issue, 1 return\n" in repeated
