@@ -26,6 +26,7 @@ from gateway.snapshots import Snapshots
 from gateway.store import Store
 from gateway.workers import SHARE_MS, Worker
 from tests.gateway.conftest import LIBRARY, Clock, Station, empty
+from tests.gateway.test_order import holdings, oracle
 
 KEY = bytes(16)
 
@@ -209,6 +210,7 @@ def test_two_writers_at_once_apply_each_fact_once(store, other_store, books, req
 
     assert trouble == []
     assert len(facts(store)) == sum(station.journal.last_seq for station in stations)
+    assert holdings(store) == oracle(store, [books["1001"]])
     with store.read() as connection:
         step = schema.STEP
         query = sa.select(step).where(step.c.kind == "catalogue").order_by(step.c.version)
