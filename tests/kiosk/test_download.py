@@ -21,7 +21,18 @@ from circulation.errors import (
 from kiosk.fetching import Fetcher, SnapshotFailed
 from kiosk.lists import ASK_WHERE_MS, RETRY_MS_MAX
 from kiosk.snapshot import Shelf
-from tests.kiosk.library import GOOSE, LINEAGE, Kiosk, pointer
+from tests.kiosk.library import (
+    ANNA,
+    ANNAS_CARD,
+    BEN,
+    GOOSE,
+    LINEAGE,
+    MOMO,
+    Kiosk,
+    item_row,
+    pointer,
+    write_catalogue,
+)
 
 BODY = b"".join(b"item %d stands at QA %d\n" % (n, n % 97) for n in range(2_000))
 PACKED = zstandard.ZstdCompressor().compress(BODY)
@@ -37,6 +48,7 @@ class Gateway:
         self.cut = cut
         self.asked = []
         self.refusal = None
+        self.stream = io.BytesIO
 
     def connect(self, _url):
         return Connection(self)
@@ -72,11 +84,11 @@ class Connection:
         self.head, self.body = self.gateway.answer(headers)
 
     def getresponse(self):
-        content = self.head.encode() + b"\r\n" + self.body
+        stream = self.gateway.stream(self.head.encode() + b"\r\n" + self.body)
 
         class Socket:
             def makefile(self, _mode):
-                return io.BytesIO(content)
+                return stream
 
         response = http.client.HTTPResponse(Socket())
         response.begin()
@@ -84,6 +96,19 @@ class Connection:
 
     def close(self):
         """Nothing is open."""
+
+
+class Pieces(io.BytesIO):
+    """Bytes that come a kilobyte at a time; something happens before the third."""
+
+    def __init__(self, content, meanwhile):
+        super().__init__(content)
+        self.before = [lambda: None, lambda: None, meanwhile]
+
+    def read(self, size):
+        if self.before:
+            self.before.pop(0)()
+        return super().read(min(size, 1_024))
 
 
 @pytest.fixture
@@ -372,3 +397,36 @@ def test_a_list_of_a_history_that_is_past_is_not_fetched(kiosk):
 
     assert past == []
     assert asked == [("b" * 16, 1)]
+
+
+def test_what_was_lent_and_returned_while_a_new_list_came_is_known_beside_it(tmp_path):
+    """People borrow by the old list until the last byte; the new one was made before they did,
+    and un-lends nothing of it."""
+    other, loan = "b" * 16, {"state": "on_loan", "patron_id": BEN, "loan": "1" * 16, "due_at": 1}
+    rows = [item_row(MOMO, reach=3, **loan)]
+    write_catalogue(tmp_path / "new.db", version=1, items=rows, lineage=other)
+    body = (tmp_path / "new.db").read_bytes()
+    sha256 = hashlib.sha256(body).hexdigest()
+    gateway = Gateway(body=body, packed=None, sha256=sha256)
+    shelf = Shelf(tmp_path / "lists", "http://gateway", gateway.connect, free_bytes=lambda _: MUCH)
+    kiosk = Kiosk(tmp_path).load(version=5, items=rows).connect()
+    fetcher = kiosk.engine.lists.fetcher = Fetcher(shelf, kiosk.engine.inbox.deliver)
+    meanwhile = []
+
+    def lend_and_take_back():
+        kiosk.show_card(ANNAS_CARD).place(GOOSE).press("finish")
+        kiosk.lift(GOOSE).press("mode", mode="return")
+        kiosk.place(MOMO)
+        meanwhile.extend([*names(shelf), kiosk.engine.lists.lineage, dict(kiosk.tiles)])
+
+    gateway.stream = lambda content: Pieces(content, lend_and_take_back)
+    new = pointer("catalogue", 1, lineage=other, size=len(body), sha256=sha256)
+    kiosk.hear(kiosk.topics.snapshot("catalogue", "sqlite-1"), new)
+    for found in fetcher.take_wanted():
+        fetcher.work(found)
+    kiosk.engine.step()
+
+    assert meanwhile == [".part", LINEAGE, {"Momo": "done"}]
+    assert kiosk.engine.lists.lineage == other
+    assert (kiosk.loan(GOOSE), kiosk.loan(MOMO)) == (ANNA, None)
+    assert [fact["item"] for fact in kiosk.facts("checkout", "checkin")] == [GOOSE, MOMO]
