@@ -16,6 +16,8 @@ from typing import Any
 from circulation.journal import SqliteJournal
 
 SECTOR_BYTES = 512
+WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
+"""Of SQLite's log: https://www.sqlite.org/fileformat2.html, 4.1."""
 BEFORE_COMMIT, AFTER_COMMIT, DURING_WRITE = "before_commit", "after_commit", "during_write"
 
 Files = dict[str, bytes]
@@ -140,7 +142,7 @@ class Tap:
 
     def _torn(self, before: bytes, after: bytes) -> bytes:
         """Return the log with the last write done up to some sector, or some byte."""
-        begin = _same_bytes(before, after)
+        begin = start_of_write(before, after)
         written = self._random_below(max(len(after) - begin, 0) + 1)
         if not self.is_torn:
             written -= written % SECTOR_BYTES
@@ -153,6 +155,19 @@ def tap(journal: SqliteJournal, card: Card, random_below: Callable[[int], int]) 
     found = Tap(journal._connection, card, random_below)
     journal._connection = found  # type: ignore[assignment]
     return found
+
+
+def start_of_write(before: bytes, after: bytes) -> int:
+    """Return at which byte of a log the last write to it began: a frame's first, or 0.
+
+    Not the first byte that differs: salts and sums are drawn by SQLite, and now and then one of
+    their bytes is what it was before. A seed would not be played twice alike.
+    """
+    frames = _same_bytes(before, after) - WAL_HEADER_BYTES
+    if frames < 0:
+        return 0
+    page_bytes = int.from_bytes(after[8:12], "big")
+    return WAL_HEADER_BYTES + frames - frames % (FRAME_HEADER_BYTES + page_bytes)
 
 
 def _same_bytes(one: bytes, other: bytes) -> int:

@@ -8,7 +8,15 @@ import pytest
 from circulation.errors import JournalFull
 from circulation.journal import SqliteJournal, open_station_db
 from circulation.wire.fact import encode_body
-from sim.fleet.disk import AFTER_COMMIT, BEFORE_COMMIT, DURING_WRITE, Card, PowerCut, tap
+from sim.fleet.disk import (
+    AFTER_COMMIT,
+    BEFORE_COMMIT,
+    DURING_WRITE,
+    Card,
+    PowerCut,
+    start_of_write,
+    tap,
+)
 
 STEPS = {BEFORE_COMMIT: {2}, AFTER_COMMIT: {3}, DURING_WRITE: {2, 3}}
 """How many of three rows are there after a cut at the third's write."""
@@ -77,6 +85,23 @@ def test_a_torn_write_is_there_wholly_or_not_at_all(tmp_path):
         machine.close()
 
     assert found == {2}, f"{found}: a cut at the very last byte is rare, others lose the row"
+
+
+HEADER = bytes(8) + (512).to_bytes(4, "big") + bytes(20)
+FRAME = bytes(24 + 512)
+
+
+@pytest.mark.parametrize("alike", [0, 1, 4, 16])
+@pytest.mark.parametrize(
+    ("log", "begin"),
+    [(b"", 0), (HEADER, 32), (HEADER + FRAME, 568), (HEADER + 2 * FRAME, 1_104)],
+    ids=["header", "first frame", "second frame", "third frame"],
+)
+def test_where_a_write_began_is_no_chance(log, begin, alike):
+    """Over an older write, whose salts and sums begin with the same bytes or with others."""
+    before, after = (log + bytes(alike) + fill * 600 for fill in (b"x", b"y"))
+
+    assert start_of_write(before, after) == start_of_write(log, after) == begin
 
 
 def test_a_restart_after_many_writes_loses_none(machine):
