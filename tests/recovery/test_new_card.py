@@ -120,7 +120,8 @@ def test_a_configuration_that_nobody_kept_is_made_anew(gate_day, monkeypatch, wh
 
     besides = typed(print_it)
     typed(fill_in)
-    changed(file, *((text, re.sub("^# ", "", text, flags=re.M)) for text in DEVICES[what]))
+    wanted = [re.sub("^# (?!.*leave it out)", "", text, flags=re.M) for text in DEVICES[what]]
+    changed(file, *zip(DEVICES[what], wanted, strict=True))
     changed(file, ('gateway_ca_file = ""', 'gateway_ca_file = "gateway.crt"'))
     without = typed(check, code=1)
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -134,6 +135,7 @@ def test_a_configuration_that_nobody_kept_is_made_anew(gate_day, monkeypatch, wh
     assert (made["site_key"], made["card_key"]) == (KEYS.site_key, KEYS.card_key)
     assert made["gateway_url"] == "https://library.example:18443"
     assert (made["broker"]["host"], made["broker"]["port"]) == ("10.0.0.2", 1883)
+    assert "only_afi" not in made["devices"].get("pad", {})  # it would hear no book on loan
     assert "gateway_ca_file: gateway.crt: No such file" in without
     assert all(option in besides and f"`{option}`" in CHAPTER for option in BESIDES)
 
