@@ -10,8 +10,10 @@ import pytest
 from sim.fleet.acts import Act, Shape
 from sim.fleet.check import check
 from sim.fleet.gate import NO_POWER
+from sim.fleet.library import MEMORY
 from sim.fleet.plan import make_plan
 from sim.fleet.play import play
+from tests.project import ROOT
 
 pytestmark = pytest.mark.long
 
@@ -25,12 +27,25 @@ BRANCHES = Shape(
     kiosks=2, gates=2, sites=2, items=20, patrons=8, duration_ms=400_000, facts_per_hour=150,
     roughness=0,
 )  # fmt: skip
-PRINT_DIGEST = (
-    "from tests.sim.fleet.test_play import rough_plan\n"
-    "from sim.fleet.play import play\n"
-    "outcome = play(rough_plan())\n"
-    "print(outcome.digest, len(outcome.events), sum(outcome.faults.values()))\n"
-)
+PRINT_DIGEST = """
+import sys
+from pathlib import Path
+from sim.fleet import library
+from sim.fleet.play import play
+from tests.sim.fleet.test_play import rough_plan
+
+library.MEMORY = Path(sys.argv[1])
+outcome = play(rough_plan())
+print(outcome.digest, len(outcome.events), sum(outcome.faults.values()))
+"""
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+MACHINES = {
+    "one": {"PYTHONHASHSEED": "0", "TZ": "UTC0", "LC_ALL": "C.UTF-8"},
+    "far east": {"PYTHONHASHSEED": "1", "TZ": "EAST-13:45", **ASCII},
+    "far west": {"PYTHONHASHSEED": "4242", "TZ": "WEST+11", "LC_ALL": "de_DE.UTF-8"},
+}
+"""Whose Pythons hash otherwise, whose clocks show another day, whose texts are encoded otherwise.
+All but the first keep their files on a disk, and each works in a folder of its own."""
 
 
 def rough_plan():
@@ -100,14 +115,18 @@ def test_the_same_plan_gives_the_same_bytes(quarter):
     assert again.events == quarter.events
 
 
-def test_a_replay_does_not_depend_on_how_python_hashes():
-    """Other processes with other hash seeds, events, bodies and tables all alike."""
+def test_a_replay_does_not_depend_on_the_machine(tmp_path):
+    """Other processes in other places of the world: events, bodies and tables are all alike."""
     found = set()
-    for seed in ("0", "1", "4242"):
-        environment = {**os.environ, "PYTHONHASHSEED": seed}
+    for name, machine in MACHINES.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        files = MEMORY if name == "one" else folder
+        places = {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
         done = subprocess.run(
-            [sys.executable, "-c", PRINT_DIGEST],
-            env=environment, capture_output=True, text=True, check=True,
+            [sys.executable, "-c", PRINT_DIGEST, files],
+            env=os.environ | places | machine, cwd=folder,
+            capture_output=True, text=True, check=True,
         )  # fmt: skip
         found.add(done.stdout)
 
