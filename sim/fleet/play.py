@@ -14,6 +14,7 @@ from functools import partial
 from sim.fleet.acting import act
 from sim.fleet.acts import Plan
 from sim.fleet.collecting import collect
+from sim.fleet.disk import exclusive
 from sim.fleet.memory import Memory, sharing
 from sim.fleet.outcome import Outcome
 from sim.fleet.world import Fleet
@@ -30,6 +31,7 @@ def play(plan: Plan, memory: Memory | None = None) -> Outcome:
     try:
         with (
             uncollected(),
+            exclusive(),
             sharing(Memory() if memory is None else memory),
             Fleet(plan) as fleet,
         ):

@@ -2,6 +2,8 @@
 
 import random
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +16,7 @@ from sim.fleet.disk import (
     DURING_WRITE,
     Card,
     PowerCut,
+    exclusive,
     start_of_write,
     tap,
 )
@@ -145,3 +148,46 @@ def test_a_tap_that_is_not_armed_is_the_connection(machine):
     assert machine.tap.total_changes == machine.connection.total_changes
     with pytest.raises(sqlite3.OperationalError):
         machine.tap.execute("SELECT nothing FROM nowhere")
+
+
+LOOK = """\
+import sqlite3, sys
+print(sqlite3.connect(sys.argv[1]).execute("SELECT n FROM t").fetchall())
+"""
+
+
+def look_from_outside(file):
+    """Return what another process reads of a database, or says of it."""
+    command = [sys.executable, "-c", LOOK, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr).strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_only_whoever_is_alone_keeps_the_locks_to_itself(tmp_path, is_alone):
+    """Connections of the process wait for each other as ever; others are let in afterwards."""
+    file = tmp_path / "a ?#% name.db"
+
+    def write_and_look():
+        one, other = (sqlite3.connect(file, timeout=0, isolation_level=None) for _ in range(2))
+        one.execute("PRAGMA journal_mode=WAL")
+        one.execute("CREATE TABLE t (n)")
+        one.execute("BEGIN IMMEDIATE")
+        one.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT n FROM t").fetchall() == []
+        one.execute("COMMIT")
+        assert other.execute("SELECT n FROM t").fetchall() == [(1,)]
+        seen = look_from_outside(file)
+        one.close()
+        other.close()
+        return seen
+
+    if is_alone:
+        with exclusive():
+            seen = write_and_look()
+        assert seen == "sqlite3.OperationalError: database is locked"
+    else:
+        assert write_and_look() == "[(1,)]"
+    assert look_from_outside(file) == "[(1,)]"
