@@ -49,7 +49,9 @@ class Session:
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Take a message from the client's end."""
-        self._up.send(message)
+        broker, up = self.broker, self._up
+        up.send(message)
+        broker.link_peak = max(broker.link_peak, up.waiting)
 
     def push(self, message: Received) -> None:
         """Send a message to the client, if there is room."""
@@ -160,6 +162,7 @@ class Broker:
         self.is_up = True
         self.queue_max = QUEUE_MAX
         self.queue_peak = 0
+        self.link_peak = 0
         self.sessions: dict[str, Session] = {}
         self.retained: dict[str, bytes] = {}
         self.takeovers = 0

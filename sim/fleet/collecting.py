@@ -70,6 +70,7 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
     outcome.keys = {book.name: (book.uid,) for book in fleet.books.values()}
     for broker in fleet.brokers.values():
         fleet.peak("broker_queue", broker.queue_peak)
+        fleet.peak("link_queue", broker.link_peak)
     with fleet.gateway.store.read() as connection:
         _read_facts(connection, outcome, fleet)
         _read_items(connection, outcome, fleet)

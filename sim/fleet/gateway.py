@@ -258,6 +258,7 @@ class FleetGateway:
         if not self.is_up:
             return
         self.service.deliver(event)
+        self.fleet.peak("gateway_inbox", self.hub.credits.waiting())
         self._due(max(self.slow_ms, TURN_MS))
 
     def _due(self, delay_ms: int) -> None:
@@ -276,6 +277,7 @@ class FleetGateway:
 
     def _take_some(self, count_max: int) -> None:
         self.service.take(count_max)
+        self.fleet.peak("gateway_unsent", len(self.service._unsent))
 
     def _beat(self) -> None:
         self._due(TURN_MS)

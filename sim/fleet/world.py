@@ -176,7 +176,7 @@ class Fleet:
 
     def peak(self, name: str, size: int) -> None:
         """Remember the most there ever was of something."""
-        if size > self.peaks.get(name, 0):
+        if size > self.peaks.get(name, -1):
             self.peaks[name] = size
 
     def committed(
@@ -190,7 +190,7 @@ class Fleet:
         fact_id = id_of(body)
         self._ids[disk or station, epoch_n, seq] = fact_id
         self._newest[station] = fact_id
-        self.peak("journal", seq)
+        self.peak(f"journal:{station}", seq)
         if fact_id in self._known:
             return
         self._known[fact_id] = True

@@ -417,6 +417,33 @@ def test_what_grows_past_its_limit_is_found(run):
     assert (found.rule, found.who) == ("limits", "gate-1")
 
 
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("message_bytes", 65_536),
+        ("gate_message_bytes:gate-1", 4_096),
+        ("broker_queue", 1_000),
+        ("link_queue", 1_000),
+        ("gateway_inbox", 1_000),
+        ("gateway_unsent", 1_000),
+        ("news", 1),
+        ("overlay", 1),
+        ("journal:kiosk-1", 106),
+        ("journal:kiosk-2", 100),
+        ("journal:desk", 102),
+    ],
+)
+def test_one_more_than_there_may_be_is_found(run, name, most):
+    """One fact was written; people came to the first kiosk three times, and to the desk once."""
+    came = [Act(0, "kiosk-1", "renew", ("reader-01", "book-001"))] * 3
+    run.plan = run.plan.with_acts([*came, Act(0, "gateway", "staff_decide", ("book-001",))])
+    run.peaks = {name: most}
+    assert check(run) == []
+
+    run.peaks = {name: most + 1}
+    assert broken(run) == {"limits"}
+
+
 def test_what_is_measured_has_a_limit(run):
     """A peak nobody set a limit for is a rule that cannot fail."""
     run.peaks = {"novelty": 1}

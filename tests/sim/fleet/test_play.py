@@ -27,6 +27,7 @@ BRANCHES = Shape(
     kiosks=2, gates=2, sites=2, items=20, patrons=8, duration_ms=400_000, facts_per_hour=150,
     roughness=0,
 )  # fmt: skip
+QUIET = Shape(kiosks=2, gates=1, items=3, patrons=2, duration_ms=60_000, roughness=0)
 PRINT_DIGEST = """
 import sys
 from pathlib import Path
@@ -105,6 +106,27 @@ def test_gates_see_who_passes(quarter):
     for found in quarter.gate_lists.values():
         assert found.freshness == "FRESH"
         assert found.reaches == quarter.truth_list.reaches
+
+
+def test_whatever_might_grow_is_looked_at(quarter):
+    """Each queue, list and journal notes the most it held, also if that was nothing."""
+    assert {name.partition(":")[0] for name in quarter.peaks} == {
+        *("message_bytes", "gate_message_bytes", "broker_queue", "link_queue"),
+        *("gateway_inbox", "gateway_unsent", "news", "overlay", "journal"),
+    }
+    assert quarter.peaks["journal:kiosk-1"] == quarter.stations["kiosk-1"].seq_last
+    seen = ("link_queue", "gateway_inbox", "news", "overlay")
+    assert min(quarter.peaks[name] for name in seen) > 0
+
+
+def test_what_the_gateway_could_not_say_is_counted():
+    """Its broker restarts just when it has a loan to acknowledge and to tell of."""
+    acts = (
+        Act(12_000, "kiosk-1", "lend", ("reader-01", "book-001")),
+        Act(12_100, "broker", "broker_restart", ("site-1",)),
+    )
+
+    assert play(make_plan(0, QUIET).with_acts(acts)).peaks["gateway_unsent"] > 0
 
 
 def test_the_same_plan_gives_the_same_bytes(quarter):
@@ -189,13 +211,12 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
 def test_a_station_works_on_although_its_last_run_had_planned_to():
     """It starts half a second before an instant for which the run before had planned something;
     it follows the catalogue nevertheless, and everything comes to rest."""
-    quiet = Shape(kiosks=2, gates=1, items=3, patrons=2, duration_ms=60_000, roughness=0)
     acts = (
         Act(10_000, "kiosk-2", "image"),
         Act(12_000, "kiosk-1", "lend", ("reader-01", "book-001")),
         Act(39_449, "kiosk-2", "roll_back"),
     )
 
-    outcome = play(make_plan(0, quiet).with_acts(acts))
+    outcome = play(make_plan(0, QUIET).with_acts(acts))
 
     assert [f"{one.rule}: {one.text}" for one in check(outcome)] == []
