@@ -94,4 +94,22 @@ MUTANTS = (
         (13,),
         shape="ghosts",
     ),
+    Mutant(
+        "kiosk-forgets-too-early",
+        "a kiosk's own loans go when the gateway has applied them, before its list has them",
+        "kiosk/news.py",
+        '"UPDATE news SET done=1 WHERE done=0 AND covered<=?"',
+        '"UPDATE news SET done=1 WHERE done=0 AND covered IS NOT NULL AND ?"',
+        (12,),
+        test="tests/kiosk/test_stories.py"
+        "::test_a_snapshot_built_before_my_last_acks_does_not_unlend_my_books",
+        masked="changes are told before the mark: they must come apart, and a book back in between",
+        also=(
+            Change(
+                "kiosk/news.py",
+                "return any(version <= self.reached for version, _ in self.applied)",
+                "return True",
+            ),
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ OUTBOX = "gateway/outbox.py"
 LINEAGE = "gateway/lineage.py"
 RETENTION = "gateway/retention.py"
 VERDICTS = "gateway/verdicts.py"
+STORE = "gateway/store.py"
 
 HUB = "gateway/hub.py"
 SERVICE = "gateway/service.py"
@@ -121,5 +122,16 @@ MUTANTS = (
         (10, 12),
         test="tests/gateway/test_store.py::test_two_writers_wait_for_each_other[sqlite]",
         masked="two threads of a program never meet in a fleet",
+    ),
+    Mutant(
+        "library-not-locked",
+        "two workers on a server fold the same item, each without the other's rows",
+        STORE,
+        ".where(schema.LIBRARY.c.library_id == LIBRARY).with_for_update()",
+        ".where(schema.LIBRARY.c.library_id == LIBRARY)",
+        (10,),
+        test="tests/gateway/test_workers.py"
+        "::test_two_writers_at_once_apply_each_fact_once[postgresql]",
+        masked="the gateway of a fleet has a file, and a file has one writer",
     ),
 )

@@ -48,6 +48,17 @@ MUTANTS = (
         shape="desks",
     ),
     Mutant(
+        "unsure-clock-refuses",
+        "a kiosk that does not know the time refuses who seems to be expired or late",
+        "circulation/reasons.py",
+        "(TIME_REASONS if not sure else set())",
+        "set()",
+        (5,),
+        test=f"{RULES}test_stories.py"
+        "::test_forty_five_children_on_a_power_cut_morning_borrow_their_books",
+        masked="the readers of a fleet ask nobody whether they may",
+    ),
+    Mutant(
         "boot-returns-unmeasured",
         "what a boot writes after another one has no time but that of its neighbours",
         PLACING,

@@ -3,6 +3,7 @@
 from sim.mutants.mutant import Change, Mutant
 
 UPLOADER = "circulation/sync/uploader.py"
+BATCH = "circulation/sync/batch.py"
 INTAKE = "circulation/sync/intake.py"
 JOURNAL = "circulation/journal.py"
 CHANGES = "circulation/sync/changes.py"
@@ -51,6 +52,39 @@ MUTANTS = (
         "if self._resend_ms is not None and now_ms >= self._resend_ms:",
         "if False:",
         (14,),
+    ),
+    Mutant(
+        "lost-grant-waited-for",
+        "a station that was told to wait never asks whether the grant got lost",
+        UPLOADER,
+        "if self._credit == 0 and self._has_more and now_ms >= self._probe_ms:",
+        "if False:",
+        (14,),
+        test="tests/circulation/sync/test_upload.py"
+        "::test_a_lost_credit_grant_does_not_stop_the_upload_for_ever",
+        masked="every connection begins with a new grant, and none of a fleet lasts",
+    ),
+    Mutant(
+        "every-nack-obeyed",
+        "a station goes back for every nack, also for those of rows it has sent again by then",
+        UPLOADER,
+        "        if is_repeated:\n            return []",
+        "        if False:\n            return []",
+        (14,),
+        test="tests/circulation/sync/test_machine.py"
+        "::test_the_same_nack_within_five_seconds_is_one",
+        masked="it costs messages only, as long as nobody counts them",
+    ),
+    Mutant(
+        "hole-not-declared",
+        "what a station has no longer is asked for again and again, and blocks what it still has",
+        BATCH,
+        "lost = [first, start.seq - 1] if start.seq > first else None",
+        "lost = None",
+        (8,),
+        test="tests/circulation/sync/test_upload.py"
+        "::test_an_overrun_ring_does_not_block_what_is_still_there",
+        masked="no card of a fleet is so small that it must drop what nobody has",
     ),
     Mutant(
         "half-open-kept",
