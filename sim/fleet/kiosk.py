@@ -132,10 +132,8 @@ class FleetKiosk(Station):
         self._want_lists()
 
     def _end_turn(self) -> None:
-        engine = self._engine
-        self.fleet.peak("news", len(engine.store._open_news()))  # the turn reads them anyway
         with contextlib.suppress(JournalError):
-            engine.uplink.turn_over(engine.time.mono_ms)
+            self._engine.uplink.turn_over(self._engine.time.mono_ms)
 
     def _answer(self, run: int) -> None:
         """Answer whoever asked soon after another: the next tick may be long after."""
