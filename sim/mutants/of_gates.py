@@ -103,7 +103,7 @@ MUTANTS = (
         (12,),
         test="tests/kiosk/test_stories.py"
         "::test_a_snapshot_built_before_my_last_acks_does_not_unlend_my_books",
-        masked="changes are told before the mark: they must come apart, and a book back in between",
+        masked="changes are told before the mark; a book must come back just between the two",
         also=(
             Change(
                 "kiosk/news.py",
