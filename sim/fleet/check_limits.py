@@ -14,12 +14,13 @@ LIMITS = {
     "gate_message_bytes": 4 * KIB,
     "broker_queue": 1_000,
     "link_queue": 1_000,
-    "gateway_inbox": 1_000,
+    "gateway_inbox": 500,
     "gateway_unsent": 1_000,
 }
 """The most there may ever be of each thing; a name is what stands before the colon.
 
-The last three are three to six times what the roughest of 150 seeds came to.
+The last three are five times and more what the roughest of 200 seeds came to. A gateway that was
+made slow has whatever stations say meanwhile, and is not measured until it has caught up.
 """
 ROWS_AN_ACT, ROWS_BESIDE = 2, 100
 """A journal's rows: an act writes one, the version before one more; beside them clocks are

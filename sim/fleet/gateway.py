@@ -120,6 +120,7 @@ class FleetGateway:
         self.chance = random.Random(f"{fleet.plan.seed} {NAME}")
         self.is_up = False
         self.slow_ms = 0
+        self._was_slow = False  # and has not caught up since
         self.starts = 0
         self._run = 0
         self._armed: tuple[str, int] | None = None
@@ -258,7 +259,10 @@ class FleetGateway:
         if not self.is_up:
             return
         self.service.deliver(event)
-        self.fleet.peak("gateway_inbox", self.hub.credits.waiting())
+        waiting = self.hub.credits.waiting()
+        self._was_slow = self.slow_ms > 0 or (self._was_slow and waiting > 1)
+        if not self._was_slow:
+            self.fleet.peak("gateway_inbox", waiting)
         self._due(max(self.slow_ms, TURN_MS))
 
     def _due(self, delay_ms: int) -> None:

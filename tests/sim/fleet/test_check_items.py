@@ -424,7 +424,7 @@ def test_what_grows_past_its_limit_is_found(run):
         ("gate_message_bytes:gate-1", 4_096),
         ("broker_queue", 1_000),
         ("link_queue", 1_000),
-        ("gateway_inbox", 1_000),
+        ("gateway_inbox", 500),
         ("gateway_unsent", 1_000),
         ("news", 1),
         ("overlay", 1),
