@@ -55,12 +55,12 @@ def life(request, ingest, books, readers):
     )
     ingest.take([kiosk.batch()])
     names["return"] = kiosk.write("checkin", item=book, saw=[])
-    kiosk.journal.open_epoch(kiosk.journal.last_seq, "00000000000000f2", 2)
+    kiosk.journal.open_epoch(kiosk.journal.last_seq, "2" * 16, 2)
     names["second loan"] = kiosk.write(
         "checkout", item=book, patron=readers[1], due_at=DUE_AT, reach=3, saw=[]
     )
     ingest.take([kiosk.batch()])
-    kiosk.journal.gather("00000000000000f3", 3)
+    kiosk.journal.gather("3" * 16, 3)
     return book, kiosk, names
 
 
@@ -112,7 +112,7 @@ def test_copies_of_what_is_all_known_stay_where_they_are(store, ingest, books, r
         )
     ingest.take([kiosk.batch()])
     before = places(store)
-    kiosk.journal.gather("00000000000000f2", 2)
+    kiosk.journal.gather("2" * 16, 2)
     later = kiosk.write("seen", item=books["1001"])
 
     ingest.take([kiosk.batch()])
