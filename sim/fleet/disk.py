@@ -15,12 +15,11 @@ from pathlib import Path
 from sqlite3 import dbapi2
 from typing import Any
 
+from circulation.carve import FRAME_HEADER_BYTES, LOG_HEADER_BYTES
 from circulation.journal import SqliteJournal
 
 EXCLUSIVE = "unix-excl"
 SECTOR_BYTES = 512
-WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
-"""Of SQLite's log: https://www.sqlite.org/fileformat2.html, 4.1."""
 BEFORE_COMMIT, AFTER_COMMIT, DURING_WRITE = "before_commit", "after_commit", "during_write"
 
 Files = dict[str, bytes]
@@ -192,11 +191,11 @@ def start_of_write(before: bytes, after: bytes) -> int:
     Not the first byte that differs: salts and sums are drawn by SQLite, and now and then one of
     their bytes is what it was before. A seed would not be played twice alike.
     """
-    frames = _same_bytes(before, after) - WAL_HEADER_BYTES
+    frames = _same_bytes(before, after) - LOG_HEADER_BYTES
     if frames < 0:
         return 0
     page_bytes = int.from_bytes(after[8:12], "big")
-    return WAL_HEADER_BYTES + frames - frames % (FRAME_HEADER_BYTES + page_bytes)
+    return LOG_HEADER_BYTES + frames - frames % (FRAME_HEADER_BYTES + page_bytes)
 
 
 def _same_bytes(one: bytes, other: bytes) -> int:
