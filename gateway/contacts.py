@@ -163,10 +163,15 @@ class Contacts:
         pending, self._pending = self._pending, {}
         notes, self._notes = self._notes, []
         self._saved_ms = now_ms
-        with self.store.write(self.library_id) as write:
-            _save_stations(write, pending)
-            for code, station_or_none, detail in notes:
-                diary.note(write, code, station_or_none, **detail)
+        try:
+            with self.store.write(self.library_id) as write:
+                _save_stations(write, pending)
+                for code, station_or_none, detail in notes:
+                    diary.note(write, code, station_or_none, **detail)
+        except sa.exc.OperationalError:
+            # Most often a full disk: there may be room at the next try.
+            self._pending, self._notes = pending, notes
+            raise
         return True
 
     def _note_boot(self, station: str, boot: str, now_ms: int) -> None:

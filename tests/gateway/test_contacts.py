@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from circulation.wire.messages import Telemetry
-from gateway import schema
+from gateway import diary, schema
 from gateway.contacts import Contacts, Rows
 from tests.gateway.conftest import LIBRARY, START_MS
 
@@ -28,3 +28,24 @@ def test_a_depth_counts_from_the_ack_the_station_had(store, depth, known, seq_la
 
     with store.read() as connection:
         assert connection.execute(sa.select(schema.STATION_TABLE.c.seq_last)).scalar() == seq_last
+
+
+def test_what_a_full_disk_did_not_take_is_written_at_the_next_try(store, monkeypatch):
+    """A disk that is full for a moment costs the diary no sentence and the page no contact."""
+    contacts = Contacts(store, LIBRARY)
+    contacts.told("kiosk-1", seq_last=9)
+    contacts.note("twin", "kiosk-1")
+
+    with monkeypatch.context() as disk, pytest.raises(sa.exc.OperationalError):
+        disk.setattr(diary, "note", _full)
+        contacts.save(START_MS)
+    assert contacts.save(START_MS)
+
+    with store.read() as connection:
+        assert connection.execute(sa.select(schema.STATION_TABLE.c.seq_last)).scalars().all() == [9]
+        assert connection.execute(sa.select(schema.EVENT.c.code)).scalars().all() == ["twin"]
+    assert not contacts.save(START_MS)
+
+
+def _full(*_what, **_detail):
+    raise sa.exc.OperationalError("", {}, Exception("database or disk is full"))
