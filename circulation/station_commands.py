@@ -1,10 +1,11 @@
-"""Commands that every station's program has, said once: its journal on a stick, its template.
+"""Commands that every station's program has, said once: its journal on a stick, its template,
+and how `check` answers.
 
 What a station's configuration looks like only its own program knows, which hands over how it is
 read.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,20 @@ class Exportable(NamedTuple):
     store: Path
     head: Head
     key: bytes
+
+
+def tell_checked(file: Path, station: str, points: Sequence[str]) -> None:
+    """Answer `check`: all right, or what to change before anybody uses the station; exits with 1.
+
+    station: which one, for people. points: sentences, each with what to do.
+    """
+    if not points:
+        click.echo(f"{file}: {station}: all right")
+        return
+    click.echo(f"{file}: {station}: it can be read; before anybody uses it, change this:")
+    for point in points:
+        click.echo(f"  ! {point}")
+    raise click.exceptions.Exit(1)
 
 
 def export_command(program: str, read: Callable[[Path], Exportable]) -> click.Command:

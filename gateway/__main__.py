@@ -68,6 +68,8 @@ def init(config_path: Path) -> None:
     settings = read_settings(read_config(config_path), config_path.parent)
     prepare(settings).close()
     click.echo(f"{settings.shown}: ready for library {settings.library!r}")
+    for point in settings.open_points:
+        click.echo(f"  ! {config_path}: {point}", err=True)
 
 
 @main.command()

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from circulation.config import Section
 from circulation.errors import ConfigInvalid
+from circulation.keys import FRESH, example_keys
 from circulation.link import Endpoint, Link
 from circulation.wire.errors import TopicInvalid
 from circulation.wire.topics import Topics, client_id
@@ -92,6 +93,11 @@ class Settings:
         if not self.postgresql:
             return str(self.database)
         return sa.make_url(self.url).render_as_string(hide_password=True)
+
+    @property
+    def open_points(self) -> list[str]:
+        """What can be read and must not stay, a sentence each, with what to do."""
+        return example_keys({"site_key": self.site_key, "card_key": self.card_key}, FRESH)
 
     @property
     def snapshots(self) -> Path:
@@ -300,6 +306,8 @@ class Gateway:
 def run(config: Section, *, folder: Path, stop: threading.Event) -> None:
     """Run the gateway until `stop` is set."""
     settings = read_settings(config, folder)
+    for point in settings.open_points:
+        _log.warning("%s", point)
     with Gateway(settings) as gateway:
         _log.info("pages on http://%s:%d/", settings.web_host, gateway.web_port)
         if settings.lists is not None:

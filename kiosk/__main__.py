@@ -18,7 +18,13 @@ from circulation.errors import CirculationError, ConfigInvalid
 from circulation.journal import open_reader
 from circulation.journal_file import Head
 from circulation.policy import Policy, PolicyInvalid
-from circulation.station_commands import FILE, Exportable, export_command, template_command
+from circulation.station_commands import (
+    FILE,
+    Exportable,
+    export_command,
+    tell_checked,
+    template_command,
+)
 from hardware.check import Item
 from hardware.check_command import check_command
 from hardware.check_terminal import PATIENCE
@@ -29,9 +35,11 @@ from kiosk.config import TEMPLATE, KioskConfig, read_kiosk_config
 from kiosk.devices import read_devices
 from kiosk.errors import KioskError
 from kiosk.lists import BUILT_IN_POLICY
+from kiosk.readiness import open_points
 from kiosk.tagging import write_tag_command
 
 ANSWER_S = 5
+_log = logging.getLogger("kiosk")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,6 +63,8 @@ def run(file: Path, verbose: bool) -> None:
     try:
         section = read_config(file)
         devices = read_devices(section.section("devices"), clock)
+        for point in open_points(read_kiosk_config(section), parse_config(file)["devices"]):
+            _log.warning("%s: %s", file, point)
         run_kiosk(section, devices, clock=clock, stop=stop, ready=_say_where)
     except (CirculationError, KioskError, OSError) as error:
         raise click.ClickException(str(error)) from error
@@ -63,9 +73,15 @@ def run(file: Path, verbose: bool) -> None:
 @main.command()
 @FILE
 def check(file: Path) -> None:
-    """Read the configuration and say what is wrong with it; start nothing."""
-    place = _read(file).place
-    click.echo(f"{file}: {place.station} at {place.site}, library {place.library}: all right")
+    """Read the configuration and say what is wrong with it; start nothing.
+
+    Exits with 1 for what cannot be read, and for what nobody should use: two devices on one pin
+    or port, keys that stand in examples, no reader of items.
+    """
+    config = _read(file)
+    place = config.place
+    told = f"{place.station} at {place.site}, library {place.library}"
+    tell_checked(file, told, open_points(config, parse_config(file)["devices"]))
 
 
 @main.command()

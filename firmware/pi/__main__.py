@@ -15,12 +15,19 @@ from circulation.config import parse_config, read_config
 from circulation.errors import ConfigInvalid
 from circulation.journal_file import Head
 from circulation.patrons import card_key
-from circulation.station_commands import FILE, Exportable, export_command, template_command
+from circulation.station_commands import (
+    FILE,
+    Exportable,
+    export_command,
+    tell_checked,
+    template_command,
+)
 from firmware.pi.app import run as run_gate
 from firmware.pi.config import TEMPLATE, StationConfig, read_station_config
 from firmware.pi.device_commands import COMMANDS
 from firmware.pi.devices import read_devices
 from firmware.pi.errors import DevicesUnavailable
+from firmware.pi.readiness import open_points
 from hardware.check import Item
 from hardware.check_command import check_command
 from hardware.check_terminal import PATIENCE
@@ -28,6 +35,7 @@ from hardware.clock import SystemClock
 from hardware.ports import Clock
 
 STALE_S = 10
+_log = logging.getLogger("gate")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +59,8 @@ def run(file: Path, verbose: bool) -> None:
     try:
         section = read_config(file)
         devices = read_devices(section.section("devices"), clock)
+        for point in open_points(read_station_config(section), parse_config(file)["devices"]):
+            _log.warning("%s: %s", file, point)
         run_gate(section, devices, clock=clock, stop=stop)
     except (ConfigInvalid, DevicesUnavailable) as error:
         raise click.ClickException(str(error)) from error
@@ -59,9 +69,14 @@ def run(file: Path, verbose: bool) -> None:
 @main.command()
 @FILE
 def check(file: Path) -> None:
-    """Read the configuration and say what is wrong with it; start nothing."""
+    """Read the configuration and say what is wrong with it; start nothing.
+
+    Exits with 1 for what cannot be read, and for what nobody should rely on: two devices on one
+    pin or port, keys that stand in examples.
+    """
     config = _read(file)
-    click.echo(f"{file}: {config.station} at {config.site}, library {config.library}: all right")
+    told = f"{config.station} at {config.site}, library {config.library}"
+    tell_checked(file, told, open_points(config, parse_config(file)["devices"]))
 
 
 @main.command()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from circulation.errors import ConfigInvalid
+from circulation.keys import FROM_GATEWAY, example_keys
 from firmware.mcu import board_esp32, board_pico_w
 from firmware.mcu.config import ConfigInvalid as DeviceConfigInvalid
 from firmware.mcu.ed25519 import public_key_of
@@ -79,6 +80,8 @@ def provision_device(port: str, file: Path | None, **given: Any) -> None:
         + "watch its lamp (docs/firmware.md): one flash means that all is well."
     )
     click.echo(f"Then look at the gateway's page, Stations: {values['station']} must be green.")
+    for point in example_keys({"site_key": bytes.fromhex(values["site_key"])}, FROM_GATEWAY):
+        click.echo(f"  ! {point}")
     if not keys:
         click.echo("It has no key, so it takes no updates but over USB: see new-signing-key.")
 

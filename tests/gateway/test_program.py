@@ -25,9 +25,10 @@ from gateway.app import Gateway, read_settings
 from gateway.broker import SmallBroker
 from gateway.catalogue import upsert_items
 from tests.gateway.conftest import Station
+from tests.support.programs import wait_until
 
 TOPICS = Topics("main")
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 def write_config(folder, **changes):
@@ -136,9 +137,13 @@ def test_facts_travel_over_a_real_broker(tmp_path):
 
         live.play(lambda: live.uploader.waiting == 0 and live.heads)
 
+        def shown():
+            (view,) = [v for v in get(gateway, "/api/stations") if v["station"] == "kiosk-1"]
+            return view["facts"], view["waiting"], view["state"]
+
         assert get(gateway, "/api/items/1001")["state"] == "available"
-        (view,) = [v for v in get(gateway, "/api/stations") if v["station"] == "kiosk-1"]
-        assert (view["facts"], view["waiting"], view["state"]) == (120, 0, "connected")
+        # What is heard of a station is written once a second.
+        wait_until("the page tells it", shown, (120, 0, "connected"))
         live.link.stop()
 
 
@@ -247,6 +252,18 @@ def test_init_writes_a_file_that_runs(tmp_path):
     assert path.stat().st_mode & 0o077 == 0
     assert (path.parent / "gateway.db").exists()
     assert "wrote" not in again.output
+    assert "stands in examples" not in first.output
+
+
+def test_init_names_keys_that_stand_in_a_manual(tmp_path):
+    """Whoever pasted a configuration is told before any station has its keys."""
+    path = write_config(tmp_path)
+
+    result = CliRunner().invoke(main, ["init", "-c", str(path)])
+    assert result.exit_code == 0
+    for option in ("site_key", "card_key"):
+        assert f"  ! {path}: {option}: this key stands in examples" in result.output
+    assert result.output.count("openssl rand -hex 16; then give every station") == 2
 
 
 def test_init_refuses_a_name_that_no_topic_could_hold(tmp_path):

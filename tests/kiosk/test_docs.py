@@ -1,6 +1,7 @@
 """What docs/kiosk.md says is what the kiosk does."""
 
 import re
+import socket
 
 import pytest
 from click.testing import CliRunner
@@ -71,15 +72,87 @@ def run(*arguments):
     return CliRunner().invoke(main, list(arguments))
 
 
-def test_the_template_is_a_working_configuration(tmp_path):
-    """Pasted as it is, it is accepted."""
+READY = TEMPLATE.replace("0" * 32, "cd6c89a6f2b73e1154a8e0037a91cc5d")
+PAD = '[devices.pad]\ndriver = "pad_3m"\nport = "/dev/serial/by-id/usb-3M"\n'
+SCANNER = '[devices.scanner]\ndriver = "serial"\nport = "/dev/serial/by-id/usb-scanner"\n'
+"""The template with keys of its own, and a reader of items each."""
+
+
+def checked(tmp_path, text):
+    """Return what `check` says of a configuration, and its exit code."""
     file = tmp_path / "kiosk.toml"
-    file.write_text(run("template").output)
-
+    file.write_text(text)
     result = run("check", str(file))
+    return result.output, result.exit_code
 
-    assert result.exit_code == 0
-    assert "kiosk-1 at main, library school: all right" in result.output
+
+@pytest.mark.parametrize("reader", [PAD, SCANNER])
+def test_the_template_is_a_working_configuration(tmp_path, reader):
+    """With keys and a reader it is accepted."""
+    said, code = checked(tmp_path, READY + reader)
+
+    assert code == 0
+    assert "kiosk-1 at main, library school: all right" in said
+
+
+def test_the_template_as_it_is_says_what_is_to_be_changed(tmp_path):
+    """Whoever pastes it and goes on has a list: two keys, and something that reads items."""
+    said, code = checked(tmp_path, run("template").output)
+
+    assert code == 1
+    assert [line.split(":")[0] for line in said.splitlines() if line.startswith("  ! ")] == [
+        "  ! site_key",
+        "  ! card_key",
+        "  ! devices",
+    ]
+    assert said.count("`lendgate-gateway station-file` prints it") == 2
+    assert "neither [devices.pad] nor [devices.scanner] is there, so no item can be lent" in said
+
+
+def test_a_spot_for_cards_alone_reads_no_items(tmp_path):
+    """A reader could say who they are, and nothing else."""
+    said, code = checked(tmp_path, READY + '[devices.cards]\ndriver = "rc522"\n')
+
+    assert code == 1
+    assert "neither [devices.pad] nor [devices.scanner] is there" in said
+
+
+def test_two_devices_at_one_port_are_named_before_the_kiosk_runs(tmp_path):
+    """A copied line is the commonest mistake of all."""
+    said, code = checked(tmp_path, READY + PAD + SCANNER.replace("usb-scanner", "usb-3M"))
+
+    assert code == 1
+    assert "[devices.pad] and [devices.scanner] both take /dev/serial/by-id/usb-3M" in said
+
+
+def test_the_devices_of_a_factory_are_left_to_whoever_wrote_it(tmp_path):
+    """What it makes is not in the file; the keys are."""
+    factory = '# factory = "module:function"'
+    assert factory in READY
+    made = READY.replace(factory, 'factory = "mine:devices"')
+
+    assert checked(tmp_path, made)[1] == 0
+    assert (
+        "site_key"
+        in checked(tmp_path, made.replace("cd6c89a6f2b73e1154a8e0037a91cc5d", "0" * 32))[0]
+    )
+
+
+def test_a_kiosk_with_such_mistakes_runs_and_its_log_says_so(tmp_path, caplog):
+    """A lamp on a wrong pin is no reason to lend nothing."""
+    file = tmp_path / "kiosk.toml"
+    lamps = "".join(
+        f'[devices.lamp_{name}]\ndriver = "gpio"\ngpio = 16\nmax_on_ms = 99\n'
+        for name in ("ok", "alarm")
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # which ends the start right after
+        port = f"port = {taken.getsockname()[1]}"
+        file.write_text((READY + PAD + lamps).replace("port = 18081", port))
+        result = run("run", str(file))
+
+    assert "[devices.lamp_ok] and [devices.lamp_alarm] both take GPIO 16" in caplog.text
+    assert result.exit_code == 1
+    assert "both take" not in result.output
 
 
 def test_the_template_gives_each_pin_to_one_device():

@@ -22,6 +22,8 @@ from sim.devices import SimReader
 from sim.pins import SimInput, SimOutput
 from tests.firmware.pi.bench import Bench
 
+SECRET = "cd6c89a6f2b73e1154a8e0037a91cc5d"
+
 
 def section(**changes):
     values = tomllib.loads(TEMPLATE)
@@ -41,6 +43,7 @@ def wired(text):
 def pasted(tmp_path, text=None):
     file = tmp_path / "gate.toml"
     text = wired(TEMPLATE) if text is None else text
+    text = text.replace(f'site_key = "{"0" * 32}"', f'site_key = "{SECRET}"')
     file.write_text(text.replace("/var/lib/lendgate", str(tmp_path)))
     return str(file)
 
@@ -190,6 +193,42 @@ def test_a_mistake_about_a_device_stops_the_start(tmp_path, command, line, words
     assert result.exit_code == 1
     assert told in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "told"),
+    [
+        (f'site_key = "{SECRET}"', f'site_key = "{"0" * 32}"', "site_key: this key stands in"),
+        ("staff_cards = []", f'staff_cards = ["{SECRET}"]', "card_key: this key stands in"),
+        (
+            "gpio = 6\n",
+            "gpio = 17\n",
+            "[devices.lanes.lane-1.beam_outer] and [devices.siren] both",
+        ),
+    ],
+)
+def test_what_nobody_should_rely_on_is_named_with_what_to_do(tmp_path, line, words, told):
+    """A gate that others can speak for, and one whose beam hangs at the siren's wire."""
+    file = pasted(tmp_path)
+    text = (tmp_path / "gate.toml").read_text()
+    assert line in text
+    (tmp_path / "gate.toml").write_text(text.replace(line, words))
+
+    result = CliRunner().invoke(main, ["check", file])
+    assert result.exit_code == 1
+    assert f"  ! {told}" in result.output
+    assert result.output.count("  ! ") == 1
+
+
+def test_a_gate_with_such_a_mistake_runs_and_its_log_says_so(tmp_path, caplog):
+    """It guards with what is left; here the start ends at times that contradict each other."""
+    text = wired(TEMPLATE).replace("siren_max_on_ms = 30000", "siren_max_on_ms = 1000")
+    file = pasted(tmp_path, text.replace("gpio = 27 ", "gpio = 17 "))
+
+    result = CliRunner().invoke(main, ["run", file])
+    assert "[devices.siren] and [devices.lamp_red] both take GPIO 17" in caplog.text
+    assert result.exit_code == 1
+    assert "both take" not in result.output
 
 
 def test_a_wrong_file_is_told_in_words(tmp_path):

@@ -129,6 +129,7 @@ def test_a_device_is_set_up_from_a_file(device, file):
     assert list(config.top.members) == ["DE-1", "DE-2"]
     assert "school/gate-1 is set up" in result.output
     assert "Wi-Fi: joined" in result.output
+    assert "! site_key: this key stands in examples" in result.output
 
 
 def test_the_command_line_is_enough(device):
