@@ -18,7 +18,7 @@ from circulation.journal import SqliteJournal, open_station_db
 from circulation.sync.batch import make_batch
 from circulation.wire import kinds
 from circulation.wire.fact import encode_body
-from circulation.wire.limits import BATCH_FACTS_MAX
+from circulation.wire.limits import BATCH_FACTS_MAX, SAW_MAX
 from gateway import schema
 from gateway.errors import DecisionInvalid
 from gateway.holdings import item_fold
@@ -79,7 +79,7 @@ class DeskJournal:
             if row.settled_at is not None:
                 raise DecisionInvalid("later facts have settled this; look at the list again")
             if row.item_id is None or state == NOTED:
-                return {"kind": kinds.DECISION, "entry": entry, "saw": list(row.facts)[:64]}
+                return {"kind": kinds.DECISION, "entry": entry, "saw": list(row.facts)[:SAW_MAX]}
             if state not in DECIDABLE:
                 raise DecisionInvalid(f"{state[:40]!r} is none of {', '.join(DECIDABLE)}")
             folded = item_fold(connection, self.library_id, row.item_id)

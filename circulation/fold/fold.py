@@ -22,6 +22,7 @@ from circulation.fold.order import Order
 from circulation.fold.step import moves, step
 from circulation.items import ItemState
 from circulation.wire import kinds
+from circulation.wire.limits import SAW_MAX
 
 __all__ = [
     "ON_SHELF",
@@ -35,9 +36,6 @@ __all__ = [
     "moves",
     "step",
 ]
-
-# As many facts as the body of a decision may name (`circulation.wire.fact`, field saw).
-CONSIDERED_MAX = 64
 
 # What ends a doubt; whatever else shows the item on the premises proposes a return (table.py).
 ENDS_DOUBT = frozenset(
@@ -110,7 +108,7 @@ def fold(
         tuple(sorted(fact.id for fact in last)),
         tuple(entries),
         _siblings(walk, order, known),
-        tuple(considered[-CONSIDERED_MAX:]),
+        tuple(considered[-SAW_MAX:]),
         order.flagged,
         order.floor_ms,
         tuple(walk.ended),

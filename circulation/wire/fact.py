@@ -17,7 +17,13 @@ from circulation.wire.check import (
     tree_fault,
 )
 from circulation.wire.errors import FactInvalid, MessageInvalid
-from circulation.wire.limits import BODY_BYTES_MAX, BODY_DEPTH_MAX, INTEGER_MAX, VERSION
+from circulation.wire.limits import (
+    BODY_BYTES_MAX,
+    BODY_DEPTH_MAX,
+    INTEGER_MAX,
+    SAW_MAX,
+    VERSION,
+)
 from circulation.wire.text import read_json_object, write_json
 
 TYPE_CHECKING = False
@@ -43,7 +49,7 @@ FIELDS: "dict[str, Check]" = {
     "mono": _COUNT,
     "wall": _SIGNED,
     "sure": Flag(),
-    "saw": ListOf(_ID, 256),  # a decision lists every fact it considered
+    "saw": ListOf(_ID, SAW_MAX),
     "item": _ID,
     "uids": ListOf(_UID, 64),
     "barcode": Text(64),

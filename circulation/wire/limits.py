@@ -10,6 +10,10 @@ INTEGER_MAX = 1 << 53
 BODY_BYTES_MAX = 8 * 1024
 BODY_DEPTH_MAX = 4
 
+# What a fact says that it saw: one id, and of a decision every fact that staff considered. So
+# many ids are 4.8 KiB of a body; about more facts at once staff decide again.
+SAW_MAX = 256
+
 # A batch: 50 facts keep one MQTT client thread at some 50,000 facts/s; 48 KiB of bodies leave
 # a quarter of the message to the quotes that JSON escapes and to the patrons beside them.
 BATCH_FACTS_MAX = 50

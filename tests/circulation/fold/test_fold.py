@@ -160,7 +160,7 @@ class TestConcurrent:
 
         assert time.process_time() - started < 5
         assert rules(folded) == [Rule.UNCERTAIN]
-        assert (len(folded.siblings), len(folded.considered)) == (500, 64)
+        assert (len(folded.siblings), len(folded.considered)) == (500, 256)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,17 @@ def test_the_greatest_numbers_are_still_read():
     assert decode_body(body_with(note=-(2**53)))["note"] == -(2**53)
 
 
+def test_a_decision_about_256_facts_is_written_and_read_and_one_about_257_is_not():
+    """Author and reader have one limit, and what it allows fits a body with room to spare."""
+    considered = [f"{n:016x}" for n in range(256)]
+    body = encode_body({**FIELDS, "kind": kinds.DECISION, "saw": considered})
+
+    assert decode_body(body)["saw"] == considered
+    assert len(body) < 5_000
+    with pytest.raises(FactInvalid, match="field saw must have at most 256 elements"):
+        encode_body({**FIELDS, "kind": kinds.DECISION, "saw": [*considered, "f" * 16]})
+
+
 def test_nonsense_is_never_written():
     """A fact that nobody could read is refused to its author, at once."""
     with pytest.raises(FactInvalid, match="field id is missing"):
