@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.errors import SimError
 
-ANSWER_S_MAX = 5.0
+ANSWER_S_MAX = 20.0
 
 
 class HttpFailed(SimError):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sim.errors import DemoFailed
 
-STOP_S_MAX = 8.0
+STOP_S_MAX = 30.0
 LOOK_EVERY_S = 0.03
 TAIL_LINES = 12
 
@@ -125,13 +125,13 @@ class Family:
         for child in self._children:
             child.check()
 
-    def run(self, name: str, *arguments: str, within_s: float = 60.0) -> None:
+    def run(self, name: str, *arguments: str, within_s: float = 120.0) -> None:
         """Run `python …` to its end; raises `DemoFailed` if it fails."""
         child = self.start(name, *arguments)
         child.finish(within_s)
         self._children.remove(child)
 
-    def wait_until(self, what: str, ready: Callable[[], bool], *, within_s: float = 30.0) -> None:
+    def wait_until(self, what: str, ready: Callable[[], bool], *, within_s: float = 120.0) -> None:
         """Wait until something is so; raises `DemoFailed` when it takes longer or a child ends."""
         deadline = time.monotonic() + within_s
         while not ready():

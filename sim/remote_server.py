@@ -25,7 +25,7 @@ from sim.pins import SimInput, SimOutput
 from sim.rooms import Device
 
 CONNECTIONS_MAX = 64
-STOP_S_MAX = 2.0
+STOP_S_MAX = 20.0
 
 Call = Callable[[Any, Clock, list[Any]], Any]
 

@@ -18,7 +18,7 @@ from sim.errors import SimError
 from sim.measure.library import LIBRARY, BusyStation
 
 FACTS_PER_S = 100
-QUIET_S_MAX = 30.0
+QUIET_S_MAX = 120.0
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from sim.measure.broker import HOST
 
 CHECKOUT_BODY = bytes(420)  # as long as the body of a checkout
 PING_BYTES = 400
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 60.0
 
 
 class BareCommits:

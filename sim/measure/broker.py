@@ -14,8 +14,8 @@ from sim.demo import free_ports
 from sim.errors import SimError
 
 HOST = "127.0.0.1"
-START_S_MAX = 10.0
-STOP_S_MAX = 5.0
+START_S_MAX = 60.0
+STOP_S_MAX = 30.0
 SETTINGS = """\
 listener {port} 127.0.0.1
 allow_anonymous true

@@ -11,7 +11,7 @@ from sim.measure.library import gateway_toml
 from sim.processes import Family
 
 HOST = "127.0.0.1"
-START_S_MAX = 60.0
+START_S_MAX = 120.0
 
 
 @contextmanager

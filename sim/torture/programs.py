@@ -12,7 +12,7 @@ from pathlib import Path
 from sim.errors import SimError
 from sim.processes import Child
 
-STOP_S_MAX = 10.0
+STOP_S_MAX = 40.0
 
 
 class Programs:
