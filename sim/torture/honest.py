@@ -40,6 +40,7 @@ DEAD_LOOKS_MAX = {BROKER: 40, GATE: 40, GATEWAY: 200}  # a gateway is away for l
 LATE_S = 1.0
 DISTANCE_S = 3.0  # between two people: within two a gate takes the one's tag for the other's
 JUDGED_S = 0.4  # a gate needs milliseconds; this is for a machine that is busy
+SIREN_S_MAX = 20.0  # for a thief, who must be heard: on a machine that is busier still
 ACKED = "SELECT acked FROM epoch ORDER BY n DESC LIMIT 1"
 LAST = "SELECT coalesce(max(seq), 0) FROM journal"
 
@@ -251,20 +252,29 @@ class Readers:
         building = self._building
         building.wait("the gate is there", lambda: building.is_awake(GATE), meanwhile=self._look)
         self._wait("the way is free", lambda: time.monotonic() > self._free_s)
-        rang, saw = self._walk([self._thief_book])
+        rang, saw = self._walk([self._thief_book], siren_s_max=SIREN_S_MAX)
         self._walks["thieves heard"] += rang
         if saw and not rang:
             self._findings.append("a thief walked past a living gate and was not heard")
         building.world.move(self._thief_book, SHELF)
 
-    def _walk(self, books: list[str]) -> tuple[bool, bool]:
-        """Carry books through; return whether the siren rang and whether the gate lived."""
+    def _walk(self, books: list[str], *, siren_s_max: float = 0.0) -> tuple[bool, bool]:
+        """Carry books through; return whether the siren rang and whether the gate lived.
+
+        siren_s_max: how much longer to wait for a siren that must sound, while the gate lives.
+        """
         building, fates = self._building, self._fates
         rings, kills, was_awake = building.rings, fates.kills[GATE], building.is_awake(GATE)
         took_s = building.world.walk(GATE, LANE, OUT, books) / 1_000
         judged_s = time.monotonic() + took_s + JUDGED_S
         building.wait("it is judged", lambda: time.monotonic() > judged_s, meanwhile=fates.look)
         building.world.settle()
+
+        def is_heard_or_cannot_be() -> bool:
+            is_late = time.monotonic() > judged_s + siren_s_max
+            return building.rings > rings or is_late or kills != fates.kills[GATE]
+
+        building.wait("it is heard", is_heard_or_cannot_be, meanwhile=fates.look)
         rang = building.rings > rings
         if rang:
             building.world.press(GATE)
