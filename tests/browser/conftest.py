@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
-from sim.demo import Demo, free_ports
+from sim.demo import Demo
 from sim.demo_files import Ports
 from tests.conftest import program_path
+from tests.support.brokers import free_port
+
+SEEN_MS_MAX = 30_000  # whatever is expected on a page, on a slow machine that does other work
+expect.set_options(timeout=SEEN_MS_MAX)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +39,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The library of `make demo`, on free ports."""
-    ports = free_ports(5)
+    ports = [free_port() for _ in range(5)]
     folder = tmp_path_factory.mktemp("demo")
     with Demo(
         folder, Ports(ports[0], ports[1], (ports[2], ports[3]), ports[4]), fresh=True, say=print

@@ -16,10 +16,12 @@ from kiosk.app import _presser
 from kiosk.web.app import build_app
 from kiosk.web.server import WebServer, take_port
 from sim.clock import SystemClock
+from sim.http import post_json
 from sim.tags import SimTag
 from tests.kiosk.library import ANNAS_CARD, GOOSE, MOMO, Kiosk
 
-QUICK = {"farewell_s": 2}
+UNTIL_PRESSED = {"farewell_s": 20}  # no farewell is over before it was seen
+READY_S_MAX = 60
 SIZES = ((1280, 800), (800, 480))
 MEASURE = """() => ({
   small: [...document.querySelectorAll('button')].filter((b) => b.offsetParent)
@@ -42,10 +44,13 @@ class Running:
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self._run, args=(folder,))
         self.thread.start()
-        self.ready.wait(10)
+        if not self.ready.wait(READY_S_MAX):
+            raise SystemExit("the kiosk does not start")
 
     def _run(self, folder):
-        self.kiosk = Kiosk(folder, clock=SystemClock(), typed_numbers=True, session=QUICK).load()
+        self.kiosk = Kiosk(
+            folder, clock=SystemClock(), typed_numbers=True, session=UNTIL_PRESSED
+        ).load()
         engine = self.kiosk.engine
         engine.show()
         app = build_app(self.kiosk.board, _presser(engine))
@@ -55,6 +60,10 @@ class Running:
         engine.run(self.stop)
         engine.lists.close()
         engine.store.close()
+
+    def finish(self):
+        """End the farewell, as the next reader's press does."""
+        post_json(f"{self.server.address}session/finish", {})
 
     def close(self):
         self.stop.set()
@@ -92,6 +101,7 @@ def play(page, running, seen):
     page.keyboard.press("Enter")
     page.wait_for_selector("text=All done. Thank you!")
     measure("farewell")
+    running.finish()
     kiosk.pad.lift(kiosk.tag(GOOSE).uid)
     page.wait_for_selector("text=Place your books here or show your card")
     page.wait_for_selector("text=Borrow, renew and return")  # the left book is really away
@@ -104,6 +114,8 @@ def play(page, running, seen):
     page.click("text=I am done")
     for item_id in (GOOSE, MOMO):
         kiosk.pad.lift(kiosk.tag(item_id).uid)
+    page.wait_for_selector("text=2 books returned")
+    running.finish()
     page.wait_for_selector("text=Borrow, renew and return")
 
 

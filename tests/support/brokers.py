@@ -9,7 +9,9 @@ Mark a test that needs Mosquitto with `@pytest.mark.needs("mosquitto")`: without
 is skipped by name, and in continuous integration a skipped test is a failure.
 """
 
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,10 +24,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from circulation.link import Endpoint
-from sim.demo import free_ports
 
-START_TIMEOUT_S = 20
+START_TIMEOUT_S = 60
+END_TIMEOUT_S = 30
 HOST = "127.0.0.1"
+PORTS_EACH = 1_000  # to a process of a test run
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -94,10 +97,10 @@ class RunningBroker:
             return
         (self._process.kill if kill else self._process.terminate)()
         try:
-            self._process.wait(10)
+            self._process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(END_TIMEOUT_S)
         self._process = None
 
     def _accepts(self) -> bool:
@@ -127,9 +130,34 @@ def amqtt_broker() -> Iterator[RunningBroker]:
         yield broker
 
 
+def _own_ports() -> Iterator[int]:
+    """Yield the ports of this test process, in another order each run, over and over.
+
+    No other process of the run gives them out, so that a port stays free until its program
+    listens, and again while that program is killed. They lie below those that a demo takes for
+    itself, and below those that Linux gives to outgoing connections.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 10
+    first = 10_000 + worker * PORTS_EACH
+    ports = list(range(first, first + PORTS_EACH))
+    random.SystemRandom().shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_PORTS = _own_ports()
+
+
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    return free_ports(1)[0]
+    """Return a port that nobody listens on, and that no other test is given."""
+    return next(port for port in itertools.islice(_PORTS, PORTS_EACH) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
