@@ -10,7 +10,7 @@ from circulation.errors import LinkUnavailable, LinkUncertain
 from circulation.link import Connected, Disconnected, Endpoint, Link, NotConnected, Received
 from tests.support.brokers import amqtt_broker, free_port, mosquitto_broker
 
-WAIT_S = 10
+WAIT_S = 40
 
 
 class Ear:
@@ -176,19 +176,16 @@ def test_a_link_can_be_closed_and_opened_anew(mosquitto):
 
 @pytest.mark.needs("mosquitto")
 def test_a_frozen_broker_does_not_hold_the_link(mosquitto):
-    """Even when no byte moves any more, the old connection is left within seconds."""
-    with linked(mosquitto, "a") as (link, ear):
+    """Even when no byte moves any more, the old connection is left; it waits for no keepalive."""
+    with linked(mosquitto, "a", keepalive_s=600) as (link, ear):
         mosquitto.freeze()
         for _ in range(400):  # more than both ends of a socket hold
             link.publish("lg/x", b"x" * 60_000, qos=0)
-        began = time.monotonic()
         link.reconnect("three unanswered sends")
-        ear.next(Disconnected)
-        elapsed_s = time.monotonic() - began
-        mosquitto.thaw()
 
+        ear.next(Disconnected)
+        mosquitto.thaw()
         ear.next(Connected)
-        assert elapsed_s < 5
 
 
 @pytest.mark.needs("mosquitto")

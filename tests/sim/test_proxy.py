@@ -8,7 +8,7 @@ import pytest
 
 from sim.proxy import LineState, Proxy
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 SILENCE_S = 0.15
 
 

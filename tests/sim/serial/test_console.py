@@ -141,10 +141,10 @@ def test_the_program_is_a_port_for_any_driver(tmp_path):
     ) as program:
         try:
             where = program.stdout.readline().split()[2].rstrip(",")
-            with serial.Serial(where, 19_200, timeout=10) as port:
+            with serial.Serial(where, 19_200, timeout=60) as port:
                 port.write(PROBE)
                 assert port.read(12) == PROBE_ANSWER
-            rest, _ = program.communicate("quit\n", timeout=10)
+            rest, _ = program.communicate("quit\n", timeout=60)
         except BaseException:
             program.kill()
             raise

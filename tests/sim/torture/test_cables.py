@@ -10,7 +10,7 @@ from sim.errors import SimError
 from sim.torture.cables import BEGIN, Cables, ask
 from sim.torture.faults import CABLE, KINDS, STATION
 
-WAIT_S = 5.0
+WAIT_S = 60.0
 
 
 @pytest.fixture
