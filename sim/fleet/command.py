@@ -1,11 +1,14 @@
 """`lendgate-sim soak`: many seeds, or one again."""
 
+from __future__ import annotations
+
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,8 +16,13 @@ from sim.errors import SimError
 from sim.faults import SEED_MAX
 from sim.fleet.acts import DEFAULT_SHAPE, SHAPES, Plan, from_json, to_json
 
+if TYPE_CHECKING:
+    from sim.fleet.soak import Ran, Totals
+
 KEPT_IN = Path("build/soak")
 HELD, BROKEN, BAD_FILE = 0, 1, 2
+LINE_EVERY_SEEDS, LINE_EVERY_S = 100, 60
+"""In a log, which has no bar: whichever comes first."""
 
 
 @click.command()
@@ -109,11 +117,11 @@ def _soak(wanted: Wanted) -> int:
     jobs = jobs_of(range(wanted.first, wanted.first + wanted.seeds), wanted.shape)
     totals, started = Totals(), time.monotonic()
     runs = run_seeds(jobs, min(wanted.jobs, len(jobs)))
-    with click.progressbar(runs, length=len(jobs), label="seeds", show_eta=True) as bar:
-        for ran in bar:
-            totals.add(ran)
-            if ran.violations:
-                click.echo(f"\nseed {ran.job.seed}: {ran.violations[0].text}", err=True)
+    if sys.stdout.isatty():
+        with click.progressbar(runs, length=len(jobs), label="seeds", show_eta=True) as bar:
+            _add(totals, bar, before="\n")
+    else:
+        _add(totals, in_lines(runs, len(jobs)))
     seconds = time.monotonic() - started
     click.echo(soak_page.in_words(totals, seconds))
     folder = soak_page.SOAKS if wanted.write_docs else wanted.folder
@@ -126,6 +134,37 @@ def _soak(wanted: Wanted) -> int:
         soak_page.write_page(soak_page.PAGE, block)
         click.echo(f"written to {soak_page.PAGE}")
     return BROKEN if totals.failed_seeds or totals.too_doubtful else HELD
+
+
+def _add(totals: Totals, runs: Iterable[Ran], *, before: str = "") -> None:
+    """Add up the seeds as they end. before: put in front of a failure, to leave a bar's line."""
+    for ran in runs:
+        totals.add(ran)
+        if ran.violations:
+            click.echo(f"{before}seed {ran.job.seed}: {ran.violations[0].text}", err=True)
+
+
+def in_lines(
+    runs: Iterable[Ran], of: int, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[Ran]:
+    """Yield the seeds as they end, and say now and then in a line how far they are.
+
+    of: how many there are. monotonic: seconds, since whenever.
+    """
+    started = told_at = monotonic()
+    failed = 0
+    for done, ran in enumerate(runs, start=1):
+        yield ran
+        failed += bool(ran.violations)
+        now = monotonic()
+        if done == of or (done % LINE_EVERY_SEEDS and now - told_at < LINE_EVERY_S):
+            continue
+        told_at, left_s = now, (now - started) * (of - done) / done
+        click.echo(
+            f"seeds: {done:,} of {of:,} in {(now - started) / 60:.0f} min,"
+            f" about {left_s / 60:.0f} min more; {failed} failed",
+            err=True,
+        )
 
 
 def _play_again(plan: Plan, wanted: Wanted, how: str) -> int:

@@ -1,6 +1,12 @@
 """The soak itself: seeds that keep every promise, and a command that says which did not."""
 
+import itertools
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -10,6 +16,7 @@ from click.testing import CliRunner
 from sim.__main__ import main
 from sim.fleet import soak_page
 from sim.fleet.acts import MINUTE_MS, Act, Plan, Shape, from_json, to_json
+from sim.fleet.command import in_lines
 from sim.fleet.plan import make_plan
 from sim.fleet.soak import Job, Ran, Totals, jobs_of, run_seed
 from sim.fleet.soak_page import MARKS, PAGE, SOAKS, faults_table, keep, recorded
@@ -99,10 +106,52 @@ def test_the_command_plays_keeps_and_tells(tmp_path):
 
     assert code == 0, said
     assert "1 seed(s) in" in said
+    assert "[#" not in said
     assert "0 failures" in said
     [file] = tmp_path.glob("run-*.json")
     assert str(file) in said
     assert json.loads(file.read_text())["totals"]["seeds"] == 1
+
+
+def told(capsys, several, seconds_each):
+    """Return what a log is told of so many seeds, of which number 30 broke a promise."""
+    now_s = itertools.count(0.0, seconds_each)
+    runs = [a_run(n, violations=BROKEN if n == 30 else ()) for n in range(1, several + 1)]
+    assert list(in_lines(runs, several, lambda: next(now_s))) == runs
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_log_is_told_every_hundred_seeds_how_far_it_is(capsys):
+    """And how much longer it takes, and whether one failed; the end has words of its own."""
+    assert told(capsys, 200, 0.6) == [
+        "seeds: 100 of 200 in 1 min, about 1 min more; 1 failed",
+    ]
+    assert [line.split(" in ")[0] for line in told(capsys, 2_050, 0.1)] == [
+        f"seeds: {hundreds * 100:,} of 2,050" for hundreds in range(1, 21)
+    ]
+
+
+def test_a_log_is_told_once_a_minute_where_seeds_are_slow(capsys):
+    """Nobody wonders for an hour whether anything happens."""
+    assert told(capsys, 6, 25.0) == ["seeds: 3 of 6 in 1 min, about 1 min more; 0 failed"]
+    assert told(capsys, 2, 25.0) == []
+
+
+def test_a_terminal_has_a_bar(tmp_path):
+    """Whoever sits there sees it grow; only what is no terminal gets lines."""
+    ours, theirs = pty.openpty()
+    soak = [sys.executable, "-m", "sim", "soak", "--seeds", "1", "--jobs", "1"]
+    try:
+        done = subprocess.run(
+            [*soak, "--shape", "storm", "--folder", str(tmp_path)], stdout=theirs, check=False
+        )
+        shown = os.read(ours, 65_536).decode()
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+    assert done.returncode == 0
+    assert re.search(r"seeds +\[#+\] +100%", shown)
 
 
 def test_a_kept_plan_is_played_again(tmp_path):
