@@ -85,14 +85,18 @@ def judge_fact(fact: Judged, known: Known) -> tuple[Verdict, ...]:
     What staff waved through at the station is no verdict, nor what rests on an unsure clock.
     """
     found = {finding.reason: finding.values for finding in _findings(fact, known)}
-    excused = _NOT_JUDGED | fact.overridden
-    excused |= frozenset() if fact.now.sure else TIME_REASONS
-    excused |= DOUBT_REASONS if known.stale else frozenset()
+    excused = _excused(fact, known) if found else frozenset()
     reasons = in_order(reason for reason in found if reason not in excused)
     verdicts = [Verdict(fact.fact, reason.value, found[reason]) for reason in reasons]
     if _reference_left(fact, known):
         verdicts.append(Verdict(fact.fact, REFERENCE_LEFT, {"reach": fact.reach}))
     return tuple(verdicts)
+
+
+def _excused(fact: Judged, known: Known) -> frozenset[Reason]:
+    excused = _NOT_JUDGED | fact.overridden
+    excused |= frozenset() if fact.now.sure else TIME_REASONS
+    return excused | (DOUBT_REASONS if known.stale else frozenset())
 
 
 def keep_verdicts(

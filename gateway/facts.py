@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -86,7 +86,7 @@ def fact_of(row: Mapping[Any, Any]) -> Fact:
     """Return the fact of a row; its item is the one resolved when it was applied."""
     fields = json.loads(row["body"])
     fact = Fact.from_row(row["station"], row["epoch_n"], row["seq"], fields, row["patron_id"])
-    return fact if fact.item_id == row["item_id"] else replace(fact, item_id=row["item_id"])
+    return fact if fact.item_id == row["item_id"] else fact._replace(item_id=row["item_id"])
 
 
 def interval_of(row: Mapping[Any, Any]) -> Interval:

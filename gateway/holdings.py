@@ -43,6 +43,13 @@ _HELD = Statement(
         HOLDING.c.library_id == LIBRARY, among(HOLDING.c.item_id, "items")
     )
 )
+_IN_DOUBT = Statement(
+    sa.select(HOLDING.c.item_id).where(
+        HOLDING.c.library_id == LIBRARY,
+        among(HOLDING.c.item_id, "items"),
+        HOLDING.c.doubted == 1,
+    )
+)
 # So written, the index of closed loans is of no use: all that are open have one place in it.
 _IS_OPEN = sa.func.coalesce(LOAN.c.closed_at, 0) == 0
 _CLOSE = Statement(
@@ -122,9 +129,8 @@ def fold_in(
     """
     moving = [fact for fact in fresh if fact.item_id is not None and moves(fact)]
     touched = {fact.item_id for fact in moving if fact.item_id is not None}
-    held = _load(write, touched | reordered | set(narrowed))
-    again = {item_id for item_id in narrowed if item_id in held and held[item_id].doubted}
-    again |= reordered
+    again = _in_doubt(write, narrowed) | reordered
+    held = _load(write, touched | again)
     for fact in moving:
         item = held[str(fact.item_id)]
         interval = known.get(fact.id, UNKNOWN)
@@ -156,6 +162,12 @@ def item_fold(connection: sa.Connection, library_id: str, item_id: str) -> Any:
         {one.fact.id: one.interval for one in stored},
         _start(row["initial"] if row is not None else None),
     )
+
+
+def _in_doubt(write: Write, item_ids: Iterable[str]) -> set[str]:
+    """Return those of the items whose facts were not one chain."""
+    items = list(item_ids)
+    return {row.item_id for row in write.rows(_IN_DOUBT, items=items)} if items else set()
 
 
 def _load(write: Write, item_ids: set[str]) -> dict[str, Held]:

@@ -338,7 +338,7 @@ def _fact(row: _Row, resolver: Resolver) -> Fact:
     fields = row.fields
     fact = Fact.from_row(row.station, row.n, row.intake.seq, fields, row.intake.patron)
     item_id = resolver.item_of(fields)
-    return fact if fact.item_id == item_id else replace(fact, item_id=item_id)
+    return fact if fact.item_id == item_id else fact._replace(item_id=item_id)
 
 
 def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:

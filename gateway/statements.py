@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 
 SQLITE = "sqlite"
-JSON_TEXT = json.JSONEncoder(separators=(",", ":"))
+JSON_TEXT = json.JSONEncoder(separators=(",", ":"), check_circular=False)  # trees, all of them
 LIBRARY: sa.BindParameter[Any] = sa.bindparam("library_id", required=False)
 Values = Mapping[str, Any]
 

@@ -21,10 +21,10 @@ from circulation.patrons import Patron
 from circulation.policy import Policy
 from circulation.reasons import Reason
 from circulation.wire import kinds
-from gateway.docs import Doc, patron_doc
+from gateway.docs import Doc, held_fields, patron_doc
 from gateway.policies import newest_policy
 from gateway.review import ReviewEntry
-from gateway.schema import HOLDING, PATRON, STATION_TABLE, VERDICT
+from gateway.schema import HOLDING, ITEM, LOAN, PATRON, STATION_TABLE, VERDICT
 from gateway.statements import LIBRARY, Statement, among
 from gateway.store import Write
 from gateway.views import LAST_INSTANT, instant, item_of, loan_of, patron_of
@@ -36,7 +36,22 @@ _REASONS = {reason.value: reason for reason in Reason}
 
 
 _HELD_BY = Statement(
-    sa.select(HOLDING.c.item_id).where(
+    sa.select(
+        HOLDING.c.item_id,
+        HOLDING.c.state,
+        HOLDING.c.last,
+        HOLDING.c.doc,
+        ITEM.c.item_type,
+        ITEM.c.title_id,
+        LOAN.c.opened_at,
+        LOAN.c.policy_version,
+    )
+    .select_from(
+        HOLDING.join(
+            ITEM, sa.and_(ITEM.c.library_id == LIBRARY, ITEM.c.item_id == HOLDING.c.item_id)
+        ).outerjoin(LOAN, sa.and_(LOAN.c.library_id == LIBRARY, LOAN.c.loan == HOLDING.c.loan))
+    )
+    .where(
         HOLDING.c.library_id == LIBRARY,
         among(HOLDING.c.patron_id, "patrons"),
         HOLDING.c.loan.is_not(None),
@@ -62,7 +77,7 @@ class Bench:
     policy: Policy
     items: dict[str, Doc]
     patrons: dict[str, Patron]
-    loans: dict[str, dict[str, LoanView]]  # by reader, then by item
+    loans: dict[str, dict[str, LoanView | Fact]]  # by reader, then by item; new ones as facts
     holder: dict[str, str]  # by item, the reader who has it
     stale: bool
 
@@ -81,7 +96,7 @@ class Bench:
             policy=self.policy,
             patron=self.patrons.get(fact.patron or ""),
             item=item_of(doc) if doc is not None else None,
-            open_loans=tuple(self.loans.get(fact.patron or "", {}).values()),
+            open_loans=tuple(map(self._as_loan, self.loans.get(fact.patron or "", {}).values())),
             stale=self.stale,
         )
 
@@ -91,9 +106,11 @@ class Bench:
             self.loans.get(self.holder.pop(item_id, ""), {}).pop(item_id, None)
         if fact.kind == kinds.CHECKOUT and fact.patron and item_id:
             self.holder[item_id] = fact.patron
-            self.loans.setdefault(fact.patron, {})[item_id] = self._as_loan(fact)
+            self.loans.setdefault(fact.patron, {})[item_id] = fact
 
-    def _as_loan(self, fact: Fact) -> LoanView:
+    def _as_loan(self, fact: LoanView | Fact) -> LoanView:
+        if isinstance(fact, LoanView):
+            return fact
         doc = self.items.get(fact.item_id or "", {})
         return LoanView(
             loan=fact.id,
@@ -139,17 +156,16 @@ def keep_verdicts(write: Write, verdicts: list[tuple[Fact, str, Any]]) -> list[R
 
 def _bench(write: Write, judged: list[Fact]) -> Bench:
     patron_ids = list({fact.patron for fact in judged if fact.patron and not fact.blanked})
-    held = [row.item_id for row in write.rows(_HELD_BY, patrons=patron_ids)]
-    docs = write.shelf.untagged({fact.item_id for fact in judged if fact.item_id}.union(held))
-    loans: dict[str, dict[str, LoanView]] = {}
-    for item_id in held:
-        loan = loan_of(docs[item_id]) if item_id in docs else None
+    loans: dict[str, dict[str, LoanView | Fact]] = {}
+    held = _HELD_BY.dicts(write.connection, library_id=write.library_id, patrons=patron_ids)
+    for row in held:
+        loan = loan_of({**row, **held_fields(row)})
         if loan is not None:
-            loans.setdefault(loan.patron, {})[item_id] = loan
+            loans.setdefault(loan.patron, {})[loan.item_id] = loan
     patrons = _PATRONS.dicts(write.connection, library_id=write.library_id, patrons=patron_ids)
     return Bench(
         policy=newest_policy(write.connection, write.library_id),
-        items=docs,
+        items=write.shelf.untagged({fact.item_id for fact in judged if fact.item_id}),
         patrons={row["patron_id"]: patron_of(patron_doc(row)) for row in patrons},
         loans=loans,
         holder={item: reader for reader, items in loans.items() for item in items},

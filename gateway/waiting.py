@@ -107,7 +107,7 @@ def _waiting_for(write: Write, numbers: set[str]) -> list[Stored]:
 
 
 def _with_item(stored: Stored, item_id: str | None) -> Stored:
-    return replace(stored, fact=replace(stored.fact, item_id=item_id))
+    return replace(stored, fact=stored.fact._replace(item_id=item_id))
 
 
 def _let_happen(write: Write, resolved: list[Stored], resolver: Resolver) -> None:

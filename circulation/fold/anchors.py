@@ -22,16 +22,17 @@ from circulation.fold.intervals import (
 
 def agree(facts: Sequence[Fact], known: Mapping[str, Interval]) -> bool:
     """Return whether the clock and the order agree on all of these facts."""
-    return all(_agrees(fact, known.get(fact.id, UNKNOWN)) for fact in facts)
-
-
-def _agrees(fact: Fact, interval: Interval) -> bool:
-    if interval.flagged:
+    if any(known.get(fact.id, UNKNOWN).flagged for fact in facts):
         return False
-    sample = sample_of(fact)
+    return all(_agrees(fact, known.get(fact.id, UNKNOWN)) for fact in facts if fact.clock)
+
+
+def _agrees(clock: Fact, interval: Interval) -> bool:
+    """Return whether a clock fact's interval lies within what the fact itself has read."""
+    sample = sample_of(clock)
     if sample is None:
         return True
-    low, high = reading(sample, fact.mono_ms)
+    low, high = reading(sample, clock.mono_ms)
     earliest, latest = interval.earliest_ms, interval.latest_ms
     return earliest is not None and latest is not None and low <= earliest and latest <= high
 

@@ -16,8 +16,8 @@ Laws of this file:
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from circulation.facts import Fact
 from circulation.wire import kinds
@@ -29,8 +29,7 @@ LONG_AGO = -(1 << 62)
 FAR_AHEAD = 1 << 62
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """The instants (ms since 1970 UTC) between which a fact happened; None: no bound known."""
 
     earliest_ms: int | None = None
@@ -50,22 +49,36 @@ def intervals(facts: Iterable[Fact]) -> dict[str, Interval]:
     Any consecutive part of the journal may be given: what is missing only widens. A fact given
     at several positions (copied into a new epoch) counts at its first.
     """
-    ordered = in_journal_order(facts)
-    measured, doubtful = _measure(ordered)
-    kept = _consistent(measured)
-    earliest = accumulate((bounds[0] for bounds in kept), max)
-    latest = list(accumulate((bounds[1] for bounds in reversed(kept)), min))
-    latest.reverse()
-    return {
-        fact.id: Interval(
-            None if low == LONG_AGO else low,
-            None if high == FAR_AHEAD else high,
-            own != trusted or fact.id in doubtful,
-        )
-        for fact, own, trusted, low, high in zip(
-            ordered, measured, kept, earliest, latest, strict=True
-        )
-    }
+    return measure(in_journal_order(facts)).intervals()
+
+
+class Measured(NamedTuple):
+    """What the clock says of facts of one station, in journal order.
+
+    bounds: what it alone says of each. doubtful: the ids of those on whom samples disagree.
+    """
+
+    facts: Sequence[Fact]
+    bounds: list[Bounds]
+    doubtful: set[str]
+
+    def intervals(self) -> dict[str, Interval]:
+        """Return the interval of every fact by its id: what clock and order say together."""
+        kept = _consistent(self.bounds)
+        earliest = accumulate((bounds[0] for bounds in kept), max)
+        latest = list(accumulate((bounds[1] for bounds in reversed(kept)), min))
+        latest.reverse()
+        doubtful = self.doubtful
+        return {
+            fact.id: Interval(
+                None if low == LONG_AGO else low,
+                None if high == FAR_AHEAD else high,
+                own != trusted or fact.id in doubtful,
+            )
+            for fact, own, trusted, low, high in zip(
+                self.facts, self.bounds, kept, earliest, latest, strict=True
+            )
+        }
 
 
 def in_journal_order(facts: Iterable[Fact]) -> list[Fact]:
@@ -76,28 +89,34 @@ def in_journal_order(facts: Iterable[Fact]) -> list[Fact]:
     return list(first.values())
 
 
-def _measure(ordered: Sequence[Fact]) -> tuple[list[Bounds], set[str]]:
-    """Return what the samples of its own boot say of each fact, and whom they disagree on."""
+def measure(ordered: Sequence[Fact]) -> Measured:
+    """Return what the samples of its own boot say of each fact, in journal order as given."""
     samples = _samples(ordered)
     credible = _credible(samples)
     by_boot: dict[str, list[Sample]] = {}
     for sample in credible.values():
         by_boot.setdefault(sample.boot, []).append(sample)
     readings = {boot: _Readings(own) for boot, own in by_boot.items()}
-    measured: list[Bounds] = []
+    bounds: list[Bounds] = []
     doubtful = set(samples) - set(credible)
     for fact in ordered:
-        near = readings[fact.boot].near(fact.mono_ms) if fact.boot in readings else [OPEN]
-        low, high = max(low for low, _ in near), min(high for _, high in near)
+        own = readings.get(fact.boot)
+        if own is None:
+            bounds.append(OPEN)
+            continue
+        one, other = own.near(fact.mono_ms)
+        if one is other:
+            bounds.append(one)
+            continue
+        low, high = max(one[0], other[0]), min(one[1], other[1])
         if low > high:
-            low, high = min(low for low, _ in near), max(high for _, high in near)
+            low, high = min(one[0], other[0]), max(one[1], other[1])
             doubtful.add(fact.id)
-        measured.append((low, high))
-    return measured, doubtful
+        bounds.append((low, high))
+    return Measured(ordered, bounds, doubtful)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """The gateway's clock stood at `now` at some instant between `sent` and `received`."""
 
     boot: str
@@ -107,7 +126,7 @@ class Sample:
 
 
 def _samples(ordered: Sequence[Fact]) -> dict[str, Sample]:
-    found = ((fact.id, sample_of(fact)) for fact in ordered)
+    found = ((fact.id, sample_of(fact)) for fact in ordered if fact.kind == kinds.CLOCK)
     return {fact_id: sample for fact_id, sample in found if sample is not None}
 
 
@@ -131,7 +150,7 @@ def sample_of(fact: Fact) -> Sample | None:
 
 def measured_bounds(ordered: Sequence[Fact]) -> list[Bounds]:
     """Return what the clock alone says of each fact of one station, in journal order."""
-    return _measure(ordered)[0]
+    return measure(ordered).bounds
 
 
 class _Readings:
@@ -141,25 +160,24 @@ class _Readings:
         self._samples = sorted(samples, key=lambda sample: (sample.received, sample.sent))
         self._received = [sample.received for sample in self._samples]
 
-    def near(self, mono_ms: int) -> list[Bounds]:
-        """Return what the samples next to an instant say of it, one or two of them.
+    def near(self, mono_ms: int) -> tuple[Bounds, Bounds]:
+        """Return what the samples on either side of an instant say of it; at an end, one twice.
 
         Drift grows with distance, so the nearest on either side say most. They exclude each
         other where the gateway's clock was set in between.
         """
         index = bisect_left(self._received, mono_ms)
-        beside = self._samples[max(index - 1, 0) : index + 1]
-        return [reading(sample, mono_ms) for sample in beside]
+        before = reading(self._samples[max(index - 1, 0)], mono_ms)
+        if index in (0, len(self._samples)):
+            return before, before
+        return before, reading(self._samples[index], mono_ms)
 
 
 def reading(sample: Sample, mono_ms: int) -> Bounds:
     """Return when `mono_ms` was, if the gateway's clock was read between sent and received."""
-    longest = sample.received - mono_ms
-    shortest = sample.sent - mono_ms
-    return (
-        sample.now - longest - _drift(longest),
-        sample.now - shortest + _drift(shortest),
-    )
+    _, sent, received, now = sample
+    longest, shortest = received - mono_ms, sent - mono_ms
+    return now - longest - _drift(longest), now - shortest + _drift(shortest)
 
 
 def _drift(distance_ms: int) -> int:

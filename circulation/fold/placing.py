@@ -11,7 +11,6 @@ clocks and order agree. It is read further back where
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from circulation.facts import Fact
@@ -21,9 +20,10 @@ from circulation.fold.intervals import (
     OPEN,
     UNKNOWN,
     Interval,
+    Measured,
     in_journal_order,
     intervals,
-    measured_bounds,
+    measure,
     sample_of,
 )
 
@@ -117,10 +117,10 @@ def _place_at_end(journal: PlacedJournal, clock: Known, fresh: Sequence[Fact]) -
     if _returns(journal, clock, [newest.fact, *fresh]):
         return None
     before = [clock.fact, newest.fact]
-    placed = _bounded(clock, intervals([*before, *fresh]))
+    measured = measure(in_journal_order([*before, *fresh]))
+    placed = _bounded(clock, measured.intervals())
     placed = {**_bounded(newest, placed), clock.fact.id: clock.interval}  # that is before it
-    is_sound = agree(before, _stored([clock, newest]))
-    is_sound = is_sound and _is_sound(journal, [*before, *fresh], placed)
+    is_sound = agree(before, _stored([clock, newest])) and _is_sound(journal, measured, placed)
     behind = {fact.id: placed[fact.id] for fact in fresh}
     return Placed([], behind) if is_sound and not _moves_start(newest, [], behind) else None
 
@@ -132,8 +132,9 @@ def _place_behind(
     before = [known.fact for known in read]
     if _returns(journal, clock, [*before, *fresh]) or not agree(before, _stored(read)):
         return None
-    placed = _bounded(clock, intervals([*before, *fresh]))
-    return placed if _is_sound(journal, [*before, *fresh], placed) else None
+    measured = measure(in_journal_order([*before, *fresh]))
+    placed = _bounded(clock, measured.intervals())
+    return placed if _is_sound(journal, measured, placed) else None
 
 
 def _place_from_anchor(journal: PlacedJournal, fresh: Sequence[Fact]) -> Placed:
@@ -186,17 +187,20 @@ def _stored(read: Iterable[Known]) -> dict[str, Interval]:
 def _bounded(start: Known, placed: Mapping[str, Interval]) -> dict[str, Interval]:
     """Return intervals with what lies before the start: nothing behind it happened earlier."""
     floor = start.interval.earliest_ms
-    bounded = {fact_id: _not_before(floor, one) for fact_id, one in placed.items()}
+    if floor is None:
+        bounded = dict(placed)
+    else:
+        bounded = {fact_id: _not_before(floor, one) for fact_id, one in placed.items()}
     bounded[start.fact.id] = start.interval
     return bounded
 
 
-def _not_before(floor_ms: int | None, interval: Interval) -> Interval:
+def _not_before(floor_ms: int, interval: Interval) -> Interval:
     """Return the part of an interval from an instant on."""
     earliest_ms = interval.earliest_ms
-    if floor_ms is None or (earliest_ms is not None and earliest_ms >= floor_ms):
+    if earliest_ms is not None and earliest_ms >= floor_ms:
         return interval
-    return replace(interval, earliest_ms=floor_ms)
+    return interval._replace(earliest_ms=floor_ms)
 
 
 def _moves_start(start: Known, read: Iterable[Known], placed: Mapping[str, Interval]) -> bool:
@@ -216,21 +220,16 @@ def _end(interval: Interval) -> int:
     return FAR_AHEAD if interval.latest_ms is None else interval.latest_ms
 
 
-def _is_sound(
-    journal: PlacedJournal, facts: Sequence[Fact], placed: Mapping[str, Interval]
-) -> bool:
+def _is_sound(journal: PlacedJournal, measured: Measured, placed: Mapping[str, Interval]) -> bool:
     """Return whether nothing among the facts contradicts anything, so that nobody votes.
 
     Where there was a vote before, what overlaps takes part in it too.
     """
-    ordered = in_journal_order(facts)
-    told = [fact.clock.gateway_now for fact in ordered if fact.clock is not None]
+    facts = measured.facts
+    told = [fact.clock.gateway_now for fact in facts if fact.clock is not None]
     if not (_rises(told) and agree(facts, placed) and all(map(_is_possible, placed.values()))):
         return False
-    if len(told) == 1 and len({fact.boot for fact in ordered}) == 1:
-        middles = [fact.mono_ms for fact in ordered]  # one sample: they rise as these do
-    else:
-        middles = [sum(bounds) for bounds in measured_bounds(ordered) if bounds != OPEN]
+    middles = [sum(bounds) for bounds in measured.bounds if bounds != OPEN]
     return _rises(middles) or journal.first_outvoted() is None
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -83,7 +82,7 @@ class TestConcurrent:
             fact("r1", "renewal", "k1", saw="c0", loan="c0", due_at=30),
             fact("r2", "renewal", "k2", saw="c0", loan="c0", due_at=20),
         ]
-        folded = fold([replace(LENT, due_at=10), *both], {})
+        folded = fold([LENT._replace(due_at=10), *both], {})
 
         assert (folded.holding.due_at, folded.holding.renewals) == (30, 2)
         assert folded.entries == ()
@@ -449,7 +448,7 @@ def test_an_entry_about_several_facts_has_one_key_in_every_order():
 
 def test_a_doubt_about_facts_without_an_item_id_names_none():
     """Facts known by barcode alone still make their entry."""
-    both = [replace(checkout(f"c{n}", f"P{n}", f"k{n}"), item_id=None) for n in (1, 2)]
+    both = [checkout(f"c{n}", f"P{n}", f"k{n}")._replace(item_id=None) for n in (1, 2)]
 
     assert fold(both, {}).entries[0].item_id == ""
 

@@ -3,7 +3,6 @@
 import itertools
 import os
 import random
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -252,6 +251,6 @@ def test_a_copied_journal_changes_nothing(seed):
     """Rows copied into a new epoch after a fork are the facts they were."""
     for turn in range(100):
         found = history(random.Random(f"{seed} {turn}"), 7, orderly=False)
-        copies = [replace(one, epoch_n=2, seq=one.seq + 100) for one in found.facts[3:]]
+        copies = [one._replace(epoch_n=2, seq=one.seq + 100) for one in found.facts[3:]]
 
         assert fold([*copies, *found.facts], found.known) == fold(found.facts, found.known)

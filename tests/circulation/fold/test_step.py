@@ -1,7 +1,6 @@
 """One fact after another, in an order nobody doubts."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -468,7 +467,7 @@ def test_the_entry_key_names_fact_and_rule():
 
 def test_an_entry_on_a_fact_without_an_item_id_has_none():
     """A fact known by its barcode alone says no item."""
-    late = replace(fact("r1", "renewal", loan="c1"), item_id=None)
+    late = fact("r1", "renewal", loan="c1")._replace(item_id=None)
     _, (entry,) = step(Holding(), late)
 
     assert entry.item_id == ""
