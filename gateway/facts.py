@@ -18,7 +18,7 @@ from circulation.fold.intervals import Interval
 from circulation.fold.placing import Known, Place, place, place_all
 from circulation.wire import kinds
 from gateway.schema import FACT
-from gateway.statements import LIBRARY, Statement, among
+from gateway.statements import LIBRARY, Insert, Statement, among
 from gateway.store import Write
 
 _PLACE = sa.tuple_(FACT.c.epoch_n, FACT.c.seq)
@@ -69,6 +69,14 @@ _KEEP = Statement(
         flagged=sa.bindparam("new_flagged"),
     )
 )
+_ROWS = Insert(
+    FACT,
+    (
+        "id", "station", "epoch_n", "seq", "kind", "item_id", "body", "salt", "patron_id", "boot",
+        "mono_ms", "wall_ms", "earliest_ms", "latest_ms", "flagged", "received_at", "version",
+    ),
+    replace=False,
+)  # fmt: skip
 _OF_ITEMS = Statement(
     sa.select(FACT).where(FACT.c.library_id == LIBRARY, among(FACT.c.item_id, "items"))
 )
@@ -112,6 +120,22 @@ def facts_of_items(
     for row in _OF_ITEMS.dicts(connection, library_id=library_id, items=sorted(item_ids)):
         found.setdefault(row["item_id"], []).append(Stored(fact_of(row), interval_of(row)))
     return found
+
+
+def insert_facts(
+    write: Write, facts: Iterable[tuple[Fact, Any]], known: Mapping[str, Interval]
+) -> None:
+    """Keep facts, each with the row of its journal, and their intervals by id."""
+    now_ms, version = write.now_ms, write.version
+    rows = []
+    for fact, row in facts:
+        earliest_ms, latest_ms, flagged = known[fact.id]
+        rows.append((
+            fact.id, fact.station, fact.epoch_n, fact.seq, fact.kind, fact.item_id, row.body,
+            row.salt, row.patron, fact.boot, fact.mono_ms, fact.wall_ms, earliest_ms, latest_ms,
+            int(flagged), now_ms, version,
+        ))  # fmt: skip
+    write.put(_ROWS, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,12 @@ from circulation.fold.fold import (
 from circulation.fold.intervals import UNKNOWN, Interval
 from circulation.items import ItemState
 from circulation.wire import kinds
-from gateway.facts import facts_of_items
+from gateway.facts import best_instant, facts_of_items
 from gateway.review import ReviewEntry, add_entries, is_open, reopen_entries, settle_entries
 from gateway.schema import HOLDING, LOAN, REVIEW
 from gateway.shelf import Shelf
 from gateway.standing import RULES, stands
-from gateway.statements import JSON_TEXT, LIBRARY, Statement, among, outside
+from gateway.statements import JSON_TEXT, LIBRARY, Insert, Statement, among, outside
 from gateway.store import Write
 
 _ITEMS = among(LOAN.c.item_id, "items")
@@ -71,6 +71,11 @@ _OPEN_AGAIN = Statement(
         among(LOAN.c.loan, "named"),
     )
     .values(closed_at=sa.null())
+)
+_LOANS = Insert(
+    LOAN,
+    ("loan", "item_id", "patron_id", "opened_at", "due_at", "policy_version", "closed_at"),
+    replace=False,
 )
 _OPEN_ENTRIES = Statement(
     sa.select(REVIEW).where(
@@ -234,23 +239,26 @@ def _save(write: Write, moved: Mapping[str, Held]) -> None:
     write.upsert(HOLDING, [row | {"doc": JSON_TEXT.encode(row["doc"])} for row in rows])
 
 
-def open_loans(write: Write, facts: Iterable[Fact], at_ms: Mapping[str, int]) -> None:
-    """Write a loan for every checkout; which of them are closed, the holdings say."""
+def open_loans(write: Write, facts: Iterable[Fact], known: Mapping[str, Interval]) -> None:
+    """Write a loan for every checkout; which of them are closed, the holdings say.
+
+    known: the facts' intervals by id.
+    """
     rows = [
-        {
-            "loan": fact.id,
-            "item_id": fact.item_id,
-            "patron_id": None if fact.blanked else fact.patron,
-            "opened_at": at_ms[fact.id],
-            "due_at": fact.due_at,
-            "policy_version": fact.policy_version,
-            "closed_at": None,
-        }
+        (
+            fact.id,
+            fact.item_id,
+            None if fact.blanked else fact.patron,
+            best_instant(fact, known[fact.id], write.now_ms),
+            fact.due_at,
+            fact.policy_version,
+            None,
+        )
         for fact in facts
         if fact.kind == kinds.CHECKOUT and fact.item_id is not None
     ]
-    write.upsert(LOAN, rows, replace=False)
-    write.shelf.lend(rows)
+    write.put(_LOANS, rows)
+    write.shelf.lend((loan, opened_at, policy) for loan, _, _, opened_at, _, policy, _ in rows)
 
 
 def _settle_loans(write: Write, moved: Mapping[str, Held]) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -25,7 +25,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from circulation.facts import Fact
-from circulation.fold.intervals import Interval
 from circulation.sync.intake import Accept, IntakeRow, judge
 from circulation.wire import kinds
 from circulation.wire.errors import FactInvalid
@@ -34,13 +33,13 @@ from gateway import diary, schema
 from gateway.copies import NOTHING, FactPlace, Moved, move_behind
 from gateway.effects import apply_effects
 from gateway.errors import Fenced
-from gateway.facts import best_instant, narrow_intervals
+from gateway.facts import insert_facts, narrow_intervals
 from gateway.holdings import fold_in, open_loans
 from gateway.marks import Marks
 from gateway.resolve import Resolver
 from gateway.review import ReviewEntry, add_entries
 from gateway.schema import FACT
-from gateway.statements import LIBRARY, Statement, among
+from gateway.statements import LIBRARY, Insert, Statement, among
 from gateway.stations import save_progress
 from gateway.store import Store, Write
 from gateway.verdicts import judge_batch, keep_verdicts
@@ -56,6 +55,7 @@ _log = logging.getLogger(__name__)
 _KNOWN = Statement(
     sa.select(FACT.c.id, FACT.c.body).where(FACT.c.library_id == LIBRARY, among(FACT.c.id, "ids"))
 )
+_POSITIONS = Insert(schema.POSITION, ("station", "epoch_id", "seq", "hash", "fact_id"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,12 +320,11 @@ def _let_happen(write: Write, rows: list[_Row], moved: Moved = NOTHING) -> list[
     resolver = Resolver(write, (row.fields for row in rows))
     facts = [_fact(row, resolver) for row in rows]
     narrowed = narrow_intervals(write, facts, moved=moved.stations)
-    _insert_facts(write, rows, facts, narrowed.by_fact)
+    insert_facts(write, zip(facts, (row.intake for row in rows), strict=True), narrowed.by_fact)
     entries = resolver.learn_tags((fact.id, fact.fields, fact.item_id) for fact in facts)
     entries += keep_verdicts(write, judge_batch(write, facts, write.now_ms))
     known = narrowed.by_fact
-    at_ms = {fact.id: best_instant(fact, known[fact.id], write.now_ms) for fact in facts}
-    open_loans(write, facts, at_ms)
+    open_loans(write, facts, known)
     fold_in(write, facts, known, narrowed.items, moved.items)
     entries += apply_effects(write, facts)
     entries += keep_waiting(write, facts)
@@ -358,47 +357,17 @@ def _first_of_each_id(write: Write, rows: list[_Row]) -> list[_Row]:
     return fresh
 
 
-def _insert_facts(
-    write: Write, rows: list[_Row], facts: list[Fact], known: Mapping[str, Interval]
-) -> None:
-    values = []
-    for row, fact in zip(rows, facts, strict=True):
-        interval = known[fact.id]
-        values.append(
-            {
-                "id": fact.id,
-                "station": fact.station,
-                "epoch_n": fact.epoch_n,
-                "seq": fact.seq,
-                "kind": fact.kind,
-                "item_id": fact.item_id,
-                "body": row.intake.body,
-                "salt": row.intake.salt,
-                "patron_id": row.intake.patron,
-                "boot": fact.boot,
-                "mono_ms": fact.mono_ms,
-                "wall_ms": fact.wall_ms,
-                "earliest_ms": interval.earliest_ms,
-                "latest_ms": interval.latest_ms,
-                "flagged": int(interval.flagged),
-                "received_at": write.now_ms,
-                "version": write.version,
-            }
-        )
-    write.upsert(FACT, values, replace=False)
-
-
 def _insert_positions(write: Write, rows: list[_Row]) -> None:
-    write.insert(
-        schema.POSITION,
+    write.put(
+        _POSITIONS,
         [
-            {
-                "station": row.station,
-                "epoch_id": row.epoch,
-                "seq": row.intake.seq,
-                "hash": row.intake.hash,
-                "fact_id": None if row.why is not None else row.fields["id"],
-            }
+            (
+                row.station,
+                row.epoch,
+                row.intake.seq,
+                row.intake.hash,
+                None if row.why is not None else row.fields["id"],
+            )
             for row in rows
         ],
     )

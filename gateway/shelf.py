@@ -106,10 +106,10 @@ class Shelf:
             on_title = on_titles.get(doc["title_id"] or "")
             doc["held_for"] = kept_for(doc, on_copies.get(item_id), on_title)
 
-    def lend(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Note loans just opened."""
-        for row in rows:
-            self._loans.setdefault(row["loan"], (row["opened_at"], row["policy_version"]))
+    def lend(self, loans: Iterable[tuple[str, int, int | None]]) -> None:
+        """Note loans just opened: each with its instant and the version of its policy."""
+        for loan, opened_at, policy_version in loans:
+            self._loans.setdefault(loan, (opened_at, policy_version))
 
     def hold(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Note holdings about to be written, which may name other loans than before."""

@@ -251,12 +251,15 @@ class Insert:
 
     def write(self, connection: sa.Connection, library_id: str, rows: list[Any]) -> None:
         """Write the rows, dicts of the same columns."""
+        self.put(connection, library_id, list(map(self._cells, rows)))
+
+    def put(self, connection: sa.Connection, library_id: str, cells: list[Any]) -> None:
+        """Write the rows, tuples of the columns in the order they were named in."""
         engine = connection.dialect.name
         sql = self._sql.get(engine)
         if sql is None:
             make = self._for_sqlite if engine == SQLITE else self._for_postgresql
             sql = self._sql[engine] = make()
-        cells = [self._cells(row) for row in rows]
         if self._json:
             cells = [self._with_text(row) for row in cells]
         cursor = driver(connection).cursor()

@@ -30,7 +30,7 @@ from gateway.errors import LibraryUnknown, StoreUnusable
 from gateway.ownership import Term
 from gateway.shelf import Shelf
 from gateway.sqlite_plans import write_statistics
-from gateway.statements import LIBRARY, SQLITE, Statement, insert_into
+from gateway.statements import LIBRARY, SQLITE, Insert, Statement, insert_into
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _PUBLISHED = Statement(
@@ -107,6 +107,11 @@ class Write:
     def upsert(self, table: sa.Table, rows: list[dict[str, Any]], *, replace: bool = True) -> None:
         """Insert rows; one whose key exists replaces the named columns, or is left alone."""
         self._insert(table, rows, replace)
+
+    def put(self, insert: Insert, rows: list[tuple[Any, ...]]) -> None:
+        """Insert rows, each the values of the insert's columns in their order."""
+        if rows:
+            insert.put(self.connection, self.library_id, rows)
 
     def _insert(self, table: sa.Table, rows: list[dict[str, Any]], replace: bool | None) -> None:
         if rows:

@@ -18,7 +18,7 @@ from circulation.facts import Fact
 from circulation.wire import kinds
 from gateway import schema
 from gateway.docs import chunks
-from gateway.facts import Stored, best_instant, fact_of, interval_of
+from gateway.facts import Stored, fact_of, interval_of
 from gateway.holdings import fold_in, open_loans
 from gateway.resolve import Resolver, uids_of
 from gateway.review import ReviewEntry, add_entries, settle_entries
@@ -117,8 +117,7 @@ def _let_happen(write: Write, resolved: list[Stored], resolver: Resolver) -> Non
     _name_items(write, facts)
     entries = resolver.learn_tags((fact.id, fact.fields, fact.item_id) for fact in facts)
     entries += keep_verdicts(write, judge_batch(write, facts, write.now_ms))
-    at_ms = {fact.id: best_instant(fact, known[fact.id], write.now_ms) for fact in facts}
-    open_loans(write, facts, at_ms)
+    open_loans(write, facts, known)
     add_entries(write, entries)
     fold_in(write, facts, known, ())
     settle_entries(write, {_entry_key(fact): (fact.id,) for fact in facts})
