@@ -4,7 +4,9 @@ Each event has at most one effect, a function from the holding and the fact to t
 its other fields changed; it never decides the state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from circulation.facts import Fact
 from circulation.fold.holding import REACH_STREET, Entry, Holding
@@ -58,7 +60,7 @@ def step(holding: Holding, fact: Fact) -> tuple[Holding, tuple[Entry, ...]]:
         settled = _settled(holding) if cell.to is not ItemState.UNCERTAIN else holding
         state = _DECIDABLE[str(fact.state)] if event is Event.DECISION else cell.to
         after = _secured(effect(settled, fact)._replace(state=state))
-    if fact.blanked:  # long closed, and nobody can be asked any more
+    if not cell.rules or fact.blanked:  # that is long closed, and nobody can be asked any more
         return after, ()
     concerned = fact.loan if event is Event.RENEWAL_OF_OTHER else holding.loan
     item_id = fact.item_id or ""
@@ -112,18 +114,23 @@ def _secured(holding: Holding) -> Holding:
     return holding._replace(unsecured=False) if holding.unsecured and may_leave else holding
 
 
+_NO_LOAN: Mapping[str, Any] = MappingProxyType(
+    {
+        "patron": None,
+        "loan": None,
+        "also_named": (),
+        "session": None,
+        "due_at": None,
+        "reach": 0,
+        "renewals": 0,
+        "parts_owed": (),
+    }
+)
+
+
 def without_loan(holding: Holding) -> Holding:
     """Return the holding with its loan ended; the deposit stands."""
-    return holding._replace(
-        patron=None,
-        loan=None,
-        also_named=(),
-        session=None,
-        due_at=None,
-        reach=0,
-        renewals=0,
-        parts_owed=(),
-    )
+    return holding._replace(**_NO_LOAN)
 
 
 def _settled(holding: Holding) -> Holding:
@@ -131,10 +138,14 @@ def _settled(holding: Holding) -> Holding:
     return without_loan(holding) if holding.state is ItemState.UNCERTAIN else holding
 
 
+def _place(holding: Holding, fact: Fact) -> str | None:
+    """Return where the item is after a fact that had it at hand: at the station's place."""
+    return fact.room or fact.site or holding.location
+
+
 def _here(holding: Holding, fact: Fact) -> Holding:
     """Return the holding with the item at the station's place."""
-    location = fact.room or fact.site or holding.location
-    return holding._replace(location=location, bound_for=None)
+    return holding._replace(location=_place(holding, fact), bound_for=None)
 
 
 def _latest(*instants: int | None) -> int | None:
@@ -150,13 +161,18 @@ def _lend(holding: Holding, fact: Fact) -> Holding:
     missing = holding.parts_missing
     if fact.parts_total and fact.parts_read is not None:
         missing = _not_read(range(1, fact.parts_total + 1), fact)
-    return _here(without_loan(holding), fact)._replace(
+    return holding._replace(
         patron=fact.patron,
         loan=fact.id,
+        also_named=(),
         session=fact.session,
         due_at=fact.due_at,
         reach=REACH_STREET if fact.reach is None else fact.reach,
+        renewals=0,
         parts_missing=missing,
+        parts_owed=(),
+        location=_place(holding, fact),
+        bound_for=None,
         hold=None,
         held_for=None,
         unsecured=bool(fact.unsecured),
@@ -182,8 +198,13 @@ def _renew(holding: Holding, fact: Fact) -> Holding:
 
 def _take_back(holding: Holding, fact: Fact) -> Holding:
     missing, _ = _parts_after(holding, fact)
-    back = _here(without_loan(holding), fact)
-    return back._replace(parts_missing=missing, unsecured=bool(fact.unsecured))
+    return holding._replace(
+        **_NO_LOAN,
+        parts_missing=missing,
+        location=_place(holding, fact),
+        bound_for=None,
+        unsecured=bool(fact.unsecured),
+    )
 
 
 def _take_back_incomplete(holding: Holding, fact: Fact) -> Holding:
