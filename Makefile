@@ -57,7 +57,7 @@ demo-check: $(READY)  ## the demo played by a script: offline loan, link back, a
 	@exec $(BIN)/python -m sim demo-check
 
 .PHONY: bench
-bench: $(READY)  ## measure what is promised, each number beside its floor; four minutes
+bench: $(READY)  ## measure what is promised, each number beside its floor; eight minutes
 	@exec $(BIN)/python -m sim measure
 
 .PHONY: growth

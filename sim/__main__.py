@@ -245,6 +245,7 @@ def measure(
     kiosk    a label under the scanner, to the decision on the disk
     ingest   facts through memory into the gateway's tables, beside bare SQL
     broker   facts through Mosquitto and the whole gateway; the dashboard meanwhile
+    outage   a day of a thousand stations at once, through the same; the dashboard meanwhile
     cold     a kiosk without a catalogue, to the first item found
     down     changes to a kiosk under load, and a list for hundreds of kiosks at once
     site     a loan, to the gates of the building, no gateway anywhere
@@ -254,8 +255,9 @@ def measure(
     fold     facts a second into the state of an item
     demo     the demo, to ready; memory of its programs
 
-    Everything together takes about four minutes on two idle cores. On a busy machine look at
-    the ratio: the floor is slowed just as much. `broker` and `site` need Mosquitto.
+    Everything together takes about eight minutes on two idle cores, half of it `outage`. On a
+    busy machine look at the ratio: the floor is slowed just as much. `broker`, `outage` and
+    `site` need Mosquitto.
     """
     from sim.measure.run import Wanted, page_of, run
 

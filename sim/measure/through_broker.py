@@ -79,12 +79,12 @@ def run(bench: Bench) -> list[Row]:
     stations = busy_stations(filled, stations=STATIONS, facts=facts, is_online=True, seed=2)
     with mosquitto(bench.folder) as port:
         bench.say("bare messages through the broker")
-        floor = _bare(port, uploads_of(stations))
+        floor = send_bare(port, uploads_of(stations))
         there_and_back_ms = 2 * p99(ping(port, acks))
         floor_ms = there_and_back_ms + p99(commits(bench.folder / "bare.db", acks))
         with gateway_process(bench.folder, port) as (address, pid):
             bench.say(f"{facts:,} facts through the broker and the gateway")
-            with _Dashboard(f"{address}/api/board") as board:
+            with Dashboard(f"{address}/api/board") as board:
                 ours = send_all(port, uploads_of(stations))
             waits_ms = _acks_at_ease(bench, filled, port)
             memory_mb = peak_rss_mb(pid)
@@ -123,7 +123,7 @@ def curve(bench: Bench, sizes: Sequence[int] = SIZES) -> Curve:
         stations = busy_stations(filled, stations=count, facts=facts, is_online=True, seed=2)
         bench.say(f"{facts:,} facts of {count:,} stations")
         with mosquitto(folder) as port:
-            floor = _bare(port, uploads_of(stations))
+            floor = send_bare(port, uploads_of(stations))
             with gateway_process(folder, port):
                 ours = send_all(port, uploads_of(stations))
         points.append(Point(count, facts / ours.seconds, facts / floor.seconds))
@@ -222,7 +222,7 @@ def send_all(port: int, uploads: dict[str, Upload]) -> Stopwatch:
     return watch
 
 
-def _bare(port: int, uploads: dict[str, Upload]) -> Stopwatch:
+def send_bare(port: int, uploads: dict[str, Upload]) -> Stopwatch:
     """Send the same messages to a client that only counts them."""
     payloads = [(one.topic, payload) for one in uploads.values() for _, payload in one.messages]
     under_way = threading.Semaphore(CREDIT_MAX * len(uploads))
@@ -273,7 +273,7 @@ def _close(client: mqtt.Client) -> None:
     client.loop_stop()
 
 
-class _Dashboard:
+class Dashboard:
     """Somebody who looks at the dashboard again and again, in a thread of its own."""
 
     def __init__(self, url: str) -> None:
@@ -284,7 +284,7 @@ class _Dashboard:
         self._one_look()  # the first look compiles its queries
         self.idle_ms = min(self._one_look() for _ in range(5))
 
-    def __enter__(self) -> "_Dashboard":
+    def __enter__(self) -> "Dashboard":
         self._thread.start()
         return self
 

@@ -19,6 +19,9 @@ from sim.measure.machine import descendants
             marks=pytest.mark.needs("mosquitto"),
         ),
         pytest.param(
+            "outage", 2, {"facts_per_s", "gateway_peak_mb"}, marks=pytest.mark.needs("mosquitto")
+        ),
+        pytest.param(
             "site", 1, {"delay_ms_p50", "delay_ms_p99"}, marks=pytest.mark.needs("mosquitto")
         ),
         ("cold", 4, {"items", "bytes", "packed_bytes"}),
