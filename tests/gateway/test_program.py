@@ -1,13 +1,11 @@
 """The program itself: configuration, threads, a real broker and a real link."""
 
 import json
-import queue
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,19 +14,12 @@ from click.testing import CliRunner
 
 from circulation.config import read_config
 from circulation.errors import ConfigInvalid
-from circulation.link import Connected, Endpoint, Link, Received
-from circulation.sync.uploader import Uploader
-from circulation.wire.messages import Head, Journal, Status, decode, decode_reply, encode
-from circulation.wire.topics import Topics, client_id
 from gateway.__main__ import main
 from gateway.app import Gateway, read_settings
 from gateway.broker import SmallBroker
 from gateway.catalogue import upsert_items
-from tests.gateway.conftest import Station
+from tests.gateway.live import TIMEOUT_S, LiveStation
 from tests.support.programs import wait_until
-
-TOPICS = Topics("main")
-TIMEOUT_S = 60
 
 
 def write_config(folder, **changes):
@@ -61,65 +52,6 @@ def get(gateway, path):
     url = f"http://127.0.0.1:{gateway.web_port}{path}"
     with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
         return json.load(answer)
-
-
-class LiveStation:
-    """A station with a real link: its uploader's effects are carried out."""
-
-    def __init__(self, name, port):
-        self.station = Station(name)
-        self.events = queue.Queue()
-        self.heads = []
-        journal = self.station.journal
-        self.uploader = Uploader(
-            journal,
-            station=name,
-            clock=lambda _: {"mono": 0, "wall": 0, "sure": False, "boot": self.station.boot},
-            random_below=lambda _: 0,
-        )
-        self.link = Link(
-            Endpoint("127.0.0.1", port),
-            client_id=client_id("main", name),
-            will=(TOPICS.status(name), self.status(on=False)),
-            deliver=self.events.put,
-        )
-        self.link.subscribe([TOPICS.reply(name), TOPICS.head()])
-
-    def status(self, *, on):
-        journal = self.station.journal
-        message = Status(
-            self.station.name, on, self.station.boot, journal.epoch.id, journal.epoch.n,
-            journal.last_seq, journal.acked, {}, journal.lineage, "1", "sure", "kiosk", "main",
-            0, "Kiosk", None, None,
-        )  # fmt: skip
-        return encode(message)
-
-    def play(self, until):
-        """Carry out what the uploader says until a condition holds."""
-        started = time.monotonic()
-        while not until():
-            now_ms = int((time.monotonic() - started) * 1000)
-            assert now_ms < TIMEOUT_S * 1000, "nothing more happened"
-            try:
-                self._handle(self.events.get(timeout=0.1), now_ms)
-            except queue.Empty:
-                self._do(self.uploader.tick(now_ms))
-
-    def _handle(self, event, now_ms):
-        if isinstance(event, Connected):
-            self._do(self.uploader.on_connected(now_ms))
-        if isinstance(event, Received) and event.topic == TOPICS.head():
-            self.heads.append(decode(Head, event.payload))
-        elif isinstance(event, Received):
-            self._do(self.uploader.on_reply(decode_reply(event.payload), now_ms))
-
-    def _do(self, effects):
-        name = self.station.name
-        for effect in effects:
-            if type(effect).__name__ == "SendStatus":
-                self.link.publish(TOPICS.status(name), self.status(on=True), retained=True)
-            elif isinstance(getattr(effect, "message", None), Journal):
-                self.link.publish(TOPICS.journal(name), encode(effect.message))
 
 
 def test_facts_travel_over_a_real_broker(tmp_path):
