@@ -102,7 +102,7 @@ class Topics:
         return self._station(station, REPLY)
 
     def config(self, station: str) -> str:
-        """The configuration wished for; retained."""
+        """The configuration wished for; retained, and reserved: nobody says or hears it yet."""
         return self._station(station, CONFIG)
 
     def site_loan(self, site: str) -> str:
@@ -149,8 +149,12 @@ class Topics:
         return [f"{self._root}/{_SITE}/+/alarm"]
 
     def own(self, station: str) -> "list[str]":
-        """Return a station's filters for what is meant for it alone, its own status included."""
-        return [self.reply(station), self.config(station), self.status(station)]
+        """Return a station's filters for what is meant for it alone, its own status included.
+
+        Not its `config`: that is reserved, nobody publishes it, and a station would keep room
+        for a retained message that it cannot read.
+        """
+        return [self.reply(station), self.status(station)]
 
     def from_gateway(self, site: str, kinds: "tuple[str, ...]") -> "list[str]":
         """Return a station's filters for what the gateway tells everybody of a site."""

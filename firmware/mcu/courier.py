@@ -28,7 +28,6 @@ from circulation.wire.messages import (
     Applied,
     Change,
     Chunk,
-    Command,
     GatewayStatus,
     Head,
     Offer,
@@ -88,7 +87,6 @@ class Courier:
         self.list_state = BLIND
         self.rejected = 0
         self.updates: Any = NoUpdates(f"lendgate {VERSION}")
-        self.on_command: Callable[[Command, int], None] | None = None
         self._link = link
         self._writer = writer
         self._journal = journal = writer.journal
@@ -299,8 +297,6 @@ class Courier:
             self.updates.on_chunk(reply, now_ms)
         elif isinstance(reply, Chunk):
             self._carry_out(self._following.on_chunk(reply, now_ms))
-        elif isinstance(reply, Command) and self.on_command is not None:
-            self.on_command(reply, now_ms)
 
     def _on_gateway_status(self, address: "Any", event: "tuple[Any, ...]", now_ms: int) -> None:
         self._births.on_gateway_status(decode(GatewayStatus, event[2]), now_ms)

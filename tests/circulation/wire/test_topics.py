@@ -74,12 +74,12 @@ def test_the_gateway_hears_every_station_or_one_bucket():
 
 
 def test_a_station_listens_to_what_concerns_it():
-    """Its own replies, configuration and status; the gateway's news; its own building."""
+    """Its own replies and status; the gateway's news; its own building; nothing it cannot read."""
     own = TOPICS.own("kiosk-1")
     news = TOPICS.from_gateway("main", ("may_leave",))
     building = TOPICS.from_site("main")
 
-    assert own == [TOPICS.reply("kiosk-1"), TOPICS.config("kiosk-1"), TOPICS.status("kiosk-1")]
+    assert own == [TOPICS.reply("kiosk-1"), TOPICS.status("kiosk-1")]
     assert news == [
         "lg/1/harbour/gateway/status",
         "lg/1/harbour/gateway/head",
