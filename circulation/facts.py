@@ -110,48 +110,27 @@ class Fact(NamedTuple):
         patron id beside the body.
         """
         get = body.get
-        hashed, parts_read, saw, uids = get("patron"), get("parts_read"), get("saw"), get("uids")
-        overridden = get("overridden")
+        hashed, saw, uids = get("patron"), get("saw"), get("uids")
+        parts_read, overridden = get("parts_read"), get("overridden")
         return cls(
-            body["id"],
-            body["kind"],
-            station,
-            epoch_n,
-            seq,
-            body["boot"],
-            body["mono"],
-            get("wall"),
-            bool(get("sure")),
+            body["id"], body["kind"], station, epoch_n, seq, body["boot"], body["mono"],
+            get("wall"), bool(get("sure")),
             tuple(saw) if saw else (),
             get("item"),
             tuple(uids) if uids else (),
-            get("barcode"),
-            get("owner"),
+            get("barcode"), get("owner"),
             patron or hashed,
             hashed is not None and patron is None,
-            get("due_at"),
-            get("policy"),
+            get("due_at"), get("policy"),
             tuple(overridden) if overridden else (),
-            get("loan"),
-            get("reach"),
-            get("room"),
-            get("site"),
-            get("category"),
-            get("class"),
-            get("session"),
-            get("place"),
+            get("loan"), get("reach"), get("room"), get("site"), get("category"), get("class"),
+            get("session"), get("place"),
             None if parts_read is None else tuple(parts_read),
-            get("parts_total"),
-            get("unsecured"),
-            get("state"),
-            get("amount_cents"),
-            get("entry"),
-            get("hold"),
-            get("pickup"),
-            get("wanted"),
+            get("parts_total"), get("unsecured"), get("state"), get("amount_cents"),
+            get("entry"), get("hold"), get("pickup"), get("wanted"),
             _clock_sample(body),
             MappingProxyType(body),
-        )
+        )  # fmt: skip
 
 
 def _clock_sample(body: Mapping[str, Any]) -> ClockSample | None:

@@ -20,7 +20,7 @@ from gateway import schema
 from gateway.ages import reckon
 from gateway.docs import Doc, leave_keys, patron_docs
 from gateway.review import ReviewEntry, add_entries, is_open
-from gateway.statements import JSON_TEXT, LIBRARY, Statement, among
+from gateway.statements import JSON_TEXT, LIBRARY, Insert, Statement, among
 from gateway.views import reach_in
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ _NEWEST = Statement(
     .where(schema.LIBRARY.c.library_id == LIBRARY)
     .values(version=sa.bindparam("last"))
 )
+_STEPS = Insert(schema.STEP, ("kind", "version", "committed_at", "previous"), None)
+_CHANGES = Insert(schema.CHANGE, ("kind", "version", "committed_at", "key", "body"), None)
 
 
 class Changes:
@@ -129,23 +131,22 @@ class Changes:
         if bulk:
             steps = {kind: [[]] for kind in steps}
         last = write.version - 1 + max(len(parts) for parts in steps.values())
-        rows: list[dict[str, Any]] = []
-        links: list[dict[str, Any]] = []
+        rows: list[tuple[str, int, int, str, str]] = []
+        links: list[tuple[str, int, int, int]] = []
         before = {row.kind: row.version for row in write.rows(_FEEDS)}
         for kind, parts in steps.items():
             previous = before[kind]
             ends = [*range(write.version, write.version + len(parts) - 1), last]
             for version, part in zip(ends, parts, strict=True):
-                common = {"kind": kind, "version": version, "committed_at": write.now_ms}
-                links.append({**common, "previous": previous})
-                rows += [{**common, "key": key, "body": body} for key, body in part]
+                links.append((kind, version, write.now_ms, previous))
+                rows += [(kind, version, write.now_ms, key, body) for key, body in part]
                 previous = version
         alone = [kind for kind in steps if bulk or kind in WHOLE_KINDS]
         for kinds, statement in ((alone, _STEP_ALONE), (steps.keys() - alone, _STEP_ON)):
             if kinds:
                 write.run(statement, kinds=list(kinds), last=last)
-        write.insert(schema.STEP, [] if bulk else links)
-        write.insert(schema.CHANGE, rows)
+        write.put(_STEPS, [] if bulk else links)
+        write.put(_CHANGES, rows)
         write.run(_NEWEST, last=last)
 
 

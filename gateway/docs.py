@@ -30,6 +30,10 @@ HELD_FIELDS = {  # the document's name for a field of the holding
     "session": "session",
     "deposit": "place",
 }
+PATRON_FIELDS = (  # what `patron_doc` reads
+    "patron_id", "short_name", "category", "class_id", "member", "expires_on", "blocked",
+    "fee_cents", "pin_hash", "age_reached",
+)  # fmt: skip
 TITLE_FIELDS = ("title_id", "title", "author", "isbn", "year")
 HOLD_WAITING = ("placed", "trapped", "shelved")
 HELD_WHEN_BACK = ("on_loan", "in_transit", "to_be_shelved")

@@ -21,7 +21,7 @@ from circulation.patrons import Patron
 from circulation.policy import Policy
 from circulation.reasons import Reason
 from circulation.wire import kinds
-from gateway.docs import Doc, held_fields, patron_doc
+from gateway.docs import PATRON_FIELDS, Doc, held_fields, patron_doc
 from gateway.policies import newest_policy
 from gateway.review import ReviewEntry
 from gateway.schema import HOLDING, ITEM, LOAN, PATRON, STATION_TABLE, VERDICT
@@ -58,7 +58,9 @@ _HELD_BY = Statement(
     )
 )
 _PATRONS = Statement(
-    sa.select(PATRON).where(PATRON.c.library_id == LIBRARY, among(PATRON.c.patron_id, "patrons"))
+    sa.select(*(PATRON.c[name] for name in PATRON_FIELDS)).where(
+        PATRON.c.library_id == LIBRARY, among(PATRON.c.patron_id, "patrons")
+    )
 )
 _BEHIND = Statement(  # some station has facts that have not arrived
     sa.select(STATION_TABLE.c.station)
