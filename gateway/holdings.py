@@ -54,6 +54,11 @@ _IN_DOUBT = Statement(
 _IS_OPEN = sa.func.coalesce(LOAN.c.closed_at, 0) == 0
 _CLOSE = Statement(
     sa.update(LOAN)
+    .where(LOAN.c.library_id == LIBRARY, among(LOAN.c.loan, "loans"), LOAN.c.closed_at.is_(None))
+    .values(closed_at=sa.bindparam("now_ms"))
+)
+_CLOSE_OTHERS = Statement(
+    sa.update(LOAN)
     .where(
         LOAN.c.library_id == LIBRARY,
         _ITEMS,
@@ -98,6 +103,7 @@ class Held:
     doubted: bool = False
     entries: list[Entry] = field(default_factory=list)
     moved: bool = False
+    lent: set[str] = field(default_factory=set)  # loans that steps found open, or opened
     folded: bool = False  # from all of its facts, so that `entries` are all there are
     ended: frozenset[str] | None = frozenset()  # entries on an unclear order; None: all of them
 
@@ -109,6 +115,9 @@ class Held:
 
     def step(self, fact: Fact, interval: Interval) -> None:
         """Apply a fact that is after all others."""
+        self.lent |= self.holding.loan_names
+        if fact.kind == kinds.CHECKOUT:
+            self.lent.add(fact.id)
         self.holding, entries = step(self.holding, fact)
         self.entries += entries
         self.last = (fact.id,)
@@ -262,10 +271,22 @@ def open_loans(write: Write, facts: Iterable[Fact], known: Mapping[str, Interval
 
 
 def _settle_loans(write: Write, moved: Mapping[str, Held]) -> None:
-    """Close the loans that no holding names any more; open again those that one does."""
-    items = list(moved)
-    named = [loan for item in moved.values() for loan in item.holding.loan_names]
-    write.run(_CLOSE, items=items, named=named, now_ms=write.now_ms)
+    """Close the loans that no holding names any more; open again those that one does.
+
+    A step ends only what was open before it or came with it, so that an item's past is looked
+    at only where its facts were folded anew.
+    """
+    over: set[str] = set()
+    for item in moved.values():
+        if not item.folded:
+            over |= item.lent - item.holding.loan_names
+    if over:
+        write.run(_CLOSE, loans=list(over), now_ms=write.now_ms)
+    items = [item_id for item_id, item in moved.items() if item.folded]
+    if not items:
+        return
+    named = [loan for item_id in items for loan in moved[item_id].holding.loan_names]
+    write.run(_CLOSE_OTHERS, items=items, named=named, now_ms=write.now_ms)
     if named:
         write.run(_OPEN_AGAIN, items=items, named=named)
 

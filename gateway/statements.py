@@ -188,11 +188,12 @@ class _Made:
         return [dict(zip(names, row, strict=True)) for row in whole]
 
     def _read(self, row: Sequence[Any]) -> Sequence[Any]:
-        cells = list(row)
+        cells = None
         for place in self._json:
-            if cells[place] is not None:
-                cells[place] = json.loads(cells[place])
-        return cells
+            if row[place] is not None:
+                cells = cells or list(row)
+                cells[place] = json.loads(row[place])
+        return cells or row
 
     def _encoded(self, values: Values) -> Values:
         if not self._given and not self._lists:
