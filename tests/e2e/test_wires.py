@@ -11,10 +11,10 @@ from tests.support.brokers import amqtt_broker
 from tests.support.site import AMARA, EMIL, HOBBIT, IDA, KRABAT, LENA, MATILDA, MOMO, YUSUF, Site
 
 KIOSK = "kiosk-2"
-LOOKS = 40  # frames, of which each look takes two
+LOOKS = 40  # frames, of which each look takes two; far fewer than the pad remembers
 WEST = "30715000000148"  # 西游记
 NOTICED_S = 5
-SLOW_MACHINE_S = 5  # on top of what is promised, for two cores that do other work
+SLOW_MACHINE_S = 30  # on top of what is promised, for two cores that do other work
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,13 @@ def site(tmp_path_factory):
 
 
 def health_of(site, device):
-    """Return what a kiosk says of a device, as staff see it."""
-    return dict(site.screen(KIOSK).get("devices", {})).get(device)
+    """Return what a kiosk says of a device, as staff see it; nothing while it says nothing."""
+    return str(site.screen(KIOSK).get("devices", {}).get(device, ""))
+
+
+def is_ill(site, device):
+    """Return whether a kiosk says that a device fails."""
+    return health_of(site, device) not in ("", "ok")
 
 
 def is_red_at_the_gateway(site, device):
@@ -58,13 +63,13 @@ def test_the_slip_is_printed_in_the_readers_script(site):
     site.wait("the slip", lambda: bool(printer.slips) and printer.slips[-1].is_cut)
     slip = printer.slips[-1]
     printer.run_out()
-    site.wait("paper out", lambda: "paper" in health_of(site, "printer"), within_s=10)
+    site.wait("paper out", lambda: "paper" in health_of(site, "printer"))
     site.give_back(KIOSK, WEST)
     printer.refill()
 
     assert any(isinstance(line, Raster) for line in slip.lines)
     assert any("Bring it back by" in text for text in slip.texts)
-    site.wait("paper again", lambda: health_of(site, "printer"), "ok", within_s=10)
+    site.wait("paper again", lambda: health_of(site, "printer"), "ok")
 
 
 def test_the_pads_plug_is_pulled_and_lending_goes_on_by_the_label(site):
@@ -72,7 +77,7 @@ def test_the_pads_plug_is_pulled_and_lending_goes_on_by_the_label(site):
     pad = site.world.wired_kiosks[KIOSK].pad
     within_s = NOTICED_S + SLOW_MACHINE_S
     pad.unplug()
-    site.wait("the kiosk says so", lambda: health_of(site, "pad") != "ok", within_s=within_s)
+    site.wait("the kiosk says so", lambda: is_ill(site, "pad"), within_s=within_s)
     site.wait("so does the gateway", lambda: is_red_at_the_gateway(site, "pad"), within_s=within_s)
     site.show_card(KIOSK, AMARA)
     site.world.scan(KIOSK, EMIL)
@@ -90,11 +95,8 @@ def test_the_card_spots_cable_is_pulled_and_the_card_is_scanned(site):
     """Without the RC522 a reader shows the barcode of the card."""
     board = site.world.wired_kiosks[KIOSK].card_reader
     board.fail("off")
-    site.wait(
-        "the kiosk says so",
-        lambda: health_of(site, "cards") != "ok",
-        within_s=NOTICED_S + SLOW_MACHINE_S,
-    )
+    within_s = NOTICED_S + SLOW_MACHINE_S
+    site.wait("the kiosk says so", lambda: is_ill(site, "cards"), within_s=within_s)
     site.world.scan(KIOSK, YUSUF)
     site.wait("the reader is greeted", lambda: bool(site.screen(KIOSK).get("patron")))
     site.place(f"{KIOSK}/pad", MATILDA)
@@ -102,7 +104,7 @@ def test_the_card_spots_cable_is_pulled_and_the_card_is_scanned(site):
     site.finish(KIOSK)
     board.mend()
 
-    site.wait("the spot is well", lambda: health_of(site, "cards"), "ok", within_s=15)
+    site.wait("the spot is well", lambda: health_of(site, "cards"), "ok")
     site.show_card(KIOSK, LENA)
     site.finish(KIOSK, LENA)
     assert site.tag(MATILDA) == "on_loan"
@@ -118,8 +120,8 @@ def test_killed_in_the_middle_the_kiosk_finds_its_devices_again(site):
     site.place("cards", IDA)
     site.start(KIOSK)
     pad = site.world.wired_kiosks[KIOSK].pad
-    asked = len(pad.history)
-    site.wait("it has looked at its pad", lambda: len(pad.history) >= asked + LOOKS, within_s=15)
+    pad.history.clear()
+    site.wait("it has looked at its pad", lambda: len(pad.history) >= LOOKS)
     site.give_back(KIOSK, MATILDA)
 
     assert site.tag(MATILDA) == "in_stock"

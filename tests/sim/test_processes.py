@@ -96,7 +96,7 @@ def test_stopping_ends_every_child_and_its_children(family, tmp_path):
 
     assert family.stop() == []
     assert not outer.running
-    assert inner.wait(5) is None or not inner.is_running()
+    assert inner.wait(60) is None or not inner.is_running()
 
 
 def test_a_stubborn_child_is_forced_and_named(tmp_path, stop):
@@ -131,9 +131,9 @@ def test_children_end_with_a_parent_that_was_killed(tmp_path):
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
     ) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "here" not in (tmp_path / "one.log").read_text() and time.monotonic() < deadline:
             threading.Event().wait(0.02)
         os.kill(parent.pid, signal.SIGKILL)
 
-    assert child.wait(10) is None or not child.is_running()
+    assert child.wait(60) is None or not child.is_running()

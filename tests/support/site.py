@@ -34,7 +34,7 @@ from sim.library import build_world
 from sim.remote_server import DeviceServer
 from sim.rooms import SimGate
 from tests.support.brokers import RunningBroker, free_port
-from tests.support.programs import Program, Programs, stays, wait_until
+from tests.support.programs import WITHIN_S, Program, Programs, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "demo"
 HOST = "127.0.0.1"
@@ -55,12 +55,27 @@ DISTANCE_S = 3.0
 """From one walk to the next: a gate takes a tag for whoever passed two seconds before or after."""
 AGAIN_S = 7.0
 """Before a book passes again: read within five seconds it would be the same visit to the gate."""
-BACK_S = 45.0
+START_S = 120.0
+"""Until a program that was started is of use, when others start beside it."""
+BACK_S = 90.0
 """A station that was cut off tries again after thirty seconds at the latest."""
-HAND_S = 0.5
-"""A card or book comes back no sooner: a kiosk misses it only after three rounds of its reader."""
-SETTLED_S = 0.4
-"""After a walk a gate has long decided (five milliseconds); this is for the slowest machine."""
+MISSED_ROUNDS = 6
+"""A card comes back no sooner: three looks and 0.3 s without it, with ten looks a second."""
+DECIDED_ROUNDS = 3
+"""A gate's turn ends with its decision: who asks again has decided on what it heard before."""
+ROUND_TRANSFERS = 11
+"""What an RC522 is told over SPI in a round that finds no card."""
+
+
+class Rounds:
+    """Counts how often a station has asked a reader what is there."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, _at_ms: int, text: str) -> None:
+        """Take an exchange with the reader, as `sim.bus.BusLog` does."""
+        self.count += text.startswith("inventory")
 
 
 class Site:
@@ -83,7 +98,8 @@ class Site:
         self.clock = SystemClock()
         self.wired = wired
         self.world = build_world(self.clock, EXAMPLES, wired=wired)
-        self.devices = DeviceServer(self.world.devices, self.clock)
+        self._rounds = {name: Rounds() for name in self.world.devices}
+        self.devices = DeviceServer(self.world.devices, self.clock, buses=self._rounds)
         self._cables = plug_cables(self.world)
         self._ports = {name: free_port() for name in ("gateway", *KIOSKS)}
         stations = {name: name for name in (*KIOSKS, *GATES)}
@@ -120,7 +136,7 @@ class Site:
                 (self.folder / f"{name}-status.json").unlink(missing_ok=True)
             self._running[name] = self._programs.start(name, *self._command(name))
         for name in names:
-            self.wait(f"{name} is ready", self._ready(name), within_s=40)
+            self.wait(f"{name} is ready", self._ready(name), within_s=START_S)
 
     def start_with_clock(self, kiosk: str, wall_ms: int) -> None:
         """Start a kiosk whose machine believes it is that time, and is not sure."""
@@ -133,7 +149,7 @@ class Site:
         limit = ("--file-bytes-max", str(file_bytes_max))
         program = self._programs.start(f"{name}-limited", *limit, *self._command(name))
         self._running[name] = program
-        self.wait(f"{name} is ready", self._ready(name), within_s=40)
+        self.wait(f"{name} is ready", self._ready(name), within_s=START_S)
 
     def program(self, name: str, *arguments: str) -> Program:
         """Start `python -m ARGUMENTS`, which is expected to end by itself."""
@@ -174,7 +190,12 @@ class Site:
         return self._running[name]
 
     def wait(
-        self, what: str, probe: Callable[[], Any], wanted: Any = True, *, within_s: float = 20.0
+        self,
+        what: str,
+        probe: Callable[[], Any],
+        wanted: Any = True,
+        *,
+        within_s: float = WITHIN_S,
     ) -> None:
         """Wait until something is so; raises `NotSo` at the deadline or when a program ended."""
         wait_until(what, probe, wanted, within_s=within_s, meanwhile=self.check)
@@ -195,10 +216,14 @@ class Site:
         """Take books into the hand."""
         self.place("hand", *keys)
 
-    def show_card(self, kiosk: str, card: str) -> None:
+    def show_card(self, kiosk: str, card: str, *, within_s: float = WITHIN_S) -> None:
         """Lay a reader's card on a kiosk's card spot, and wait until the reader is greeted."""
         self.place(f"{kiosk}/card", card)
-        self.wait(f"{kiosk} greets {card}", lambda: bool(self.screen(kiosk).get("patron")))
+        self.wait(
+            f"{kiosk} greets {card}",
+            lambda: bool(self.screen(kiosk).get("patron")),
+            within_s=within_s,
+        )
 
     def press(self, kiosk: str, action: str, **body: Any) -> None:
         """Press a button on a kiosk's screen."""
@@ -211,13 +236,13 @@ class Site:
         self.place("shelf", *pad)
         if card:
             self.place("cards", card)
-        self.wait("the screen is free", lambda: self._goes_idle(kiosk))
         self._lifted.update(pad)
-        spots = [f"{kiosk}/pad", f"{kiosk}/card"]
-        stays("hands off", lambda: any(map(self.world.at, spots)), False, for_s=HAND_S)
+        # First: a kiosk that has just started greets a card that it saw before it was taken away.
+        self._await_missing_card(kiosk)
+        self.wait("the screen is free", lambda: self._goes_idle(kiosk))
 
     def lend(
-        self, kiosk: str, card: str, *books: str, within_s: float = 20.0
+        self, kiosk: str, card: str, *books: str, within_s: float = WITHIN_S
     ) -> dict[str, dict[str, Any]]:
         """Borrow books from card to tick; return the ticked tiles by the book's key."""
         self.show_card(kiosk, card)
@@ -362,7 +387,7 @@ class Site:
             self.wait(f"{name} is back", lambda: self.face(name).get("connected"), within_s=BACK_S)
 
     def _lay(
-        self, kiosk: str, books: tuple[str, ...], within_s: float = 20.0
+        self, kiosk: str, books: tuple[str, ...], within_s: float = WITHIN_S
     ) -> dict[str, dict[str, Any]]:
         self._await_missed(kiosk, books)
         self.place(f"{kiosk}/pad", *books)
@@ -381,6 +406,15 @@ class Site:
         if self._lifted & set(books):
             self.wait("it is missed", lambda: self.screen(kiosk).get("left_over"), False)
             self._lifted.clear()
+
+    def _await_missing_card(self, kiosk: str) -> None:
+        """Wait until a kiosk has seen that there is no card; a reader that fails sees nothing."""
+        if kiosk not in self.wired:
+            self._await_rounds(f"{kiosk} misses the card", f"{kiosk}/card", MISSED_ROUNDS)
+            return
+        board = self.world.wired_kiosks[kiosk].card_reader
+        enough = board.transfers + MISSED_ROUNDS * ROUND_TRANSFERS
+        self.wait("it misses the card", lambda: bool(board.fault) or board.transfers >= enough)
 
     def _goes_idle(self, kiosk: str) -> bool:
         state = self.screen(kiosk).get("state")
@@ -413,7 +447,12 @@ class Site:
         self.world.walk(gate, lane, direction, books)
         way = self.gate(gate).lanes[lane]
         self.wait("the walk is over", lambda: self.world.settle() or way.walking, None)
-        stays("the gate has power", lambda: bool(self._running.get(gate)), True, for_s=SETTLED_S)
+        self._await_rounds(f"{gate} has decided", f"{gate}/{lane}/antenna", DECIDED_ROUNDS)
+
+    def _await_rounds(self, what: str, reader: str, rounds: int) -> None:
+        """Wait until a station has asked a reader so many times more."""
+        asked = self._rounds[reader].count
+        self.wait(what, lambda: self._rounds[reader].count >= asked + rounds)
 
     def _seen(self, url: str) -> Any:
         try:

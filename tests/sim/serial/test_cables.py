@@ -22,7 +22,7 @@ from tests.sim.serial.cable_contract import (
     use,
 )
 
-TIMEOUT_S = 5
+TIMEOUT_S = 60
 """Bound of a read that succeeds long before."""
 
 
