@@ -22,6 +22,7 @@ from gateway.errors import Fenced
 from gateway.hub import Hub
 from gateway.ownership import LEASE_MS, Term, take
 from gateway.policies import default_document, newest_document, save_policy
+from gateway.restore import begin_anew_if_older
 from gateway.service import Service, now_ms
 from gateway.snapshots import Breather, Snapshots
 from gateway.store import Store
@@ -225,6 +226,7 @@ class Gateway:
         self.hub = Hub(
             self.store, settings.library, self.snapshots, key=settings.site_key, boot=boot
         )
+        self._notice_older_copy()
         desk = DeskJournal(self.store, settings.library, settings.desk)
         desk.hand_over(self.hub.ingest)
         self.hub.ingest.retry_parked()
@@ -245,6 +247,21 @@ class Gateway:
             raise Fenced(f"library {library!r}: another worker writes for it; {worker} waits")
         self.store.terms[library] = term
         return term
+
+    def _notice_older_copy(self) -> None:
+        """Begin a new history if the database is one that somebody put back without saying so."""
+        settings = self.settings
+        try:
+            missing = begin_anew_if_older(self.store, settings.library, settings.edits)
+        except ConfigInvalid as error:
+            _log.error("%s; whether the database is an older copy is not known", error)
+            return
+        if missing:
+            _log.warning(
+                "the database is older than %s: a new history begins; %d edits are to be done"
+                " again, see the sync page",
+                settings.edits, len(missing),
+            )  # fmt: skip
 
     def _serve_web(self) -> None:
         """Serve the pages, and lists to other machines, in a thread of their own."""

@@ -121,6 +121,24 @@ def begin_anew(store: Store, library: str, edits: Path, made_at: int | None = No
     return missing
 
 
+def begin_anew_if_older(store: Store, library: str, edits: Path) -> list[Edit]:
+    """Begin anew if the notes know a later version of this history; return the edits missing.
+
+    An edit is noted after it is done, so a database that has not come so far is an older one,
+    put in place without a word. Call this before anything is written: the versions of what is
+    written next are those that the lost edits had. Raise ConfigInvalid if the notes cannot be
+    read.
+    """
+    then = reached(store, library)
+    noted = edits_missing(
+        edits, lineage=then.lineage, version=then.version, made_at=then.written_at
+    )
+    now = reached(store, library)  # an import may have come between that look and the notes
+    if not any(edit.lineage == now.lineage and edit.version > now.version for edit in noted):
+        return []
+    return begin_anew(store, library, edits)
+
+
 def _is_readable(desk: Path) -> bool:
     if not desk.exists():
         return False

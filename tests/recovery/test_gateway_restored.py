@@ -7,12 +7,18 @@ import sqlite3
 import subprocess
 import tarfile
 import threading
+from contextlib import contextmanager
 
 import pytest
 
+from circulation.config import read_config
 from gateway import lineage, wording
+from gateway.app import Gateway, read_settings
 from gateway.backup import copy_database
 from gateway.board import Desk
+from gateway.desk import DeskJournal
+from gateway.ingest import Ingest
+from gateway.restore import begin_anew_if_older
 from gateway.store import Store
 from sim.postgres import postgres, postgres_path
 from tests.recovery.conftest import DUNE, EMIL, HOBBIT, KIOSK, MOMO, gateway_program, spoken
@@ -242,6 +248,107 @@ def test_a_copied_database_is_told_what_it_lacks_too(library):
     assert "no edit is known that the backup does not have" in again
     waiting = waiting_edits(f"sqlite:///{database}")
     assert waiting == ["import-patrons readers.csv: created 1 patrons"]
+
+
+def started(library):
+    """Start the gateway and stop it; return the lineage it has then."""
+    gateway = Gateway(read_settings(read_config(library.config), library.folder))
+    with gateway.store.read() as connection:
+        found = lineage.current(connection, "main")
+    gateway.stop()
+    return found
+
+
+def test_a_gateway_notices_by_itself_that_its_database_is_an_older_one(library):
+    """Nobody said `restored`: the edits are named all the same, all of them, and once."""
+    database, readers = library.folder / "gateway.db", library.folder / "readers.csv"
+    readers.write_text(READERS)
+    before = started(library)
+    copy_database(database, library.folder / "copy.db")
+    library.say("import-patrons", readers)
+    more = library.folder / "more.csv"
+    more.write_text("barcode,title\n30715000008888,Emma\n")
+    library.say("import-items", more)
+    for part in library.folder.glob("gateway.db*"):
+        part.unlink()
+    (library.folder / "copy.db").rename(database)
+
+    taken, again = started(library), started(library)
+
+    assert taken == again != before
+    waiting = waiting_edits(f"sqlite:///{database}")
+    assert sorted(what.split(":")[0] for what in waiting) == [
+        "import-items more.csv",
+        "import-patrons readers.csv",
+    ]
+    assert "no edit is known that the backup does not have" in library.say("restored")
+    assert len(waiting_edits(f"sqlite:///{database}")) == 2
+
+
+def test_a_decision_that_is_applied_at_the_start_hides_no_lost_edit(library):
+    """The desk's journal brings versions that the lost edits had: it is read after them."""
+    database, readers = library.folder / "gateway.db", library.folder / "readers.csv"
+    readers.write_text(READERS)
+    started(library)
+    copy_database(database, library.folder / "copy.db")
+    library.say("import-patrons", readers)
+    store = Store.at(database, clock=lambda: 0)
+    desk = DeskJournal(store, "main", library.folder / "gateway-desk.db")
+    for _ in range(20):
+        desk.write({"kind": "declared", "state": "missing", "barcode": "30715000009999"})
+        desk.hand_over(Ingest(store, "main"))
+    store.close()
+    for part in library.folder.glob("gateway.db*"):
+        part.unlink()
+    (library.folder / "copy.db").rename(database)
+
+    started(library)
+
+    waiting = waiting_edits(f"sqlite:///{database}")
+    assert waiting == ["import-patrons readers.csv: created 1 patrons"]
+
+
+def test_a_gateway_whose_database_is_the_newest_goes_on_in_its_history(library, caplog):
+    """A start is no restore; and notes that nobody can read do not stop it."""
+    notes = library.folder / "gateway-edits.jsonl"
+    before = started(library)
+    assert started(library) == before
+
+    notes.unlink()
+    notes.mkdir()
+    assert started(library) == before
+    assert "whether the database is an older copy is not known" in caplog.text
+
+
+class Overtaken(Store):
+    """A database into which somebody imports right after it was looked at for the first time."""
+
+    def __init__(self, url, overtake):
+        super().__init__(url, clock=lambda: 0)
+        self.overtake = overtake
+
+    @contextmanager
+    def read(self):
+        with super().read() as connection:
+            yield connection
+        overtake, self.overtake = self.overtake, lambda: None
+        overtake()
+
+
+def test_an_import_beside_the_start_is_no_sign_of_an_older_copy(library):
+    """Its note is newer than what was read of the database, and the database has it."""
+    readers = library.folder / "readers.csv"
+    readers.write_text(READERS)
+    url = f"sqlite:///{library.folder / 'gateway.db'}"
+    before = started(library)
+    store = Overtaken(url, lambda: library.say("import-patrons", readers))
+
+    found = begin_anew_if_older(store, "main", library.folder / "gateway-edits.jsonl")
+    store.close()
+
+    assert (found, started(library)) == ([], before)
+    assert (library.folder / "gateway-edits.jsonl").read_text().count("import-patrons") == 1
+    assert waiting_edits(url) == []
 
 
 @pytest.mark.needs("postgres")
