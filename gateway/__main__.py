@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import signal
 import threading
 import time
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from circulation.config import read_config
+from circulation.config import Section, read_config
 from circulation.errors import CirculationError
 from gateway.errors import GatewayError
 from gateway.imports.commands import COMMANDS
@@ -51,25 +52,56 @@ def main(verbose: bool) -> None:
 
 @main.command()
 @CONFIG_OPTION
-def init(config_path: Path) -> None:
+@click.option("--library", help="Its name in every topic; a-z, 0-9 and -.")
+@click.option("--database", help="Where the tables shall lie; relative to the configuration.")
+@click.option("--postgresql", help="A server that shall have the tables, as psql names it.")
+@click.option("--zone", help="In which the library opens and closes, such as Europe/Berlin.")
+@click.option("--only-write", is_flag=True, help="Write the configuration and make nothing yet.")
+def init(config_path: Path, only_write: bool, **wished: str | None) -> None:
     """Write a configuration if there is none, and make the database ready.
+
+    What a library is called and where its tables lie is hard to change later: say it here, or
+    write the file alone, change it, and say `init` again.
+
+    \b
+    At once:       lendgate-gateway init --library school --database /var/lib/lendgate/gateway.db
+    In two steps:  lendgate-gateway init --only-write
+                   (look through gateway.toml)
+                   lendgate-gateway init
 
     Safe to repeat: an existing configuration and existing tables are kept, tables of an older
     version are brought up to date.
     """
-    from gateway.app import EXAMPLE, prepare, read_settings
+    from gateway.app import prepare, read_settings
 
+    told = {option: value for option, value in wished.items() if value is not None}
     if not config_path.exists():
-        text = EXAMPLE.format(site_key=secrets.token_hex(16), card_key=secrets.token_hex(16))
-        config_path.parent.mkdir(parents=True, exist_ok=True)
-        config_path.touch(mode=0o600)
-        config_path.write_text(text, encoding="utf-8")
+        _write_configuration(config_path, told)
         click.echo(f"wrote {config_path}; look through it before you run the gateway")
+    elif told:
+        raise click.ClickException(
+            f"{config_path} is there already: change {', '.join(told)} in it, or name another "
+            "file with --config"
+        )
+    if only_write:
+        click.echo(f"no tables yet: lendgate-gateway init --config {config_path} makes them")
+        return
     settings = read_settings(read_config(config_path), config_path.parent)
     prepare(settings).close()
     click.echo(f"{settings.shown}: ready for library {settings.library!r}")
     for point in settings.open_points:
         click.echo(f"  ! {config_path}: {point}", err=True)
+
+
+def _write_configuration(path: Path, wished: Mapping[str, str]) -> None:
+    """Write a new configuration that only its owner may read; raise ConfigInvalid before."""
+    from gateway.app import new_configuration, read_settings
+
+    text = new_configuration(**wished)
+    read_settings(Section(tomllib.loads(text), file=str(path)), path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import threading
@@ -14,6 +15,7 @@ from circulation.config import Section
 from circulation.errors import ConfigInvalid
 from circulation.keys import FRESH, example_keys
 from circulation.link import Endpoint, Link
+from circulation.policy import Policy, PolicyInvalid
 from circulation.wire.errors import TopicInvalid
 from circulation.wire.topics import Topics, client_id
 from gateway.board import Desk
@@ -37,10 +39,10 @@ _log = logging.getLogger(__name__)
 
 EXAMPLE = """\
 # The gateway of one library. Paths are relative to this file.
-library = "main"
+library = {library}
 name = "Riverside School Library"
-database = "gateway.db"
-zone = "Europe/Berlin"
+database = {database}
+{postgresql}zone = {zone}
 site_key = "{site_key}"   # shared with the library's kiosks and gates
 card_key = "{card_key}"   # turns card numbers into keyed hashes; keep it secret
 
@@ -52,6 +54,18 @@ port = 18830
 host = "127.0.0.1"
 port = 18080
 """
+
+
+FIRST = {"library": "main", "database": "gateway.db", "postgresql": "", "zone": "Europe/Berlin"}
+"""What a new configuration says where nothing else is wished."""
+
+
+def new_configuration(**wished: str) -> str:
+    """Return the text of a configuration with fresh keys; wished: options of `FIRST`."""
+    said = FIRST | wished
+    values = {option: json.dumps(value, ensure_ascii=False) for option, value in said.items()}
+    values["postgresql"] = f"postgresql = {values['postgresql']}\n" * bool(said["postgresql"])
+    return EXAMPLE.format(site_key=secrets.token_hex(16), card_key=secrets.token_hex(16), **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +146,7 @@ def read_settings(config: Section, folder: Path) -> Settings:
         name=config.text("name", default="", chars_max=120, empty=True),
         database=folder / config.text("database", default="gateway.db"),
         postgresql=_server(config),
-        zone=config.text("zone", default="UTC"),
+        zone=_zone(config),
         site_key=config.secret("site_key"),
         card_key=config.secret("card_key"),
         card_key_id=config.text("card_key_id", default="1", chars_max=16),
@@ -143,6 +157,16 @@ def read_settings(config: Section, folder: Path) -> Settings:
     )
     config.close()
     return settings
+
+
+def _zone(config: Section) -> str:
+    """Return the library's time zone; the first policy begins with it."""
+    name = config.text("zone", default="UTC")
+    try:
+        Policy.from_doc(default_document(name))
+    except PolicyInvalid:
+        raise ConfigInvalid(f"zone = {name[:40]!r}: write it like Europe/Berlin") from None
+    return name
 
 
 def _server(config: Section) -> str:

@@ -187,6 +187,63 @@ def test_init_writes_a_file_that_runs(tmp_path):
     assert "stands in examples" not in first.output
 
 
+def init(path, *wished):
+    """Say `init` for a configuration; return exit code and words."""
+    result = CliRunner().invoke(main, ["init", "-c", str(path), *map(str, wished)])
+    return result.exit_code, result.output
+
+
+def test_init_makes_the_tables_where_one_wishes_and_nowhere_else(tmp_path):
+    """What is hard to change later is said before it is made, quotes in a name and all."""
+    path, place = tmp_path / "etc" / "gateway.toml", tmp_path / 'the "new" disk' / "tables.db"
+
+    code, said = init(path, "--library", "school", "--database", place, "--zone", "Asia/Tokyo")
+    settings = settings_of(path)
+    assert (code, place.exists()) == (0, True), said
+    assert (settings.library, settings.zone, settings.database) == ("school", "Asia/Tokyo", place)
+    assert [file.name for file in path.parent.iterdir()] == ["gateway.toml"]
+
+
+def test_init_can_write_the_file_alone(tmp_path):
+    """Whoever wants to look through it first has no tables of the wrong library afterwards."""
+    path = tmp_path / "gateway.toml"
+
+    code, said = init(path, "--only-write", "--postgresql", "postgresql://lendgate@db/lendgate")
+    assert code == 0
+    assert f"no tables yet: lendgate-gateway init --config {path} makes them" in said
+    assert [file.name for file in tmp_path.iterdir()] == ["gateway.toml"]
+    assert settings_of(path).postgresql == "postgresql://lendgate@db/lendgate"
+
+
+def test_init_changes_no_configuration_that_is_there(tmp_path):
+    """It would be a surprise, and passing the wish over another one."""
+    path = write_config(tmp_path)
+    before = path.read_bytes()
+
+    code, said = init(path, "--library", "school", "--database", "elsewhere.db")
+    assert code == 1
+    assert "is there already: change library, database in it, or name another file" in said
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["gateway.toml"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--library", "My Library"),
+        ("--postgresql", "db.example:5432"),
+        ("--zone", "Nowhere/Land"),
+    ],
+)
+def test_init_writes_no_configuration_that_it_could_not_read(tmp_path, option, value):
+    """A wish that cannot be is refused by name, and nothing is left behind."""
+    code, said = init(tmp_path / "new" / "gateway.toml", option, value)
+
+    assert code == 1
+    assert value in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_init_names_keys_that_stand_in_a_manual(tmp_path):
     """Whoever pasted a configuration is told before any station has its keys."""
     path = write_config(tmp_path)
