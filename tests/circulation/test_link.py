@@ -183,9 +183,9 @@ def test_a_frozen_broker_does_not_hold_the_link(mosquitto):
             link.publish("lg/x", b"x" * 60_000, qos=0)
         link.reconnect("three unanswered sends")
 
-        ear.next(Disconnected)
+        assert ear.next(Disconnected).why == "three unanswered sends"
         mosquitto.thaw()
-        ear.next(Connected)
+        assert ear.next(Connected)
 
 
 @pytest.mark.needs("mosquitto")

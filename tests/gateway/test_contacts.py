@@ -36,13 +36,15 @@ def test_what_a_full_disk_did_not_take_is_written_at_the_next_try(store, monkeyp
     contacts.told("kiosk-1", seq_last=9)
     contacts.note("twin", "kiosk-1")
 
-    with monkeypatch.context() as disk, pytest.raises(sa.exc.OperationalError):
+    with monkeypatch.context() as disk:
         disk.setattr(diary, "note", _full)
-        contacts.save(START_MS)
+        with pytest.raises(sa.exc.OperationalError):
+            contacts.save(START_MS)
     assert contacts.save(START_MS)
 
     with store.read() as connection:
-        assert connection.execute(sa.select(schema.STATION_TABLE.c.seq_last)).scalars().all() == [9]
+        seqs = connection.execute(sa.select(schema.STATION_TABLE.c.seq_last)).scalars().all()
+        assert seqs == [9]
         assert connection.execute(sa.select(schema.EVENT.c.code)).scalars().all() == ["twin"]
     assert not contacts.save(START_MS)
 
