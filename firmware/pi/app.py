@@ -44,6 +44,7 @@ def run(section: Section, devices: GateDevices, *, clock: Clock, stop: threading
     try:
         config = read_station_config(section)
         section.close()
+        config.connector()  # a certificate that is not there would end the courier, and it alone
         station = GateStation(config, devices, clock=clock)
         devices.start()
         station.run(stop)

@@ -241,6 +241,16 @@ def test_a_wrong_file_is_told_in_words(tmp_path):
         assert (result.exit_code, result.output.startswith("Error: ")) == (1, True)
 
 
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_a_missing_certificate_is_named_before_the_gate_runs(tmp_path, command):
+    """A gate that hears of no loan would sound for readers: it does not begin without its CA."""
+    absent = wired(TEMPLATE).replace('gateway_ca_file = ""', 'gateway_ca_file = "/none.crt"')
+
+    result = CliRunner().invoke(main, [command, pasted(tmp_path, absent)])
+    assert result.exit_code == 1
+    assert "gateway_ca_file: /none.crt: No such file or directory" in result.output
+
+
 def test_status_tells_how_the_gate_is(tmp_path):
     """Well, unwell, and not running are told apart by words and exit code."""
     runner, file = CliRunner(), pasted(tmp_path)
