@@ -103,7 +103,7 @@ class Held:
     doubted: bool = False
     entries: list[Entry] = field(default_factory=list)
     moved: bool = False
-    lent: set[str] = field(default_factory=set)  # loans that steps found open, or opened
+    lent: set[str] = field(default_factory=set)  # loans that steps found open
     folded: bool = False  # from all of its facts, so that `entries` are all there are
     ended: frozenset[str] | None = frozenset()  # entries on an unclear order; None: all of them
 
@@ -115,9 +115,7 @@ class Held:
 
     def step(self, fact: Fact, interval: Interval) -> None:
         """Apply a fact that is after all others."""
-        self.lent |= self.holding.loan_names
-        if fact.kind == kinds.CHECKOUT:
-            self.lent.add(fact.id)
+        self.lent |= self.holding.loan_names  # any checkout is named by the holding it leads to
         self.holding, entries = step(self.holding, fact)
         self.entries += entries
         self.last = (fact.id,)

@@ -100,3 +100,14 @@ def test_two_readings_of_one_row_are_equal():
     """Facts compare and hash by value, so a repetition is recognised."""
     assert read() == read()
     assert len({read(), read()}) == 1
+
+
+def test_a_fact_that_was_read_back_is_the_same_fact():
+    """What a body says in one place only does not count: the named fields say who it is."""
+    written, other = read(gate="gate-2"), read(gate="gate-3")
+
+    assert written == other
+    assert (written != other) is False
+    assert len({written, other}) == 1
+    assert written != read(room="hall")
+    assert "gate" not in repr(written)

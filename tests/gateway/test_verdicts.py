@@ -49,6 +49,21 @@ def test_a_loan_over_the_limit_stands_with_an_entry(store, ingest, limit, books,
     assert rules(store) == ["too_many_loans"]
 
 
+def test_what_a_reader_has_had_for_long_counts(store, ingest, limit, books, readers):
+    """Two books since an earlier day: a third is over the limit."""
+    kiosk = Station("kiosk-1")
+    for number in ("1001", "1002"):
+        lend(kiosk, books[number], readers[0])
+    ingest.take([kiosk.batch()])
+    with store.write(LIBRARY) as write:
+        (third,) = upsert_items(write, [{"barcode": "1004"}]).ids
+
+    lend(kiosk, third, readers[0])
+    ingest.take([kiosk.batch()])
+
+    assert rules(store) == ["too_many_loans"]
+
+
 def test_a_book_given_back_in_between_does_not_count(store, ingest, limit, books, readers):
     """A batch is judged in its own order."""
     kiosk = Station("kiosk-1")

@@ -337,6 +337,14 @@ class TestParts:
 
         assert (holding.loan, holding.parts_owed) == ("c1", (2,))
 
+    def test_whoever_borrows_the_rest_owes_no_part_of_another(self):
+        """The set is lent on without its disc: that stays missing, and is the old reader's."""
+        back = checkin("i1", parts_total=3, parts_read=(1, 3))
+        holding, _ = told(self.OUT, back, checkout("c2", "B", parts_total=3, parts_read=(1, 3)))
+
+        assert (holding.patron, holding.loan) == ("B", "c2")
+        assert (holding.parts_missing, holding.parts_owed) == ((2,), ())
+
     def test_a_return_by_barcode_alone_is_whole(self):
         """Nobody looked, and doubt favours the reader."""
         assert told(self.OUT, checkin("i1"))[0].loan is None
