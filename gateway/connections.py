@@ -6,6 +6,8 @@ Laws of this file:
    before its first statement, by whichever process.
 2. A connection whose transaction ended with an error, or that another process opened before it
    forked, is not used again.
+3. A writer of a server that falls silent within a transaction loses it, and its locks: a process
+   that is frozen there must not keep a library from everybody else.
 
 Taking a connection from SQLAlchemy's pool and having it begin and end a transaction costs 60 us,
 several times what most reads of a file cost. So a file's connections stay out of the pool and
@@ -28,6 +30,7 @@ from gateway.statements import SQLITE, Statement, driver, tell
 
 BUSY_TIMEOUT_MS = 10_000  # an import in another process commits every thousand rows
 CACHE_KIB = 64 * 1024  # of a writer: with 2 MB, SQLite's own, a large library reads for ever
+SILENCE_MS_MAX = 30_000  # between two statements of a transaction; nobody thinks for so long
 KEPT_MAX = 5  # connections that rest; those beyond are closed when their transaction ends
 NOT_BY_KEY = ("seqscan", "hashjoin", "mergejoin", "material")
 _VERSION = Statement(sa.text("PRAGMA data_version"))
@@ -50,11 +53,15 @@ class Connections(Protocol):
         """Close every connection that rests; a later transaction opens another."""
 
 
-def connections(url: str, *, writing: bool) -> Connections:
-    """Return the connections of a database, those that write or those that cannot."""
+def connections(url: str, *, writing: bool, silence_ms_max: int = SILENCE_MS_MAX) -> Connections:
+    """Return the connections of a database, those that write or those that cannot.
+
+    silence_ms_max: after so long without a statement a server ends a writer's transaction, and
+    its next statement raises `sqlalchemy.exc.DBAPIError`.
+    """
     if url.startswith(SQLITE):
         return _OfFile(url, writing=writing)
-    return _OfServer(url, writing=writing)
+    return _OfServer(url, writing=writing, silence_ms_max=silence_ms_max)
 
 
 class _OfFile:
@@ -142,12 +149,13 @@ class _OfServer:
     first minute: 190 ms, PostgreSQL 15).
     """
 
-    def __init__(self, url: str, *, writing: bool):
+    def __init__(self, url: str, *, writing: bool, silence_ms_max: int):
+        self._silence_ms_max = silence_ms_max
         reading = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         options = {} if writing else reading
         self._engine = sa.create_engine(url, pool_pre_ping=True, execution_options=options)
         if writing:
-            sa.event.listen(self._engine, "connect", _plan_by_key)
+            sa.event.listen(self._engine, "connect", self._prepare)
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
         """Give a connection in a transaction."""
@@ -161,8 +169,9 @@ class _OfServer:
         """Close every connection that rests."""
         self._engine.dispose()
 
-
-def _plan_by_key(connection: Any, _entry: ConnectionPoolEntry) -> None:
-    for plan in NOT_BY_KEY:
-        connection.execute(f"SET enable_{plan} = off")
-    connection.commit()
+    def _prepare(self, connection: Any, _entry: ConnectionPoolEntry) -> None:
+        """Have a writer's new connection plan by key and not outlive its silence."""
+        for plan in NOT_BY_KEY:
+            connection.execute(f"SET enable_{plan} = off")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {self._silence_ms_max}")
+        connection.commit()

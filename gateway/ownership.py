@@ -9,6 +9,8 @@ Laws of this file:
 3. Clocks only decide when another may take over, and when a worker falls silent by itself: as
    soon as its own lease has run out, which it counts from before it asked. Clocks that differ
    cost a takeover that was not needed, never a fact.
+4. Who is frozen within a transaction holds the library's row; the server ends that transaction
+   (`gateway.connections`), so that another waits for half a minute at most.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+import sqlalchemy as sa
+
 from circulation.errors import ConfigInvalid
 from gateway.errors import Fenced, StoreUnusable
 
@@ -70,9 +72,11 @@ class Worker:
                 elif running is None and self._is_due(library):
                     self.running[name] = library.start(self.name)
                     _log.warning("%s: library %r is ours", self.name, name)
-            except Fenced:
+            except Fenced as error:
+                _log.warning("%s", error)
                 self._free_since.pop(name, None)
-            except (StoreUnusable, ConfigInvalid) as error:
+            except (StoreUnusable, ConfigInvalid, sa.exc.DBAPIError) as error:
+                # A server that is away comes back; one that ended our session takes a new one.
                 _log.error("%s: library %r cannot be run here: %s", self.name, name, error)
                 self._free_since.pop(name, None)
 

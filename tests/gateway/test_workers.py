@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from circulation.link import Received
 from circulation.wire.messages import encode
 from gateway import schema
+from gateway.connections import connections
 from gateway.desk import DeskJournal
 from gateway.errors import Fenced
 from gateway.hub import Heard, Hub
@@ -289,6 +290,57 @@ def test_a_library_that_was_taken_is_let_go_of():
     assert (list(one.running), list(two.running)) == ([], ["north"])
 
 
+def test_a_worker_outlives_a_server_that_was_away():
+    """A session that the server has ended costs one look, and is said; the next look goes on."""
+    clock, library = Clock(0), Library("north")
+    take_it, errors = library.start, [sa.exc.DBAPIError("SELECT", {}, Exception("it is away"))]
+    library.start = lambda worker: take_it(worker) if not errors else _raise(errors.pop())
+    worker = Worker("one", [library], clock=clock)
+    play([worker], clock, 1)
+    before = list(worker.running)
+
+    play([worker], clock, 1)
+
+    assert (before, list(worker.running)) == ([], ["north"])
+
+
+def test_who_lost_a_library_while_starting_says_so(caplog):
+    """Frozen between taking a library and running it: the log names who has it now."""
+    library = Library("north")
+    library.start = lambda worker: _raise(Fenced("library 'north': two writes for it now"))
+
+    play([Worker("one", [library], clock=Clock(0))], Clock(0), 1)
+
+    assert "two writes for it now" in caplog.text
+
+
+def _raise(error):
+    raise error
+
+
+@pytest.mark.needs("postgres")
+def test_a_writer_that_freezes_within_a_transaction_keeps_nobody_waiting(server):
+    """The server ends a transaction in which nothing more is said, and its locks with it."""
+    lock = sa.text("SELECT pg_advisory_xact_lock(1)")
+    frozen = connections(server, writing=True, silence_ms_max=200)
+    other = connections(server, writing=True)
+
+    def freeze():
+        with frozen.begin() as silent:
+            silent.execute(lock)
+            with other.begin() as waiting:
+                waiting.execute(lock)
+            silent.execute(lock)
+
+    with pytest.raises(sa.exc.DBAPIError):
+        freeze()
+
+    with frozen.begin() as again:
+        again.execute(lock)
+    frozen.close()
+    other.close()
+
+
 CONFIG = """\
 library = "{library}"
 database = "{folder}/gateway.db"
@@ -345,11 +397,11 @@ def test_a_stopped_process_is_replaced_and_knows_it(server, tmp_path):
             if process is not None:
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
-                process.communicate(timeout=30)
+                process.communicate(timeout=90)
         engine.dispose()
 
 
-def until(condition, seconds=60):
+def until(condition, seconds=120):
     """Wait for something to become true; fail if it does not."""
     deadline, pause = time.monotonic() + seconds, threading.Event()
     while not condition():
