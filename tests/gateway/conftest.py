@@ -23,8 +23,8 @@ START_MS = 1_700_000_000_000
 SALT = bytes(range(16))
 KEY = bytes(range(16))
 ON_BOTH = set(
-    """ages alarms catalogue contacts copies desk hub ingest intervals koc lists order outbox
-    retention settling snapshots store unsecured updates verdicts waiting workers""".split()
+    """ages alarms catalogue contacts copies desk hub ingest intervals koc lists loans order
+    outbox retention settling snapshots store unsecured updates verdicts waiting workers""".split()
 )
 
 
