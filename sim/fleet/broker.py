@@ -47,6 +47,11 @@ class Session:
         """How many messages are on their way to the client."""
         return self._down.waiting
 
+    @property
+    def unheard(self) -> int:
+        """How many messages of the client's are on their way to the broker."""
+        return self._up.waiting
+
     def send(self, message: tuple[Any, ...]) -> None:
         """Take a message from the client's end."""
         broker, up = self.broker, self._up

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gateway.desk import STATION as DESK
 from sim.fleet.acts import GATEWAY
+from sim.fleet.network import HANDED_OVER_MAX
 from sim.fleet.outcome import Outcome
 from sim.fleet.verdict import Violation, end_ms
 
@@ -12,16 +13,18 @@ KIB = 1_024
 LIMITS = {
     "message_bytes": 64 * KIB,
     "gate_message_bytes": 4 * KIB,
-    "broker_queue": 1_000,
-    "link_queue": 1_000,
+    "link_queue": 2 * HANDED_OVER_MAX,
     "gateway_inbox": 500,
     "gateway_unsent": 1_000,
 }
 """The most there may ever be of each thing; a name is what stands before the colon.
 
-The last three are five times and more what the roughest of 200 seeds came to. A gateway that was
-made slow has whatever stations say meanwhile, and is not measured until it has caught up.
+A cable may double all that a link took. The inbox's and what is unsent are five times and more
+what the roughest of 200 seeds came to. A gateway that was made slow has whatever stations say
+meanwhile, and is not measured until it has caught up.
 """
+QUEUED_A_STATION = 200
+"""What waits at a broker for one client is news of all stations: twice what 120 seeds came to."""
 ROWS_AN_ACT, ROWS_BESIDE = 2, 100
 """A journal's rows: an act writes one, the version before one more; beside them clocks are
 compared at each connection. Those seeds came to two thirds of it."""
@@ -58,4 +61,6 @@ def _limit(kind: str, who: str, outcome: Outcome) -> int | None:
     if kind == "journal":
         at = GATEWAY if who == DESK else who
         return ROWS_BESIDE + ROWS_AN_ACT * sum(act.who == at for act in outcome.plan.acts)
+    if kind == "broker_queue":
+        return QUEUED_A_STATION * len(outcome.plan.shape.places)
     return LIMITS.get(kind)

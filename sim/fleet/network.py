@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from circulation.link import (
     CONNECT_TIMEOUT_S,
     FIRST_RECONNECT_MS_MAX,
+    INFLIGHT_MESSAGES_MAX,
     LASTING_S,
+    QUEUED_MESSAGES_MAX,
     RECONNECT_FIRST_MS,
     RECONNECT_MS_MAX,
     Connected,
@@ -41,6 +43,8 @@ LATENCY_SPAN_MS = 30
 DELAY_MS_MAX = 30_000
 REORDER_MS_MAX = 2_000
 EVERY = "*"
+HANDED_OVER_MAX = INFLIGHT_MESSAGES_MAX + QUEUED_MESSAGES_MAX
+"""What a link takes before the broker has any of it."""
 
 
 class Wire:
@@ -243,8 +247,10 @@ class FleetLink:
             self.session.send(("subscribe", tuple(added), b"", False))
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retained: bool = False) -> bool:
-        """Hand over, when connected; that it arrives is another matter."""
+        """Hand over, when connected and not full; that it arrives is another matter."""
         if self.session is None:
+            return False
+        if qos and self.session.unheard >= HANDED_OVER_MAX:
             return False
         self.session.send(("publish", topic, payload, retained))
         self.published(topic, payload)

@@ -134,6 +134,22 @@ def test_a_short_cut_holds_messages_and_a_long_one_ends_the_connection():
     assert isinstance(events[-1], Connected)
 
 
+def test_a_link_takes_no_more_than_the_real_one_while_nothing_gets_through():
+    """Then it says so at once, as paho does; what asks for no ack is not counted there."""
+    timeline, _, wires, clients = make()
+    wires["kiosk-1"].cut("partition")
+
+    taken = [clients["kiosk-1"].link.publish(TOPIC, b"%d" % number) for number in range(100)]
+    without_ack = clients["kiosk-1"].link.publish(TOPIC, b"depth", qos=0)
+    wires["kiosk-1"].mend()
+    timeline.run(5_000)
+
+    assert taken == [True] * 84 + [False] * 16
+    assert without_ack
+    assert clients["gate-1"].payloads == [*(b"%d" % number for number in range(84)), b"depth"]
+    assert clients["kiosk-1"].link.publish(TOPIC, b"again")
+
+
 def test_a_cut_has_as_many_reasons_as_acts():
     """A link in a swizzle stays cut when only its partition is healed."""
     _, _, wires, _ = make()
