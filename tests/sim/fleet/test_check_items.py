@@ -434,7 +434,7 @@ def test_what_grows_past_its_limit_is_found(run):
     ],
 )
 def test_one_more_than_there_may_be_is_found(run, name, most):
-    """Four stations wrote one fact; people came to the first kiosk three times, to the desk once."""
+    """Four stations, one fact; three acts were at the first kiosk and one at the desk."""
     came = [Act(0, "kiosk-1", "renew", ("reader-01", "book-001"))] * 3
     run.plan = run.plan.with_acts([*came, Act(0, "gateway", "staff_decide", ("book-001",))])
     run.peaks = {name: most}
