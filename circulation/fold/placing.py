@@ -187,18 +187,15 @@ def _stored(read: Iterable[Known]) -> dict[str, Interval]:
 def _bounded(start: Known, placed: Mapping[str, Interval]) -> dict[str, Interval]:
     """Return intervals with what lies before the start: nothing behind it happened earlier."""
     floor = start.interval.earliest_ms
-    if floor is None:
-        bounded = dict(placed)
-    else:
-        bounded = {fact_id: _not_before(floor, one) for fact_id, one in placed.items()}
+    bounded = {fact_id: _not_before(floor, one) for fact_id, one in placed.items()}
     bounded[start.fact.id] = start.interval
     return bounded
 
 
-def _not_before(floor_ms: int, interval: Interval) -> Interval:
+def _not_before(floor_ms: int | None, interval: Interval) -> Interval:
     """Return the part of an interval from an instant on."""
     earliest_ms = interval.earliest_ms
-    if earliest_ms is not None and earliest_ms >= floor_ms:
+    if floor_ms is None or (earliest_ms is not None and earliest_ms >= floor_ms):
         return interval
     return interval._replace(earliest_ms=floor_ms)
 

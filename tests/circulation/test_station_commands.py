@@ -1,12 +1,19 @@
 """What every station's program offers at a terminal, whatever else it does."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from circulation.journal import SqliteJournal, open_station_db
 from circulation.journal_file import Head
-from circulation.station_commands import Exportable, export_command, template_command
+from circulation.station_commands import (
+    Exportable,
+    export_command,
+    tell_checked,
+    template_command,
+)
 from tests.contract.journal_contract import FIRST_EPOCH, body
 
 KEY = bytes(16)
@@ -92,3 +99,26 @@ def test_each_program_shows_its_own_name():
 
     assert "lendgate-gate export-journal /etc/lendgate/gate.toml /media/stick" in export
     assert "lendgate-kiosk template --with kiosk-1.toml > kiosk.toml" in template
+
+
+@pytest.mark.parametrize(
+    ("points", "code", "told"),
+    [
+        ([], 0, "gate.toml: gate-1 at main: all right\n"),
+        (
+            ["site_key is the manual's: make one", "two lamps share pin 17: move one"],
+            1,
+            "gate.toml: gate-1 at main: it can be read; before anybody uses it, change this:\n"
+            "  ! site_key is the manual's: make one\n"
+            "  ! two lamps share pin 17: move one\n",
+        ),
+    ],
+    ids=["nothing", "two points"],
+)
+def test_check_names_what_to_change_and_fails_if_there_is_any(points, code, told):
+    """A script that goes on after `check` stops where a person has something to do."""
+    command = click.Command(
+        "check", callback=lambda: tell_checked(Path("gate.toml"), "gate-1 at main", points)
+    )
+
+    assert run(command) == (code, told)

@@ -35,6 +35,13 @@ def test_a_fact_nobody_has_an_interval_of_agrees_unless_it_is_a_clock_fact():
     assert not agree([clock_fact(1, mono_ms=1_000, now_ms=START_MS)], {})
 
 
+def test_only_a_clock_fact_has_read_a_clock():
+    """Another kind's fields say nothing of the time, whatever they are called."""
+    seen = clock_fact(1, mono_ms=1_000, now_ms=START_MS)._replace(kind="seen")
+
+    assert agree([seen], {})
+
+
 def test_an_anchor_is_contradicted_by_nobody_before_or_after():
     """Of four samples only the one that all others agree with, and that was known, is one."""
     clocks = [
