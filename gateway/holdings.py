@@ -54,7 +54,7 @@ _IN_DOUBT = Statement(
 _IS_OPEN = sa.func.coalesce(LOAN.c.closed_at, 0) == 0
 _CLOSE = Statement(
     sa.update(LOAN)
-    .where(LOAN.c.library_id == LIBRARY, among(LOAN.c.loan, "loans"), LOAN.c.closed_at.is_(None))
+    .where(LOAN.c.library_id == LIBRARY, among(LOAN.c.loan, "loans"), _IS_OPEN)
     .values(closed_at=sa.bindparam("now_ms"))
 )
 _CLOSE_OTHERS = Statement(
