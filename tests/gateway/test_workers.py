@@ -383,14 +383,13 @@ def test_a_stopped_process_is_replaced_and_knows_it(server, tmp_path):
     two = None
     try:
         until(lambda: owner() == ("one", 1))
+        assert "is ours" in said(one, "is ours")  # while it starts it would say something else
         one.send_signal(signal.SIGSTOP)
         two = start("two")
         until(lambda: owner() == ("two", 2))
         one.send_signal(signal.SIGCONT)
 
-        for line in one.stderr:
-            if "no longer does" in line:
-                break
+        line = said(one, "no longer does")
         assert "two writes for it now" in line or "another worker" in line
     finally:
         for process in (one, two):
@@ -399,6 +398,11 @@ def test_a_stopped_process_is_replaced_and_knows_it(server, tmp_path):
                 process.terminate()
                 process.communicate(timeout=90)
         engine.dispose()
+
+
+def said(process, words):
+    """Read what a process says up to a line with these words; return that line."""
+    return next((line for line in process.stderr if words in line), "")
 
 
 def until(condition, seconds=120):
