@@ -53,6 +53,7 @@ from circulation.wire.topics import Topics, client_id, parse
 HOST = "127.0.0.1"
 LOOK_S = 0.1
 EVENTS_MAX = 200  # between two commits
+LAST_ACK_S_MAX = 30.0  # shorter than `Programs.stop` waits
 VISIT_ITEMS_MAX = 5
 SALT = bytes(16)
 DAY_MS = 86_400_000
@@ -153,6 +154,7 @@ class Station:
         self._births = Births(boot=self._boot, random_below=below)
         self._time = ClockSync(random_below=below)
         self._is_connected = False
+        self._is_ending = False
         self._link = Link(
             Endpoint(HOST, orders.port),
             client_id=client_id(orders.library, orders.station),
@@ -168,7 +170,7 @@ class Station:
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Write and upload until told to stop."""
+        """Write and upload until told to stop, and then until all that is written has its ack."""
         self._link.start()
         next_s = time.monotonic()
         while not stop.is_set():
@@ -178,12 +180,27 @@ class Station:
                 wait_s = written / self._orders.facts_per_s if written else LOOK_S
                 # What a slow machine has missed it does not catch up with in a burst.
                 next_s = max(next_s, time.monotonic() - LOOK_S) + wait_s
-            now_ms = self._now_ms()
-            effects = self._uploader.tick(now_ms) + self._births.tick(now_ms)
-            self._carry_out(effects + (self._time.tick(now_ms) if self._is_connected else []))
+            self._tick()
+        self._await_acks()
         self._link.stop()
         self._connection.close()
         os.close(self._witness)
+
+    def _await_acks(self) -> None:
+        """Write nothing more, and wait for a while until what is written is acknowledged.
+
+        The gateway's time may have come, and been recorded, just before we were told to stop.
+        """
+        self._is_ending = True
+        until_s = time.monotonic() + LAST_ACK_S_MAX
+        while self._journal.acked < self._journal.last_seq and time.monotonic() < until_s:
+            self._take_events(until_s=time.monotonic() + LOOK_S)
+            self._tick()
+
+    def _tick(self) -> None:
+        now_ms = self._now_ms()
+        effects = self._uploader.tick(now_ms) + self._births.tick(now_ms)
+        self._carry_out(effects + (self._time.tick(now_ms) if self._is_connected else []))
 
     def _visit(self) -> int:
         """Turn some books over in one transaction; return how many."""
@@ -274,6 +291,8 @@ class Station:
                 _log.warning("notice %s: %s", effect.code, effect.detail)
 
     def _record(self, fields: dict[str, Any]) -> None:
+        if self._is_ending:
+            return
         body = self._stamp() | fields
         self._journal.append(encode_body(body))
         self._testify([body["id"]])
