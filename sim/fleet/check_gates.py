@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from circulation.link import RECONNECT_MS_MAX
 from sim.fleet.acts import BROKER, EVERY_LINK, MESSAGES, MINUTE_MS, Rate, has_security
 from sim.fleet.oracle import MOVES, Truth, causes, told, truth
-from sim.fleet.outcome import Alarm, Event, Outcome, SiteNews
+from sim.fleet.outcome import Alarm, Committed, Event, Outcome, SiteNews
 from sim.fleet.verdict import DISASTERS, Violation, befell, end_ms
 
 _MAY_LEAVE = frozenset(("on_loan", "uncertain", "in_transit", "in_repair", "withdrawn"))
@@ -94,7 +94,7 @@ def honest(outcome: Outcome) -> Iterator[Violation]:
         is_due = alarm.at_ms - tick.at_ms >= HONEST_AFTER_MS
         if alarm.applied and _is_disputed(outcome, alarm, lent):
             continue
-        if _died_twice(outcome, tick, alarm, lent):
+        if _is_gone(outcome, tick, alarm, lent):
             continue
         if is_due and sites.get(tick.who) == sites[alarm.gate] and _is_known(outcome, tick, alarm):
             yield _against_honest(alarm, tick, lent)
@@ -174,26 +174,37 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
 def _is_at_old_place(outcome: Outcome, fact_id: str) -> bool:
     """Return whether a loan stands at a place that another fact had before the card went back:
     until the gateway has told the kiosk, gates take it for old news."""
-    loan = next(one for one in outcome.committed if one.fact_id == fact_id)
-    place = (loan.station, loan.epoch_n, loan.seq)
-    return any(
-        (one.station, one.epoch_n, one.seq) == place and one.fact_id != fact_id
-        for one in outcome.committed
-        if one.at_ms < loan.at_ms
-    )
+    loan, *others = _at_place_of(outcome, fact_id)
+    return any(one.at_ms < loan.at_ms for one in others)
 
 
-def _died_twice(outcome: Outcome, tick: Event, alarm: Alarm, lent: Truth) -> bool:
-    """Return whether a loan went with its card and with the gateway's disk, and the gateway has
-    since said that all that can come back is back; until then the old list speaks for it."""
-    if lent.last in outcome.surviving:
-        return False
+def _at_place_of(outcome: Outcome, fact_id: str) -> list[Committed]:
+    """Return a fact, and all others that ever stood at its place in its station's journal."""
+    fact = next(one for one in outcome.committed if one.fact_id == fact_id)
+    place = (fact.station, fact.epoch_n, fact.seq)
+    there = [one for one in outcome.committed if (one.station, one.epoch_n, one.seq) == place]
+    return [fact, *(one for one in there if one.fact_id != fact_id)]
+
+
+def _is_gone(outcome: Outcome, tick: Event, alarm: Alarm, lent: Truth) -> bool:
+    """Return whether a loan went with its card before the alarm, no copy of it is left, and
+    nothing tells it any more from one that has ended.
+
+    Gates keep the site's word of it until the kiosk is as far again: then its place in the
+    journal is another fact's, and counts as told. If the gateway had it, and went back to a
+    backup, the old list speaks for it until all that can come back is said to be back.
+    """
     acts = [act for act in outcome.plan.acts if tick.at_ms < act.at_ms < alarm.at_ms]
+    went = [act.at_ms for act in acts if act.who == tick.who and act.what in DISASTERS]
+    if lent.last in outcome.surviving or not went:
+        return False
     restored = [act.at_ms for act in acts if act.what == "restore_backup"]
-    is_over = any(
+    is_back = any(
         min(restored) < event.at_ms <= alarm.at_ms for event in outcome.of("recovered") if restored
     )
-    return is_over and any(act.who == tick.who and act.what in DISASTERS for act in acts)
+    loan, *others = _at_place_of(outcome, lent.last)
+    is_written_anew = any(loan.at_ms < one.at_ms <= alarm.at_ms for one in others)
+    return is_back or is_written_anew
 
 
 def _have_met(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:

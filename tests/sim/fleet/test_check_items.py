@@ -353,6 +353,50 @@ def test_only_a_loan_that_nobody_has_any_more_may_be_stopped(run, acts, said, is
     assert ("honest" in broken(run)) is not is_excused
 
 
+ANEW_AT_MS = LENT_AT_MS + 3_000
+CARD_WENT = Act(LENT_AT_MS + 1_000, "kiosk-1", "roll_back")
+
+
+@pytest.mark.parametrize(
+    ("act", "anew", "is_known", "is_excused"),
+    [
+        (CARD_WENT, {}, False, True),
+        (CARD_WENT, {}, True, False),
+        (CARD_WENT, {"seq": 2}, False, False),
+        (CARD_WENT, {"epoch_n": 2}, False, False),
+        (CARD_WENT, {"station": "kiosk-2"}, False, False),
+        (CARD_WENT, {"at_ms": LENT_AT_MS + 10_000}, False, False),
+        (CARD_WENT._replace(at_ms=0), {}, False, False),
+        (CARD_WENT._replace(who="kiosk-2"), {}, False, False),
+        (CARD_WENT._replace(what="cut_power"), {}, False, False),
+    ],
+    ids=[
+        "its place is written anew",
+        "a copy survives",
+        "another place",
+        "another epoch",
+        "another kiosk's place",
+        "after the alarm",
+        "the card went before the loan",
+        "the other kiosk's card went",
+        "no card went",
+    ],
+)
+def test_a_loan_is_spoken_for_until_its_kiosk_is_as_far_again(
+    run, act, anew, is_known, is_excused
+):
+    """Then the place it had is told to be the catalogue's, and means another fact."""
+    tick(run)
+    run.plan = run.plan.with_acts([act])
+    younger = replace(a_fact(1, ANEW_AT_MS, "clock", fact_id="f9"), item="", patron="")
+    run.committed.append(replace(younger, **anew))
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+    if not is_known:
+        run.surviving.discard("f1")
+
+    assert ("honest" in broken(run)) is not is_excused
+
+
 @pytest.mark.parametrize(
     "act",
     [
