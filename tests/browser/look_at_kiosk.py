@@ -33,6 +33,7 @@ MEASURE = """() => ({
   scrolls: document.documentElement.scrollWidth > innerWidth
     || document.documentElement.scrollHeight > innerHeight,
   text: document.body.innerText,
+  spoken: document.getElementById("spoken").textContent,
 })"""
 
 

@@ -1,6 +1,7 @@
 """The screen in a real browser: big enough, readable, for everybody, and silent afterwards."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -59,3 +60,10 @@ def test_the_reader_sees_name_title_and_date(seen):
     assert "Hello, Anna B." in text
     assert "The Snow Goose" in text
     assert "Bring it back by" in text
+
+
+def test_who_does_not_see_hears_it_in_sentences(seen):
+    """A screen reader is given greeting, title and date apart, not run together."""
+    said = re.sub(r"by, .*", "by, (day).", seen["screens"]["lending-800"]["spoken"])
+
+    assert said == "Hello, Anna B. The Snow Goose, Bring it back by, (day)."

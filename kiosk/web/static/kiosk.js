@@ -247,9 +247,11 @@ function alarm(view) {
 
 function speak(view) {
   const last = view.items[view.items.length - 1];
-  const words = place("main").querySelector("h1")?.textContent ?? "";
-  const tile = last ? place("main").querySelector(`[data-key="${CSS.escape(last.key)}"] .what`)?.textContent : "";
-  const now = `${words}. ${tile ?? ""}`;
+  const title = place("main").querySelector("h1");
+  const told = last ? place("main").querySelectorAll(`[data-key="${CSS.escape(last.key)}"] .what p`) : [];
+  const texts = (elements) => [...elements].map((one) => one.textContent.trim()).filter(Boolean);
+  const sentences = [texts(title ? [title] : []).join(""), texts(told).join(", ")].filter(Boolean);
+  const now = sentences.map((words) => words.replace(/[.。]?$/, ".")).join(" ");
   if (place("spoken").textContent !== now) place("spoken").textContent = now;
 }
 
