@@ -118,7 +118,19 @@ def test_an_item_is_found_by_id_and_by_number(client, lent):
 
     assert found.status_code == by_id.status_code == 200
     assert "Checked out" in found.text
-    assert "decides" in found.text
+
+
+def test_lines_that_may_be_the_last_decide_nothing(client, ingest, books, readers):
+    """Of one loan the page says that it decides; of two that nobody can order it does not."""
+    kiosks = [Station("kiosk-1"), Station("kiosk-2")]
+    said = []
+    for kiosk, reader in zip(kiosks, readers, strict=False):
+        kiosk.write("checkout", item=books["1001"], patron=reader, due_at=DUE_AT, reach=3)
+        ingest.take([kiosk.batch()])
+        text = client.get("/item/1001").text
+        said.append((text.count(">decides<"), text.count(">perhaps the last<")))
+
+    assert said == [(1, 0), (0, 2)]
 
 
 def test_times_are_the_library_s_own(client, store, lent):
