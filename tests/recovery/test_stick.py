@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -55,11 +56,12 @@ def branch(tmp_path_factory):
         yield day
 
 
-def export(day, target=None):
+def export(day):
     """Type the kiosk's command; return the file it names."""
-    said = spoken(kiosk_program, "export-journal", day.toml, target or day.stick)
-    assert "facts" in said
-    return max(day.stick.glob("*.jsonl"), key=lambda file: file.stat().st_mtime_ns)
+    said = spoken(kiosk_program, "export-journal", day.toml, day.stick)
+    path, _, rest = said.partition(".jsonl: ")
+    assert " facts, " in rest
+    return Path(f"{path}.jsonl")
 
 
 def test_loans_reach_the_gateway_on_a_stick_and_the_kiosk_is_told_later(away):
