@@ -15,12 +15,13 @@ from tests.project import ROOT
 
 EXAMPLES = ROOT / "examples"
 LINES_MAX = 30
+WAIT_S = 120
 
 
 def run(name, *arguments):
     command = [sys.executable, f"examples/{name}", *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -76,8 +77,10 @@ def test_the_heartbeat_is_followed():
             deliver=connected.put,
         )
         gateway.start()
-        assert connected.get(timeout=10) == Connected()
-        gateway.publish_and_wait(Topics("demo").head(), encode(head), timeout_s=10, retained=True)
+        assert connected.get(timeout=WAIT_S) == Connected()
+        gateway.publish_and_wait(
+            Topics("demo").head(), encode(head), timeout_s=WAIT_S, retained=True
+        )
         lines = run("follow_the_head.py", "127.0.0.1", str(broker.port), "demo", "1")
         gateway.stop()
 

@@ -245,7 +245,7 @@ def test_a_scenario_is_played_before_ones_eyes(bench):
     show = bench.locator("#show")
     expect(show.locator("li.now, li.done").first).to_be_visible()
 
-    expect(show.get_by_role("status")).to_have_text("It went as it is written.", timeout=20_000)
+    expect(show.get_by_role("status")).to_have_text("It went as it is written.", timeout=60_000)
     assert show.locator("li.done").count() == show.locator("li").count() > 2
     show.get_by_role("button", name="Close").click()
     expect(show).not_to_be_visible()

@@ -8,6 +8,8 @@ from circulation.link import Connected, Endpoint, Link, Received
 from gateway.broker import SmallBroker, SteadyDict
 from gateway.errors import BrokerRefused
 
+WAIT_S = 60
+
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "library.example"])
 def test_another_address_is_refused(host):
@@ -34,10 +36,10 @@ def test_a_message_comes_through():
         )
         link.subscribe(["a/+"])
         link.start()
-        assert isinstance(events.get(timeout=5), Connected)
+        assert isinstance(events.get(timeout=WAIT_S), Connected)
         link.publish("a/b", b"hello")
 
-        assert events.get(timeout=5) == Received("a/b", b"hello", False)
+        assert events.get(timeout=WAIT_S) == Received("a/b", b"hello", False)
         link.stop()
     broker.stop()
 
