@@ -8,7 +8,7 @@ from firmware.pi.loop import DetectionLoop
 from hardware.chips.tag_data import new_content
 from hardware.ports import Security
 from sim.clock import VirtualClock
-from sim.devices import SimReader
+from sim.devices import SimReader, nothing
 from sim.pins import SimInput, SimOutput
 from sim.tags import SimTag
 
@@ -28,9 +28,10 @@ def book(uid=UID, security=Security.IN_STOCK, owner="DE1"):
 class Bench:
     """One lane with two beams, a siren, two lamps, a button and a spot for cards."""
 
-    def __init__(self, clock=None):
+    def __init__(self, clock=None, *, looked=nothing):
+        """looked: called whenever the antenna looks around itself."""
         self.clock = clock or VirtualClock()
-        self.antenna = SimReader(self.clock, name="antenna")
+        self.antenna = SimReader(self.clock, name="antenna", settle=looked)
         self.inner = SimInput(self.clock, name="inner")
         self.outer = SimInput(self.clock, name="outer")
         self.siren = SimOutput(self.clock, name="siren", max_on_ms=30_000)

@@ -30,7 +30,7 @@ from tests.firmware.pi.test_config import section
 from tests.support.brokers import amqtt_broker, free_port, mosquitto_broker
 
 TOPICS = Topics("school")
-WAIT_S = 20
+WAIT_S = 60
 OTHER = "e004010000000002"
 
 
@@ -38,7 +38,8 @@ class Gate:
     """A running gate, and somebody walking through it."""
 
     def __init__(self, folder, port):
-        self.bench = Bench(SystemClock())
+        self._looks = threading.Event()
+        self.bench = Bench(SystemClock(), looked=self._looks.set)
         self.sounds = queue.Queue()
         self.bench.siren.watch = lambda what, _: self.sounds.put(what)
         self.stop = threading.Event()
@@ -67,7 +68,8 @@ class Gate:
         raise AssertionError(f"the gate never heard of {entries} loans")
 
     def carry_out(self, *tags):
-        """Carry books out; the beam was broken 15 ms ago."""
+        """Carry books out of a gate that looks; the beam was broken 15 ms ago."""
+        assert self._looks.wait(WAIT_S)
         now_ms = self.bench.clock.now_ms()
         for tag in tags:
             self.bench.antenna.place(tag)
