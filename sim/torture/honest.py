@@ -37,7 +37,7 @@ VICTIMS = (BROKER, GATEWAY, GATE)
 KILL_SHARE = 0.6  # of the visits in which somebody dies
 LOOKS_MAX = 40  # from the beginning of a visit to a kill: two seconds or so
 DEAD_LOOKS_MAX = {BROKER: 40, GATE: 40, GATEWAY: 200}  # a gateway is away for longer
-LATE_S = 1.0
+LATE_S = 5.0  # from its tick until the gate must have been told of a loan, where nobody dies
 DISTANCE_S = 3.0  # between two people: within two a gate takes the one's tag for the other's
 JUDGED_S = 0.4  # a gate needs milliseconds; this is for a machine that is busy
 SIREN_S_MAX = 20.0  # for a thief, who must be heard: on a machine that is busier still
@@ -149,6 +149,7 @@ class Readers:
         self._walks: Counter[str] = Counter()
         self._free_s = 0.0
         self._laid_s: dict[str, float] = {}
+        self._ticked_s: dict[str, float] = {}
         self._lent: list[int] = []
 
     def play(self) -> Day:
@@ -165,11 +166,26 @@ class Readers:
                 self._tell(len(self._lent))
             self._fates.heal()
             self._wait("everybody has left", lambda: not (self._leaving or self._by_label))
+            self._go_home()
+        return self._day(lineage)
+
+    def _go_home(self) -> None:
+        """End everything when all facts have gone.
+
+        The gateway's time may come, and be recorded, when they have: who ended with something
+        to say is started once more, to say it.
+        """
+        building = self._building
+        while True:
             building.wait("all facts have gone", self._all_gone, within_s=QUIET_S_MAX)
             building.kill(GATE)  # told to stop it would write down whom it counted
-            for name in (KIOSK, GATEWAY, BROKER):
-                building.programs.stop(name)
-        return self._day(lineage)
+            building.programs.stop(KIOSK)
+            if self._all_gone():
+                break
+            for name in (KIOSK, GATE):
+                building.programs.start(name)
+        for name in (GATEWAY, BROKER):
+            building.programs.stop(name)
 
     # Borrowing.
 
@@ -181,12 +197,14 @@ class Readers:
         world.scan(KIOSK, card_of(visit))
         self._wait("the reader is greeted", lambda: bool(building.screen().get("patron")))
         for number in numbers[:PAD_BOOKS]:
-            self._laid_s[self._item[number]] = time.monotonic()
+            self._note(self._laid_s, number)
             world.move(barcode_of(number), f"{KIOSK}/pad")
         self._wait("all ticks", lambda: self._states(numbers[:PAD_BOOKS]) == {"done"})
-        self._laid_s[self._item[numbers[-1]]] = time.monotonic()
+        self._note(self._ticked_s, *numbers[:PAD_BOOKS])
+        self._note(self._laid_s, numbers[-1])
         world.scan(KIOSK, barcode_of(numbers[-1]))
         self._wait("the last one is lent", lambda: self._is_lent(numbers[-1]))
+        self._note(self._ticked_s, numbers[-1])
         for number in numbers[:PAD_BOOKS]:
             world.move(barcode_of(number), SHELF)
         self._wait("the screen is free", self._goes_idle)
@@ -194,6 +212,10 @@ class Readers:
         self._lent += numbers
         self._leaving.append((now_s, [barcode_of(number) for number in numbers[:PAD_BOOKS]]))
         self._by_label.append((now_s, barcode_of(numbers[-1])))
+
+    def _note(self, times: dict[str, float], *numbers: int) -> None:
+        """Put down that something happens to books now."""
+        times.update((self._item[number], time.monotonic()) for number in numbers)
 
     def _few_wait(self) -> bool:
         return len(self._leaving) <= QUEUE_MAX and len(self._by_label) <= QUEUE_MAX
@@ -248,15 +270,21 @@ class Readers:
             self._findings.append(f"alarm for an honest reader with {', '.join(books)}")
 
     def _steal(self) -> None:
-        """Carry an unlent book out, which a living gate must notice; then bring it back."""
-        building = self._building
-        building.wait("the gate is there", lambda: building.is_awake(GATE), meanwhile=self._look)
-        self._wait("the way is free", lambda: time.monotonic() > self._free_s)
-        rang, saw = self._walk([self._thief_book], siren_s_max=SIREN_S_MAX)
+        """Carry an unlent book out, which a living gate must notice; then bring it back.
+
+        A gate that dies meanwhile proves nothing: the thief comes again.
+        """
+        rang = saw = False
+        while not (rang or saw):
+            self._wait("the gate is there, and nobody in it", self._is_gate_free)
+            rang, saw = self._walk([self._thief_book], siren_s_max=SIREN_S_MAX)
+            self._building.world.move(self._thief_book, SHELF)
         self._walks["thieves heard"] += rang
-        if saw and not rang:
+        if not rang:
             self._findings.append("a thief walked past a living gate and was not heard")
-        building.world.move(self._thief_book, SHELF)
+
+    def _is_gate_free(self) -> bool:
+        return self._building.is_awake(GATE) and time.monotonic() > self._free_s
 
     def _walk(self, books: list[str], *, siren_s_max: float = 0.0) -> tuple[bool, bool]:
         """Carry books through; return whether the siren rang and whether the gate lived.
@@ -343,7 +371,8 @@ class Readers:
         building, delays, away = self._building, [], []
         for item, laid_s in self._laid_s.items():
             told_s = building.told_s.get(item, math.inf)
-            if _meets(self._fates.disturbed, laid_s, min(told_s, laid_s + LATE_S)):
+            until_s = min(told_s, self._ticked_s[item] + LATE_S)
+            if _meets(self._fates.disturbed, laid_s, until_s):
                 continue
             delays.append((told_s - laid_s) * 1_000)
             if _meets(self._fates.gateway_away, laid_s, laid_s):
