@@ -15,17 +15,30 @@ import click
 
 from circulation.config import Section, read_config
 from circulation.errors import CirculationError
+from circulation.lazy_commands import LazyGroup
 from gateway.errors import GatewayError
-from gateway.imports.commands import COMMANDS
 from gateway.options import config_option
-from gateway.recovery_commands import COMMANDS as RECOVERY
-from gateway.update_commands import COMMANDS as UPDATE_COMMANDS
-from gateway.worker_commands import COMMANDS as WORKER
 
 CONFIG_OPTION = config_option("The configuration file; `init` writes one to start from.")
+_IN_MODULES = {
+    "import-marc": "gateway.imports.commands:import_marc",
+    "import-items": "gateway.imports.commands:import_items",
+    "import-patrons": "gateway.imports.commands:import_patrons",
+    "import-policy": "gateway.imports.commands:import_policy",
+    "backup": "gateway.recovery_commands:backup",
+    "restore": "gateway.recovery_commands:restore",
+    "restored": "gateway.recovery_commands:restored",
+    "import-journal": "gateway.recovery_commands:import_journal",
+    "export-koc": "gateway.recovery_commands:export_koc_command",
+    "station-file": "gateway.recovery_commands:station_file",
+    "offer-update": "gateway.update_commands:offer_update",
+    "withdraw-update": "gateway.update_commands:withdraw_update",
+    "updates": "gateway.update_commands:updates",
+    "work": "gateway.worker_commands:work",
+}
 
 
-class _Program(click.Group):
+class _Program(LazyGroup):
     """A group that tells what went wrong in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -35,7 +48,7 @@ class _Program(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Program)
+@click.group(cls=_Program, lazy=_IN_MODULES)
 @click.option("--verbose", "-v", is_flag=True, help="Log what is done, not only what fails.")
 def main(verbose: bool) -> None:
     """Run the gateway of a library: catalogue, journals of all stations, pages for staff.
@@ -162,9 +175,6 @@ def status(config_path: Path) -> None:
     if totals.parked or board.reviews:
         raise click.exceptions.Exit(1)
 
-
-for command in (*COMMANDS, *RECOVERY, *UPDATE_COMMANDS, *WORKER):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -245,9 +245,6 @@ def station_file(station: str, config_path: Path, **given: Any) -> None:
     click.echo(BESIDES, err=True)
 
 
-COMMANDS = (backup, restore, restored, import_journal, export_koc_command, station_file)
-
-
 def _settings(config_path: Path) -> Settings:
     from gateway.app import read_settings
 

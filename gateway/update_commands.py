@@ -79,9 +79,6 @@ def updates(config_path: Path) -> None:
         click.echo("No update is offered.")
 
 
-COMMANDS = (offer_update, withdraw_update, updates)
-
-
 def _tell(view: UpdateView, now_ms: int) -> None:
     offered = wording.ago(view.offered_at, now_ms)
     click.echo(f"{view.format}: version {view.version}, {view.bytes} bytes, offered {offered}")

@@ -100,6 +100,3 @@ def work(configs: tuple[Path, ...], name: str, lease_s: int) -> None:
     click.echo(f"worker {name}: sharing {', '.join(library.name for library in libraries)}")
     Worker(name, libraries, clock=lambda: time.monotonic_ns() // 1_000_000).run(stop)
     click.echo("worker: stopped")
-
-
-COMMANDS = (work,)

@@ -11,12 +11,8 @@ from typing import Any
 import click
 
 from circulation.errors import ConfigInvalid
+from circulation.lazy_commands import LazyGroup
 from sim.errors import SimError
-from sim.fleet.command import soak
-from sim.mutants.command import mutants
-from sim.recording.command import record, replay, show
-from sim.scenario.command import play
-from sim.torture.command import honest, torture
 
 LIBRARY_DEFAULT = Path(__file__).parent.parent / "examples" / "demo"
 FOLDER_DEFAULT = Path("build/demo")
@@ -27,9 +23,23 @@ BENCH_PORT_DEFAULT = 18090
 PORT = click.IntRange(0, 65_535)
 A_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 A_FOLDER = click.Path(file_okay=False, path_type=Path)
+_IN_MODULES = {
+    "play": "sim.scenario.command:play",
+    "show": "sim.recording.command:show",
+    "replay": "sim.recording.command:replay",
+    "record": "sim.recording.command:record",
+    "soak": "sim.fleet.command:soak",
+    "mutants": "sim.mutants.command:mutants",
+    "torture": "sim.torture.command:torture",
+    "honest": "sim.torture.command:honest",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 95})
+@click.group(
+    cls=LazyGroup,
+    lazy=_IN_MODULES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 95},
+)
 def main() -> None:
     """Lendgate on simulated hardware: a whole library, or one of its parts.
 
@@ -73,10 +83,6 @@ def _measuring(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
-
-
-for _command in (play, show, replay, record, soak, mutants, torture, honest):
-    main.add_command(_command)
 
 
 @main.command()

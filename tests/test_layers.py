@@ -38,6 +38,7 @@ WORLDLY_MODULES = {
     "circulation/download.py": "brings a list onto the disk",
     "circulation/export.py": "writes a journal onto a stick, and reads it there",
     "circulation/station_commands.py": "is what stations' programs say at a terminal",
+    "circulation/lazy_commands.py": "finds a program's commands",
     "circulation/salvage.py": "saves what a damaged database still holds",
 }
 WORLDLY_LIBRARIES = frozenset(

@@ -218,7 +218,7 @@ def test_every_test_states_its_promise():
     assert found == []
 
 
-DOTTED_NAME = re.compile(r"[a-z_]+(\.[a-z_0-9]+)+")
+DOTTED_NAME = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)+)(?::\w+)?")
 
 
 def module_path(module):
@@ -234,8 +234,8 @@ def imports_of(name):
         elif isinstance(node, ast.ImportFrom):
             yield module_path(str(node.module))
             yield from (module_path(f"{node.module}.{alias.name}") for alias in node.names)
-        elif isinstance(node, ast.Constant) and DOTTED_NAME.fullmatch(str(node.value)):
-            yield module_path(node.value)  # loaded by name
+        elif isinstance(node, ast.Constant) and (found := DOTTED_NAME.fullmatch(str(node.value))):
+            yield module_path(found[1])  # loaded by name
 
 
 def is_start(name):

@@ -174,9 +174,6 @@ def import_policy(file: Path, config_path: Path) -> None:
     click.echo(f"{library}: {len(policy.versions)} version(s) of the rules are set")
 
 
-COMMANDS = (import_marc, import_items, import_patrons, import_policy)
-
-
 def _opened(config_path: Path) -> tuple[Store, str]:
     from gateway.app import prepare, read_settings
 

@@ -17,7 +17,7 @@ def test_every_command_is_on_the_page():
     table = PAGE.partition("## Commands")[2].partition("\n## ")[0]
     named = re.findall(r"`([a-z-]+)`", re.sub(r"^.*\|---\|---\|", "", table, flags=re.DOTALL))
 
-    assert set(named) == set(main.commands)
+    assert set(named) == set(main.list_commands(None))
 
 
 def test_every_address_for_programs_is_on_the_page():

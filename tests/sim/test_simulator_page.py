@@ -85,9 +85,10 @@ def test_the_commands_shown_work(line, monkeypatch):
     assert CliRunner().invoke(main, words).exit_code == 0
 
 
-@pytest.mark.parametrize("command", [one for one in main.commands.values() if not one.hidden])
-def test_every_command_and_option_is_on_the_page(command):
+@pytest.mark.parametrize("name", main.list_commands(None))
+def test_every_command_and_option_is_on_the_page(name):
     """Nobody has to read the program to find an option."""
+    command = main.get_command(None, name)
     options = [
         name
         for parameter in command.params
@@ -96,7 +97,7 @@ def test_every_command_and_option_is_on_the_page(command):
     ]
     missing = [name for name in options if not re.search(rf"`[^`\n]*{name}\b[^`\n]*`", PAGE)]
 
-    assert f"`{command.name}" in PAGE
+    assert command.hidden or f"`{command.name}" in PAGE
     assert missing == []
 
 

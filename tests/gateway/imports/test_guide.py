@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.imports.commands import COMMANDS
+from gateway.__main__ import main
 from gateway.imports.items_csv import COLUMNS as ITEM_COLUMNS
 from gateway.imports.marc import COPY_FIELDS
 from gateway.imports.patrons_csv import COLUMNS as PATRON_COLUMNS
 
 GUIDE = (Path(__file__).parents[3] / "docs/imports.md").read_text(encoding="utf-8")
+TABLES = ("marc", "items", "patrons", "policy")
+COMMANDS = [main.get_command(None, f"import-{what}") for what in TABLES]
 NAMED = set(re.findall(r"`([^`\n]+)`", GUIDE))
 
 
