@@ -15,6 +15,7 @@ SEEDS = {AMQTT: 11, TUNED: 12, DEFAULT: 13}
 FACTS = 2_500
 
 
+@pytest.mark.timeout(600)  # a station may wait two minutes before it sends again
 @pytest.mark.parametrize(
     "broker", [AMQTT, pytest.param(TUNED, marks=NEEDS), pytest.param(DEFAULT, marks=NEEDS)]
 )
