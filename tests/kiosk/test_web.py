@@ -202,7 +202,8 @@ def test_the_server_starts_serves_and_lets_go_of_its_port(board):
 
     server = WebServer(build_app(board, press), take_port("127.0.0.1", 0))
     server.start()
-    with httpx.Client(base_url=server.address) as web, web.stream("GET", "/events") as stream:
+    client = httpx.Client(base_url=server.address, timeout=60)
+    with client as web, web.stream("GET", "/events") as stream:
         lines = stream.iter_lines()
         assert next(lines) == "event: state"
         assert json.loads(next(lines)[6:])["state"] == "idle"

@@ -222,7 +222,7 @@ def test_a_lamp_that_was_on_is_on_again_after_the_bench_restarts(bench, clock):
 
 def hear(port, line):
     """Return what the server says to a line sent by hand, and whether it then hangs up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(line)
         connection.shutdown(socket.SHUT_WR)
         return connection.makefile("rb").read()
