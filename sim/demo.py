@@ -77,6 +77,7 @@ class Demo:
         plugs = self._await_bench(family)
         self._start_gateway(family, plugs["gateway"])
         self._start_stations(family, plugs)
+        self._await(family, "gateway", lambda: answers(f"{self.address('gateway')}/api/board"))
         self._await_stations(family)
         self._tell()
 
@@ -127,7 +128,6 @@ class Demo:
     def _start_gateway(self, family: Family, net: Net) -> None:
         config = self._gateway_config(net)
         family.start("gateway", "-m", "gateway", "run", "--config", str(config))
-        self._await(family, "gateway", lambda: answers(f"{self.address('gateway')}/api/board"))
 
     def _gateway_config(self, net: Net) -> Path:
         folder = self.folder / "gateway"
