@@ -15,6 +15,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from circulation.errors import SnapshotBusy
@@ -111,39 +112,47 @@ class _Follower:
     def __exit__(self, *error: object) -> None:
         try:
             if error[0] is None:
-                self._await_last()
-            (self._folder / "stop").touch()
-            self._child.finish(READY_S_MAX)
+                self._ask_to_end()
+                self._child.finish(READY_S_MAX)
+                self.applied = self._said()
         finally:
             self._family.stop()
+
+    def _said(self) -> list[tuple[int, int]]:
         said = (self._logs / "follower.log").read_text().splitlines()
         try:
-            self.applied = [(at_ms, version) for at_ms, version in json.loads(said[-1])]
+            return [(at_ms, version) for at_ms, version in json.loads(said[-1])]
         except (IndexError, ValueError):
             raise SimError(f"the kiosk said nothing of use: {said[-3:]}") from None
 
-    def _await_last(self) -> None:
-        """Give the last changes the time that they may take."""
-        time.sleep(2 * CHANGE_MS_TARGET / 1_000)
+    def _ask_to_end(self) -> None:
+        """Let it end when it has all that the gateway has committed."""
+        last = _newest_version(settings_in(self._folder).database)
+        part = self._folder / "stop.part"
+        part.write_text(str(last))
+        part.replace(self._folder / "stop")
+
+
+def _newest_version(database: Path) -> int:
+    """Return the last version of the catalogue that the gateway has committed."""
+    with closing(sqlite3.connect(database)) as connection:
+        row = connection.execute("SELECT max(version) FROM step WHERE kind='catalogue'").fetchone()
+    return int(row[0] or 0)
 
 
 def _delays(database: Path, applied: list[tuple[int, int]]) -> list[float]:
     """Return how long after its transaction began each version was in the kiosk's database."""
-    connection = sqlite3.connect(database)
-    try:
-        steps = connection.execute(
-            "SELECT version, committed_at FROM step WHERE kind='catalogue' AND version>?",
-            (applied[0][1],),
-        ).fetchall()
-    finally:
-        connection.close()
     versions = [version for _, version in applied]
-    delays = []
-    for version, committed_at in steps:
-        first = bisect.bisect_left(versions, version)
-        if first == len(applied):
-            raise SimError(f"version {version} never reached the kiosk")
-        delays.append(float(applied[first][0] - committed_at))
+    with closing(sqlite3.connect(database)) as connection:
+        steps = connection.execute(
+            "SELECT version, committed_at FROM step WHERE kind='catalogue' AND version BETWEEN ?"
+            " AND ?",
+            (versions[0] + 1, versions[-1]),
+        ).fetchall()
+    delays = [
+        float(applied[bisect.bisect_left(versions, version)][0] - committed_at)
+        for version, committed_at in steps
+    ]
     if not delays:
         raise SimError("nothing changed")
     return delays

@@ -2,8 +2,9 @@
 
     python -m sim.measure.down_kiosk FOLDER GATEWAY_URL BROKER_PORT
 
-Says `ready` in a file of that name when its catalogue is open; works until there is a file
-`stop`, then prints one line of JSON: at what instant (ms since 1970) which version was applied.
+Says `ready` in a file of that name when its catalogue is open; works until it has the version
+that is named in a file `stop`, then prints one line of JSON: at what instant (ms since 1970) which
+version was applied.
 """
 
 import json
@@ -71,7 +72,7 @@ def _kiosk(folder: Path, url: str, broker_port: int) -> Engine:
 def _follow(engine: Engine, folder: Path) -> list[tuple[int, int]]:
     """Work; note the version after every step that moved it."""
     applied: list[tuple[int, int]] = []
-    while not (folder / "stop").exists():
+    while not _is_done(folder / "stop", applied):
         engine.step(wait_s=STEP_S)
         version = engine.lists.version("catalogue")
         if version and (not applied or version != applied[-1][1]):
@@ -79,6 +80,11 @@ def _follow(engine: Engine, folder: Path) -> list[tuple[int, int]]:
             if len(applied) == 1:
                 (folder / "ready").touch()
     return applied
+
+
+def _is_done(stop: Path, applied: list[tuple[int, int]]) -> bool:
+    """Return whether the version is here with which following ends."""
+    return stop.exists() and (applied[-1][1] if applied else 0) >= int(stop.read_text())
 
 
 if __name__ == "__main__":

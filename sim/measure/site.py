@@ -23,7 +23,7 @@ from sim.measure.table import Bench, Row
 LOANS, LOANS_QUICK = 200, 5
 ITEMS_PER_VISIT = 5
 PAUSE_S = 0.037  # no multiple of a gate's turn, so that loans meet every moment of it
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 60.0
 TARGET_MS = 1_000.0
 
 
