@@ -244,6 +244,7 @@ def test_while_the_gateway_is_away_an_honest_reader_hears_nothing(site):
         lend_by_label(site, LENA, MATILDA)
         site.kill9("gate-1")
         site.start("gate-1")
+        site.wait("it is told of both", lambda: site.face("gate-1").get("overlay", 0) >= 2)
         site.walk_out("gate-1", MATILDA)
         rang_after_a_power_blip = site.rang("gate-1")
         site.walk_out("gate-1", HEIDI)
