@@ -21,7 +21,7 @@ def seen(tmp_path_factory):
         str(tmp_path_factory.mktemp("screen")), program_path("chromium"),
     ]  # fmt: skip
     ran = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert ran.returncode == 0, ran.stderr[-3_000:]
     return json.loads(ran.stdout)
