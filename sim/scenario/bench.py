@@ -17,6 +17,8 @@ from sim.world import PRESS_MS, WALK_STEPS_MS
 TICK_MS = 50
 PATIENCE = 5
 """Real programs share a machine; a link that was cut waits up to 30 s before it tries again."""
+WITHIN_MS_MIN = 10_000
+"""A machine that does other work may keep a program waiting for longer than a siren may take."""
 
 GATEWAY = "gateway"
 PLUG_STATES = {"up": "up", "down": "cut", "stalled": "stalled"}
@@ -27,6 +29,7 @@ class BenchStage:
     """A running demo as a stage. `url` is the address of its bench."""
 
     patience = PATIENCE
+    within_ms_min = WITHIN_MS_MIN
     tick_ms = TICK_MS
 
     def __init__(self, url: str) -> None:

@@ -22,7 +22,8 @@ Probe = Callable[[], tuple[bool, str]]
 
 def _until(stage: Stage, step: Step, probe: Probe, *, extra_ms: int = 0) -> str:
     """Look until the probe is content; raises `StepFailed` with what was seen last."""
-    within_ms = step.number("TIME", WITHIN_MS_DEFAULT) * stage.patience + extra_ms
+    told_ms = step.number("TIME", WITHIN_MS_DEFAULT)
+    within_ms = max(told_ms * stage.patience, stage.within_ms_min) + extra_ms
     deadline_ms = stage.now_ms() + within_ms
     while True:
         ok, seen = _looked(probe)

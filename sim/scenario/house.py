@@ -21,6 +21,7 @@ class HouseStage:
     """A house as a stage; it stays its owner's, who closes it."""
 
     patience = 1
+    within_ms_min = 0
     tick_ms = TURN_MS
 
     def __init__(self, house: House) -> None:

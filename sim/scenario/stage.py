@@ -36,6 +36,9 @@ class Stage(Protocol):
     patience: int
     """How much longer than written an expectation may take here; 1 on virtual time."""
 
+    within_ms_min: int
+    """How long each of them may take at least, in milliseconds; 0 on virtual time."""
+
     tick_ms: int
     """How long between two looks, in milliseconds."""
 
