@@ -67,6 +67,7 @@ package(
         "gate/lists.py",
         "gate/machine.py",
         "gate/overlay.py",
+        "gate/reserve.py",
         "gate/signals.py",
         "gate/tags.py",
         "mcu/__init__.py",

@@ -19,7 +19,7 @@ from firmware.gate.tags import ASKED, FAILED, READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from firmware.gate.lanes import Passage, Portal
     from firmware.gate.tags import Tag, TagTable
@@ -46,12 +46,11 @@ class Judge:
         self._is_known = is_known
         self._wanted: list[Tag] = []
 
-    def passed(self, now_ms: int) -> "list[Passed]":
-        """Return the tags to decide now; each is marked as judged."""
+    def passed(self, now_ms: int) -> "Iterator[Passed]":
+        """Yield the tags to decide now, each marked as judged; take all before `reads`."""
         self._wanted = []
-        found: list[Passed] = []
         if self._portal.is_empty():
-            return found  # a shelf of books nearby costs nothing while nobody walks past
+            return  # a shelf of books nearby costs nothing while nobody walks past
         for tag in self._tags.all():
             match = self._match(tag)
             if match is not None and self._is_ready(tag, now_ms):
@@ -60,19 +59,19 @@ class Judge:
                 if match.direction == IN:
                     tag.come_in()
                 since_ms = max(match.start_ms, tag.first_ms)
-                found.append(Passed(tag, match.direction, match.lane, since_ms))
-        return found
+                yield Passed(tag, match.direction, match.lane, since_ms)
 
     def reads(self, now_ms: int) -> "list[ReadContent]":
         """Return which tags to read now: those an alarm waits for, then those just arrived."""
         commands: list[ReadContent] = []
         room = READS_UNDER_WAY_MAX - len([t for t in self._tags.all() if t.content == ASKED])
-        for tag in self._wanted + [t for t in self._tags.all() if self._is_unread(t, now_ms)]:
-            if len(commands) < room and tag.content != ASKED:
-                tag.content = ASKED
-                tag.asked_ms = now_ms
-                tag.tries += 1
-                commands.append(ReadContent(tag.lane(), tag.uid))
+        # One after the other: a list of a whole crowd is a long block of a small memory.
+        for tags, is_wanted in ((self._wanted, True), (self._tags.all(), False)):
+            for tag in tags:
+                if len(commands) >= room:
+                    return commands
+                if tag.content != ASKED and (is_wanted or self._is_unread(tag, now_ms)):
+                    commands.append(_asked(tag, now_ms))
         return commands
 
     def answered(self, lane: str, now_ms: int) -> None:
@@ -108,13 +107,21 @@ class Judge:
         read_in_vain = tag.content == FAILED and tag.asked_ms >= tag.waiting_ms
         if read_in_vain or now_ms - tag.waiting_ms >= ALL_READS_MS:
             return True
-        self._wanted.append(tag)
+        if tag.content != ASKED and len(self._wanted) < READS_UNDER_WAY_MAX:
+            self._wanted.append(tag)
         return False
 
     def _is_unread(self, tag: "Tag", now_ms: int) -> bool:
         if tag.content == READ or tag.tries >= READ_TRIES_MAX or self._is_known(tag.uid):
             return False
         return tag.content != FAILED or now_ms - tag.asked_ms >= READ_AGAIN_MS
+
+
+def _asked(tag: "Tag", now_ms: int) -> ReadContent:
+    tag.content = ASKED
+    tag.asked_ms = now_ms
+    tag.tries += 1
+    return ReadContent(tag.lane(), tag.uid)
 
 
 def _fits(tag: "Tag", passage: "Passage") -> bool:

@@ -332,7 +332,7 @@ class GateMachine:
         return done
 
     def _standing(self) -> bool:
-        return True in [tag.standing for tag in self._tags.all()]
+        return any(tag.standing for tag in self._tags.all())
 
     def _standing_text(self) -> str:
         return f"a book lies at {self.config.gate}"

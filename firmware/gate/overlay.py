@@ -19,6 +19,7 @@ from collections import OrderedDict, namedtuple
 
 from circulation.wire.messages import is_sealed
 from firmware.gate.config import LIMITS
+from firmware.gate.reserve import reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Overlay:
         self._ended: dict[str, tuple[int, int]] = {}  # the last mark of the epoch before
         self._pending: list[tuple[int, dict[str, list[int]]]] = []
         self._settled: OrderedDict[str, bool] = OrderedDict()
+        for table in (self._items, self._keys, self._keys_of):
+            reserve(table, entries_max + 1)  # a full one takes the newest, then forgets
+        reserve(self._settled, settled_max)
         self._count = 0
         self.refused = 0
 

@@ -16,13 +16,17 @@ from circulation.wire.check import Hex, Text
 from firmware.gate.config import AWAY_MS, CAME_IN_MS, LIMITS, PRESENCE_GAP_MS, STANDING_MS
 from firmware.gate.errors import EventInvalid
 from firmware.gate.events import IN_STOCK, NO_SECURITY, ON_LOAN
+from firmware.gate.reserve import reserve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from firmware.gate.events import TagRead
 
 TAGS_MAX = LIMITS.tags  # a trolley holds about 200 books
 CAME_IN_MAX = LIMITS.came_in
+FORGOTTEN_AT_ONCE = 8
 
 _NOTHING = (None, None)
 _STANDING, _CAME_IN = 1, 2
@@ -169,6 +173,7 @@ class TagTable:
     def __init__(self, tags_max: int = TAGS_MAX, came_in_max: int = CAME_IN_MAX) -> None:
         """Begin empty."""
         self._tags: OrderedDict[str, Tag] = OrderedDict()  # so that both Pythons agree
+        reserve(self._tags, tags_max)
         self._tags_max = tags_max
         self._came_in = Moments(came_in_max)
         self.ignored = 0
@@ -194,15 +199,18 @@ class TagTable:
         """Return whether no tag is watched."""
         return not self._tags
 
-    def all(self) -> "list[Tag]":
-        """Return every tag watched."""
-        return list(self._tags.values())
+    def all(self) -> "Iterable[Tag]":
+        """Return every tag watched, to be looked at before another is seen or forgotten.
+
+        No list of them: every turn asks several times, and a crowd's would be half a kilobyte
+        in one block.
+        """
+        return self._tags.values()
 
     def forget(self, now_ms: int) -> None:
         """Drop the tags that have been away for 30 s."""
-        for tag in self.all():
-            if now_ms - tag.last_ms >= AWAY_MS:
-                del self._tags[tag.uid]
+        while self._forget_some(now_ms):
+            pass
 
     def remember_coming_in(self, uid: str, now_ms: int) -> None:
         """Keep for today that this unread tag came in here."""
@@ -212,6 +220,18 @@ class TagTable:
         """Return whether this tag came in through this gate today."""
         came_ms = self._came_in.of(uid)
         return came_ms is not None and now_ms - came_ms <= CAME_IN_MS
+
+    def _forget_some(self, now_ms: int) -> bool:
+        """Drop a few; return whether there may be more. A crowd leaves all at once."""
+        gone: list[str] = []
+        for tag in self.all():
+            if now_ms - tag.last_ms >= AWAY_MS:
+                gone.append(tag.uid)
+                if len(gone) == FORGOTTEN_AT_ONCE:
+                    break
+        for uid in gone:
+            del self._tags[uid]
+        return len(gone) == FORGOTTEN_AT_ONCE
 
     def _has_room(self, now_ms: int) -> bool:
         if len(self._tags) < self._tags_max:

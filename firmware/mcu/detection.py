@@ -206,10 +206,15 @@ class Detection:
         antenna = lane.antenna
         if antenna.reads:
             self._busy_ms = self._ticks.now_ms()
-            reads = [read for read in antenna.reads if not self._is_staff(read.uid)]
-            self.give(events.TagsRead(lane.name, reads))
+            self.give(events.TagsRead(lane.name, self._books(antenna.reads)))
         for uid, done, pii, owner in antenna.contents:
             self.give(events.ContentRead(lane.name, uid, done, pii, owner))
+
+    def _books(self, reads: "Any") -> "Any":
+        """Return the reads that are of no card of the staff; the same list if there are none."""
+        if not self._staff_cards:
+            return reads
+        return [read for read in reads if not self._is_staff(read.uid)]
 
     def _read_cards(self) -> None:
         cards = self.devices.cards
