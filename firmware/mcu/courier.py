@@ -418,6 +418,9 @@ class Courier:
         except WireError:
             self.rejected += 1
             return False
+        except MemoryError:  # as if the client had none for it: what matters is said again
+            self._link.unsent += 1
+            return False
 
 
 def _looks_other(told: "Status | None", status: Status) -> bool:

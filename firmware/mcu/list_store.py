@@ -22,8 +22,7 @@ from circulation.wire.fuse import HEADER_BYTES, decode_header, format_of
 from circulation.wire.limits import CHUNK_BYTES_MAX
 from circulation.wire.messages import Request
 from circulation.wire.topics import MAY_LEAVE
-from firmware.mcu.key_table import KeyTable
-from firmware.mcu.lists import ASK_PERCENT, ROOM_BYTES, FlashList
+from firmware.mcu.lists import ASK_PERCENT, ROOM_BYTES, FlashList, ListRoom
 from firmware.mcu.pieces import content_of
 
 TYPE_CHECKING = False
@@ -64,15 +63,14 @@ class ListStore:
     ) -> None:
         """room_bytes: for changes, of each list in use; two are while a gateway recovers.
 
-        Both are taken here: later, no heap may have a block so long. piece_bytes: to be asked
-        for at most.
+        Both rooms are taken here: later, no heap may have blocks so long. piece_bytes: to be
+        asked for at most.
         """
         self.format = format_of(boundary)
         self._slots = slots
         self._boundary = boundary
         self._random_below = random_below
-        self._room_bytes = room_bytes
-        self._tables = [KeyTable(room_bytes), KeyTable(room_bytes)]
+        self._rooms = (ListRoom(room_bytes), ListRoom(room_bytes))
         self._in_use: list[tuple[Slot, FlashList]] = []  # the older history first
         self._retired: list[tuple[Slot, FlashList]] = []
         self._state = IDLE
@@ -315,16 +313,18 @@ class ListStore:
                     return
         except (OSError, FuseInvalid) as error:
             self._fail(f"list: {error}", now_ms)
+        except MemoryError:  # what came is good, and is verified anew in a while
+            self._fail("list: no memory for it just now", now_ms, is_kept=True)
 
     def _finish(self, slot: "Slot", pointer: "Pointer", now_ms: int) -> None:
         verified = self._verifying
         if verified is None or hexlify(verified.sha256).decode() != pointer.sha256:
             raise FuseInvalid("list: not what was announced; it is fetched again")
         file = self._slots.opened(slot, verified)
+        self._arrived = self._put_into_use(slot, file)
         self._verifying, self._pointer, self._slot = None, None, None
         self._state, self._why, self._refreshed_ms = IDLE, "", now_ms
         self._asking.reset()
-        self._arrived = self._put_into_use(slot, file)
 
     def _put_into_use(self, slot: "Slot", file: "ListFile") -> FlashList:
         held = self._in_use[-1][1] if self._in_use else None
@@ -347,10 +347,10 @@ class ListStore:
 
     def _made(self, file: "ListFile") -> FlashList:
         """Return a list with the room of none that is in use."""
-        used = [held.table for _, held in self._in_use]
-        free = next(table for table in self._tables if table not in used)
+        used = [held.room for _, held in self._in_use]
+        free = next(room for room in self._rooms if room not in used)
         free.clear()
-        return FlashList(file, self._room_bytes, free)
+        return FlashList(file, free)
 
     def _fail(self, why: str, now_ms: int, is_kept: bool = False) -> None:
         """Give up this download; what came stays only if it may be gone on with."""

@@ -17,6 +17,7 @@ Laws:
 from circulation.wire.fuse import packed_key
 from firmware.gate.errors import EventInvalid
 from firmware.gate.lists import MAY_LEAVE_ROW, UNSECURED_ROW, check_row
+from firmware.gate.reserve import empty, reserve
 from firmware.mcu.key_table import NONE, KeyTable
 
 TYPE_CHECKING = False
@@ -47,25 +48,46 @@ _IS_UNSECURED = 0x08
 _KNOWN_UNSECURED = 0x10
 
 
+class ListRoom:
+    """All the memory that a list needs, taken at once and for good.
+
+    A second list comes when a gateway has lost its history, to a heap in use for weeks: it may
+    have no block of a kilobyte left. So whoever makes lists takes their rooms at the start.
+    """
+
+    def __init__(self, room_bytes: int = ROOM_BYTES) -> None:
+        """room_bytes: for what changes after the list's file."""
+        self.changed = KeyTable(room_bytes)
+        self.asked: dict[str, int] = {}
+        self.before: dict[str, int] = {}
+        reserve(self.asked, CACHE_KEYS)
+        reserve(self.before, CACHE_KEYS)
+        self.era_keys = room_bytes // 10 // ERAS
+
+    def clear(self) -> None:
+        """Be as new."""
+        self.changed.clear()
+        empty(self.asked)
+        empty(self.before)
+
+
 class FlashList:
     """A list that `firmware/gate` asks as it asks an `ExactList`."""
 
-    def __init__(
-        self, file: "ListFile", room_bytes: int = ROOM_BYTES, table: "KeyTable | None" = None
-    ) -> None:
-        """room_bytes: for what changes after the file, taken at once unless a table is given."""
+    def __init__(self, file: "ListFile", room: "ListRoom | None" = None) -> None:
+        """room: in no other list's use; taken now if None."""
         self.lineage = file.header.lineage
         self.version = file.header.version
         self.boundary = int(file.header.boundary)
         self.failed = 0
         """Reads that flash did not answer."""
         self._file: ListFile | None = file
-        self._changed = KeyTable(room_bytes) if table is None else table
+        self.room = ListRoom() if room is None else room
+        self._changed = self.room.changed
         self._starts = [self.version]  # the version at which each era began
         self._in_era = 0
-        self._era_keys = room_bytes // 10 // ERAS
-        self._asked = _reserved(CACHE_KEYS)
-        self._before = _reserved(CACHE_KEYS)
+        self._asked = self.room.asked
+        self._before = self.room.before
         self._turned_ms = 0
 
     def __len__(self) -> int:
@@ -76,11 +98,6 @@ class FlashList:
     def file(self) -> "ListFile | None":
         """Return the file in use, None once it was withdrawn."""
         return self._file
-
-    @property
-    def table(self) -> KeyTable:
-        """Return where what has changed is kept."""
-        return self._changed
 
     @property
     def changed(self) -> int:
@@ -164,8 +181,7 @@ class FlashList:
 
     def _turn(self) -> None:
         self._before, self._asked = self._asked, self._before
-        for key in list(self._asked):
-            del self._asked[key]
+        empty(self._asked)
 
     def _kept(self, key: str) -> int:
         known = self._asked.get(key)
@@ -214,7 +230,7 @@ class FlashList:
 
     def _begin_era(self) -> None:
         """Begin another era when enough keys are in this one; the last has no end."""
-        if self._in_era >= self._era_keys and len(self._starts) < ERAS:
+        if self._in_era >= self.room.era_keys and len(self._starts) < ERAS:
             self._starts.append(self.version)
             self._in_era = 0
 
@@ -222,15 +238,3 @@ class FlashList:
 def _younger(value: int, eras: int) -> int:
     era = (value >> _ERA_SHIFT) - eras
     return NONE if era < 0 else value & _SAID | era << _ERA_SHIFT
-
-
-def _reserved(count: int) -> "dict[str, int]":
-    """Return an empty dictionary with room for so many keys, taken now and kept for good.
-
-    MicroPython's keeps its room when keys go. One that grows while a crowd passes asks for a
-    kilobyte in one piece, and a heap that has been in use for days may have none.
-    """
-    table = {str(number): 0 for number in range(count)}
-    for number in range(count):
-        del table[str(number)]
-    return table

@@ -449,3 +449,28 @@ def test_the_follower_gives_wishes_and_pointers_to_the_store():
 
     assert told.lists == [(LINEAGE, 1)]
     assert (following.lineage, following.version, following.trouble) == (LINEAGE, 1, "")
+
+
+def test_no_memory_at_the_end_of_a_download_costs_no_piece_of_it():
+    """What came is kept, staff read why, and a later verification puts the list into use."""
+    shop = shop_with()
+    files = FlashFiles()
+    rig = Rig(shop, files)
+    slots = slots_of(files)
+    opened, refusals = slots.opened, [MemoryError("allocating 1168 bytes")]
+
+    def once_without_memory(slot, verified):
+        if refusals:
+            raise refusals.pop()
+        return opened(slot, verified)
+
+    slots.opened = once_without_memory
+    rig.store = ListStore(slots, 3, lambda limit: 0, rig.room_bytes)
+    assert rig.run(lambda rig: rig.store.trouble) is None
+    told, asked = rig.store.trouble, ops(shop).count("chunk")
+    held = rig.run()
+
+    assert told == "list: no memory for it just now"
+    assert ops(shop).count("chunk") == asked
+    assert held.reach(LARGE[0]) == 3
+    assert rig.store.trouble == ""

@@ -8,7 +8,7 @@ from circulation.wire.fuse import FuseInvalid, packed_key
 from firmware.gate.errors import EventInvalid
 from firmware.gate.lists import ExactList, UnionList
 from firmware.mcu.key_table import SHORT
-from firmware.mcu.lists import ERAS, FORGET_MS, FlashList
+from firmware.mcu.lists import ERAS, FORGET_MS, FlashList, ListRoom
 from sim.mcu.flash import FlashFiles, PowerCut, Supply
 from tests.firmware.mcu.list_bench import LINEAGE, OTHER, built, put_in_place, slots_of, uids
 
@@ -18,7 +18,7 @@ ON, OFF = 3, 0
 def flash_list(keys=(), unsecured=(), *, version=1, room_bytes=4_096, files=None, **said):
     """Return a list of these keys on a flash of its own."""
     content = built(keys, unsecured, version=version, **said)
-    return FlashList(put_in_place(files or FlashFiles(), content), room_bytes)
+    return FlashList(put_in_place(files or FlashFiles(), content), ListRoom(room_bytes))
 
 
 def delta(held, *rows):
@@ -212,7 +212,7 @@ def test_files_and_deltas_in_any_order_make_the_same_list(seed):
     for _ in range(20):
         truth, files = Gateway(chance, keys), FlashFiles()
         truth.step()
-        held = FlashList(truth.file(files, 1), 1_400)
+        held = FlashList(truth.file(files, 1), ListRoom(1_400))
         passed = checked = 0
         for _ in range(60):
             truth.step()
