@@ -107,11 +107,15 @@ class Totals:
         return self.kiosk_ms / 1_000 / self.play_seconds if self.play_seconds else 0.0
 
     @property
+    def is_default(self) -> bool:
+        """Return whether all seeds were of the shape for which shares and speed are promised."""
+        return set(self.shapes) <= {DEFAULT_SHAPE}
+
+    @property
     def too_doubtful(self) -> bool:
         """Return whether more items stayed in doubt than promised at the default mix of faults."""
-        is_default = set(self.shapes) <= {DEFAULT_SHAPE}
         is_enough = self.items >= DOUBT_JUDGED_FROM
-        return is_default and is_enough and self.doubted_share > DOUBTED_SHARE_MAX
+        return self.is_default and is_enough and self.doubted_share > DOUBTED_SHARE_MAX
 
     def to_doc(self) -> dict[str, Any]:
         """Return the totals as JSON can hold them."""

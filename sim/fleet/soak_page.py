@@ -24,6 +24,11 @@ _FAILURES_SHOWN = 20
 
 def in_words(totals: Totals, wall_seconds: float) -> str:
     """Return the end of a soak for the screen."""
+    share, speed = (
+        (f"; at most {DOUBTED_SHARE_MAX:.0%} is promised", f"; {SPEED_WANTED:,} × is wanted")
+        if totals.is_default
+        else ("", "")
+    )
     lines = [
         f"{totals.seeds:,} seed(s) in {_span(wall_seconds)}: "
         f"{totals.device_years:.2f} device-years, {totals.facts:,} facts, "
@@ -31,8 +36,8 @@ def in_words(totals: Totals, wall_seconds: float) -> str:
         "",
         *(f"  {kind:<20}{count:>9,}" for kind, count in _by_kind(totals)),
         "",
-        f"{_doubt(totals)}; at most {DOUBTED_SHARE_MAX:.0%} is promised",
-        f"{totals.speed:,.0f} × real time per kiosk and core; {SPEED_WANTED:,} × is promised",
+        f"{_doubt(totals)}{share}",
+        f"{totals.speed:,.0f} × real time per kiosk and core{speed}",
     ]
     return "\n".join([*lines, *_failures(totals)])
 

@@ -81,6 +81,15 @@ def test_too_much_doubt_is_a_failure_of_the_whole():
     assert not totals_of(Ran(Job(1, "storm"), items=9_000, doubted=900)).too_doubtful
 
 
+@pytest.mark.parametrize(("shape", "promises"), [("soak", 2), ("day", 0)])
+def test_a_summary_compares_with_what_is_promised_for_its_shape(shape, promises):
+    """Share of doubt and speed are those of the usual seeds; a day has none to keep."""
+    said = soak_page.in_words(totals_of(Ran(Job(1, shape), items=100, doubted=90)), 65)
+
+    assert "90 of 100 items in doubt after healing (90.00%)" in said
+    assert said.count("at most 5% is promised") + said.count("20,000 × is wanted") == promises
+
+
 def test_runs_that_are_kept_add_up(tmp_path):
     """What was soaked last month counts; what is no such file does not."""
     keep(tmp_path, totals_of(a_run(1)), {"cores": 2}, 1.0)
