@@ -6,14 +6,17 @@ for weeks may have none so long, just when a crowd passes. So what a full gate n
 the start. On a desktop Python this changes nothing that matters.
 """
 
+KEYS_MAX = 256
+"""More than any board's `Limits` ask for; a table for more is of a machine with memory enough."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
 def reserve(table: "dict[str, Any]", count: int) -> None:
-    """Give an empty dictionary room for so many keys, for good."""
-    for number in range(count):
+    """Give an empty dictionary room for so many keys, for good; at most for `KEYS_MAX`."""
+    for number in range(min(count, KEYS_MAX)):
         table[str(number)] = None
     empty(table)
 
