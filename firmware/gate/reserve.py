@@ -6,8 +6,8 @@ for weeks may have none so long, just when a crowd passes. So what a full gate n
 the start. On a desktop Python this changes nothing that matters.
 """
 
-KEYS_MAX = 256
-"""More than any board's `Limits` ask for; a table for more is of a machine with memory enough."""
+KEYS_MAX = 192
+"""More than any board's `Limits` ask for: a larger table is a desktop's, which has the memory."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 
 def reserve(table: "dict[str, Any]", count: int) -> None:
-    """Give an empty dictionary room for so many keys, for good; at most for `KEYS_MAX`."""
-    for number in range(min(count, KEYS_MAX)):
-        table[str(number)] = None
-    empty(table)
+    """Give an empty dictionary room for so many keys, for good; none for more than `KEYS_MAX`."""
+    if count <= KEYS_MAX:
+        for number in range(count):
+            table[str(number)] = None
+        empty(table)
 
 
 def empty(table: "dict[str, Any]") -> None:
