@@ -158,8 +158,8 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
     """
     is_switched = not (outcome.plan.shape.dead_pads or befell(outcome, tick.who, _LEAVES_TAG))
     is_told = not _is_at_old_place(outcome, str(tick.detail[2]))
-    if has_security(alarm.item) and is_switched:
-        return is_told or alarm.row != _UNSECURED_ROW
+    if has_security(alarm.item) and is_switched and alarm.row != _UNSECURED_ROW:
+        return True
     if not is_told or not _have_met(outcome, tick, alarm):
         return False
     since_ms = tick.at_ms - SETTLES_MS
@@ -174,25 +174,22 @@ def _is_known(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:
 def _is_at_old_place(outcome: Outcome, fact_id: str) -> bool:
     """Return whether a loan stands at a place that another fact had before the card went back:
     until the gateway has told the kiosk, gates take it for old news."""
-    loan, *others = _at_place_of(outcome, fact_id)
-    return any(one.at_ms < loan.at_ms for one in others)
-
-
-def _at_place_of(outcome: Outcome, fact_id: str) -> list[Committed]:
-    """Return a fact, and all others that ever stood at its place in its station's journal."""
-    fact = next(one for one in outcome.committed if one.fact_id == fact_id)
-    place = (fact.station, fact.epoch_n, fact.seq)
-    there = [one for one in outcome.committed if (one.station, one.epoch_n, one.seq) == place]
-    return [fact, *(one for one in there if one.fact_id != fact_id)]
+    loan = _committed(outcome, fact_id)
+    place = (loan.station, loan.epoch_n, loan.seq)
+    return any(
+        (one.station, one.epoch_n, one.seq) == place and one.fact_id != fact_id
+        for one in outcome.committed
+        if one.at_ms < loan.at_ms
+    )
 
 
 def _is_gone(outcome: Outcome, tick: Event, alarm: Alarm, lent: Truth) -> bool:
     """Return whether a loan went with its card before the alarm, no copy of it is left, and
     nothing tells it any more from one that has ended.
 
-    Gates keep the site's word of it until the kiosk is as far again: then its place in the
-    journal is another fact's, and counts as told. If the gateway had it, and went back to a
-    backup, the old list speaks for it until all that can come back is said to be back.
+    Gates keep the site's word of it until the kiosk has written as much again as it had lost.
+    If the gateway had it, and went back to a backup, the old list speaks for it until all that
+    can come back is said to be back.
     """
     acts = [act for act in outcome.plan.acts if tick.at_ms < act.at_ms < alarm.at_ms]
     went = [act.at_ms for act in acts if act.who == tick.who and act.what in DISASTERS]
@@ -202,9 +199,15 @@ def _is_gone(outcome: Outcome, tick: Event, alarm: Alarm, lent: Truth) -> bool:
     is_back = any(
         min(restored) < event.at_ms <= alarm.at_ms for event in outcome.of("recovered") if restored
     )
-    loan, *others = _at_place_of(outcome, lent.last)
-    is_written_anew = any(loan.at_ms < one.at_ms <= alarm.at_ms for one in others)
-    return is_back or is_written_anew
+    loan = _committed(outcome, lent.last)
+    own = [one for one in outcome.committed if one.station == loan.station]
+    lost = [one for one in own if one.at_ms <= loan.at_ms and one.fact_id not in outcome.surviving]
+    anew = [one for one in own if min(went) < one.at_ms <= alarm.at_ms]
+    return is_back or len(anew) >= len(lost)
+
+
+def _committed(outcome: Outcome, fact_id: str) -> Committed:
+    return next(one for one in outcome.committed if one.fact_id == fact_id)
 
 
 def _have_met(outcome: Outcome, tick: Event, alarm: Alarm) -> bool:

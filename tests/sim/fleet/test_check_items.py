@@ -360,23 +360,25 @@ CARD_WENT = Act(LENT_AT_MS + 1_000, "kiosk-1", "roll_back")
 @pytest.mark.parametrize(
     ("act", "anew", "is_known", "is_excused"),
     [
-        (CARD_WENT, {}, False, True),
-        (CARD_WENT, {}, True, False),
-        (CARD_WENT, {"seq": 2}, False, False),
-        (CARD_WENT, {"epoch_n": 2}, False, False),
-        (CARD_WENT, {"station": "kiosk-2"}, False, False),
-        (CARD_WENT, {"at_ms": LENT_AT_MS + 10_000}, False, False),
-        (CARD_WENT._replace(at_ms=0), {}, False, False),
-        (CARD_WENT._replace(who="kiosk-2"), {}, False, False),
-        (CARD_WENT._replace(what="cut_power"), {}, False, False),
+        (CARD_WENT, [{}], False, True),
+        (CARD_WENT, [{"epoch_n": 2}], False, True),
+        (CARD_WENT, [{}], True, False),
+        (CARD_WENT, [], False, False),
+        (CARD_WENT, [{"station": "kiosk-2"}], False, False),
+        (CARD_WENT, [{"at_ms": LENT_AT_MS + 10_000}], False, False),
+        (CARD_WENT, [{"at_ms": LENT_AT_MS + 1_000}], False, False),
+        (CARD_WENT._replace(at_ms=0), [{}], False, False),
+        (CARD_WENT._replace(who="kiosk-2"), [{}], False, False),
+        (CARD_WENT._replace(what="cut_power"), [{}], False, False),
     ],
     ids=[
-        "its place is written anew",
+        "as much is written again",
+        "in a new epoch",
         "a copy survives",
-        "another place",
-        "another epoch",
-        "another kiosk's place",
+        "nothing is written again",
+        "another kiosk writes",
         "after the alarm",
+        "before the card went",
         "the card went before the loan",
         "the other kiosk's card went",
         "no card went",
@@ -388,13 +390,41 @@ def test_a_loan_is_spoken_for_until_its_kiosk_is_as_far_again(
     """Then the place it had is told to be the catalogue's, and means another fact."""
     tick(run)
     run.plan = run.plan.with_acts([act])
-    younger = replace(a_fact(1, ANEW_AT_MS, "clock", fact_id="f9"), item="", patron="")
-    run.committed.append(replace(younger, **anew))
+    for number, one in enumerate(anew):
+        younger = a_fact(1, ANEW_AT_MS, "clock", fact_id=f"new{number}")
+        run.committed.append(replace(younger, item="", patron="", **one))
     run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
     if not is_known:
         run.surviving.discard("f1")
 
     assert ("honest" in broken(run)) is not is_excused
+
+
+@pytest.mark.parametrize(("count", "is_excused"), [(1, False), (2, True)])
+def test_as_far_again_is_as_many_rows_as_were_lost_up_to_the_loan(run, count, is_excused):
+    """Whoever lost two must write two: the second of them was the loan."""
+    tick(run)
+    run.plan = run.plan.with_acts([CARD_WENT])
+    before = replace(a_fact(0, LENT_AT_MS - 5, "clock", fact_id="f0"), item="", patron="")
+    run.committed.insert(0, before)
+    for number in range(count):
+        younger = a_fact(number, ANEW_AT_MS + number, "clock", fact_id=f"new{number}")
+        run.committed.append(replace(younger, item="", patron=""))
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000))
+    run.surviving.discard("f1")
+
+    assert ("honest" in broken(run)) is not is_excused
+
+
+@pytest.mark.parametrize("row", [1, 4], ids=["returned unswitched", "in stock by its tag"])
+@pytest.mark.parametrize(("acts", "rates"), TROUBLE, ids=lambda parts: str(parts)[:30])
+def test_a_tag_that_was_returned_unswitched_speaks_for_nobody(run, acts, rates, row):
+    """Only the kiosk's word does then, and it must have had a way to the gate."""
+    tick(run)
+    run.plan = run.plan.with_acts(acts).with_rates(rates)
+    run.alarms.append(alarm_at(LENT_AT_MS + 9_000, row=row))
+
+    assert ("honest" in broken(run)) is (row == 4)
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,44 @@ def test_the_readers_own_renewal_moves_the_day(run):
     assert check(run) == []
 
 
+DOUBT, UNCLEAR = ("uncertain", ("f1", "f2")), ("order_unclear", ("f1", "f2"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "told_at_ms", "due_at", "is_found"),
+    [
+        (DOUBT, 20_000, DUE_AT, False),
+        (UNCLEAR, 20_000, DUE_AT, False),
+        (None, 20_000, DUE_AT, True),
+        (("uncertain", ("f1", "f3")), 20_000, DUE_AT, True),
+        (("implicit_return", ("f1",)), 20_000, DUE_AT, True),
+        (DOUBT, 40_000, DUE_AT, True),
+        (DOUBT, 20_000, DUE_AT - 1, True),
+    ],
+    ids=[
+        "after a doubt",
+        "after an unclear order",
+        "no doubt",
+        "within the doubt",
+        "another entry",
+        "renewed since",
+        "another day",
+    ],
+)
+def test_a_loan_after_a_doubt_is_due_as_its_checkout_said(
+    run, entry, told_at_ms, due_at, is_found
+):
+    """While nobody has the book nothing is kept of what its last reader was told."""
+    write(run, 2, "renewal", loan="f1", due_at=DUE_AT + 9, at_ms=told_at_ms)
+    write(run, 3, "checkout", station="kiosk-2", patron="reader-01", due_at=DUE_AT)
+    stand(run, "on_loan", "reader-01", "f3", due_at)
+    if entry is not None:
+        rule, facts = entry
+        run.reviews.append(Review("k", rule, "book-001", "", facts, "", "settled"))
+
+    assert ("due" in broken(run)) is is_found
+
+
 def test_a_reader_who_would_pay_for_a_book_that_is_here_is_found(run):
     """Not even an entry beside it makes that right."""
     write(run, 2, "checkin")
