@@ -1,7 +1,6 @@
 """A command group that imports a command's module when somebody asks for the command.
 
-A program of many commands starts as fast as the one that is meant; on a Pi with an old card that
-is seconds. `--help` imports all of them.
+A program of many commands starts as fast as the one that is meant. `--help` imports all of them.
 """
 
 from __future__ import annotations

@@ -247,10 +247,10 @@ function alarm(view) {
 
 function speak(view) {
   const last = view.items[view.items.length - 1];
-  const title = place("main").querySelector("h1");
-  const told = last ? place("main").querySelectorAll(`[data-key="${CSS.escape(last.key)}"] .what p`) : [];
-  const texts = (elements) => [...elements].map((one) => one.textContent.trim()).filter(Boolean);
-  const sentences = [texts(title ? [title] : []).join(""), texts(told).join(", ")].filter(Boolean);
+  const told = (selector) =>
+    [...place("main").querySelectorAll(selector)].map((one) => one.textContent.trim()).filter(Boolean).join(", ");
+  const tile = last ? told(`[data-key="${CSS.escape(last.key)}"] .what p`) : "";
+  const sentences = [told("h1"), tile].filter(Boolean);
   const now = sentences.map((words) => words.replace(/[.。]?$/, ".")).join(" ");
   if (place("spoken").textContent !== now) place("spoken").textContent = now;
 }
