@@ -317,12 +317,19 @@ def growth(**options: Any) -> None:
 
 @main.command(hidden=True)
 @click.argument("config", type=A_FILE)
-@click.argument("library", type=A_FOLDER)
-def fill(config: Path, library: Path) -> None:
-    """Read the demo's books and readers into a gateway's database."""
-    from sim.fill import fill as fill_library
+@click.option("--fill", "library", type=A_FOLDER, help="With items.csv and patrons.csv.")
+def gateway(config: Path, library: Path | None) -> None:
+    """Run a gateway from its CONFIG file, filled with a library first if one is named.
 
-    _run(lambda: _say(fill_library(config, library)))
+    In one process: to import a gateway's modules takes far longer than to fill it.
+    """
+    from gateway.__main__ import main as program
+
+    if library is not None:
+        from sim.fill import fill
+
+        _run(lambda: _say(fill(config, library)))
+    program(["run", "--config", str(config)], prog_name="lendgate-gateway")
 
 
 def _run(work: Callable[[], Any]) -> None:

@@ -71,11 +71,9 @@ class Demo:
         self._say(f"Lendgate demo in {self.folder}")
         family.start("broker", "-m", "gateway", "broker", "--port", str(self.ports.broker))
         self._start_bench(family)
-        if is_new:
-            self._fill_library(family)
         self._await(family, "broker", _listens(self.ports.broker))
         plugs = self._await_bench(family)
-        self._start_gateway(family, plugs["gateway"])
+        self._start_gateway(family, plugs["gateway"], is_new=is_new)
         self._start_stations(family, plugs)
         self._await(family, "gateway", lambda: answers(f"{self.address('gateway')}/api/board"))
         self._await_stations(family)
@@ -119,21 +117,15 @@ class Demo:
         self._cables = dict(state["cables"])
         return {plug["id"]: Net(plug["broker_port"], plug["web_port"]) for plug in state["plugs"]}
 
-    def _fill_library(self, family: Family) -> None:
-        """Read books and readers into the gateway's database while broker and bench start."""
-        config = self._gateway_config(Net(self.ports.broker, self.ports.gateway))
-        family.run("fill", "-m", "sim", "fill", str(config), str(EXAMPLES))
-        self._done("library")
-
-    def _start_gateway(self, family: Family, net: Net) -> None:
-        config = self._gateway_config(net)
-        family.start("gateway", "-m", "gateway", "run", "--config", str(config))
-
-    def _gateway_config(self, net: Net) -> Path:
+    def _start_gateway(self, family: Family, net: Net, *, is_new: bool) -> None:
+        """Start the gateway; a new one reads books and readers into its database first."""
         folder = self.folder / "gateway"
         folder.mkdir(exist_ok=True)
         keys = files.read_secrets(self.folder)
-        return _write(folder / "gateway.toml", files.gateway_toml(keys, net, self.ports.gateway))
+        text = files.gateway_toml(keys, net, self.ports.gateway)
+        config = _write(folder / "gateway.toml", text)
+        first = ("--fill", str(EXAMPLES)) if is_new else ()
+        family.start("gateway", "-m", "sim", "gateway", str(config), *first)
 
     def _start_stations(self, family: Family, plugs: Mapping[str, Net]) -> None:
         keys = files.read_secrets(self.folder)

@@ -43,7 +43,7 @@ def run(bench: Bench) -> list[Row]:
             median(seconds) <= READY_S_TARGET, {"slowest_s": max(seconds)},
         ),
         _memory_row("kiosk", memory["sim kiosk"], "kiosk.app", KIOSK_MB_TARGET),
-        _memory_row("gateway", memory["gateway run"], "gateway.app", GATEWAY_MB_TARGET),
+        _memory_row("gateway", memory["sim gateway"], "gateway.app", GATEWAY_MB_TARGET),
     ]  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _memory() -> dict[str, float]:
         pids = [pid for pid, line in running.items() if f"-m {command}" in line]
         return max((rss_mb(pid) for pid in pids), default=0.0)
 
-    return {command: largest(command) for command in ("sim kiosk", "gateway run")}
+    return {command: largest(command) for command in ("sim kiosk", "sim gateway")}
 
 
 def _memory_row(program: str, held_mb: float, module: str, target_mb: float) -> Row:

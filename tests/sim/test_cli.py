@@ -5,7 +5,9 @@ import socket
 import pytest
 from click.testing import CliRunner
 
+from sim import demo_files
 from sim.__main__ import main
+from sim.demo_files import Net, Secrets
 
 
 def run(*arguments):
@@ -62,6 +64,21 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
     assert code == 1
     assert "not a folder of the demo" in said
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_no_gateway_runs_with_half_a_library(tmp_path):
+    """A book or a reader that cannot be read is named, and nothing is served."""
+    config, library = tmp_path / "gateway.toml", tmp_path / "library"
+    config.write_text(demo_files.gateway_toml(Secrets("5e" * 16, "ca" * 16), Net(18830, 18080), 0))
+    library.mkdir()
+    (library / "items.csv").write_text("title,barcode\nMomo,30715000000015\n,30715000000023\n")
+    (library / "patrons.csv").write_text("number,name\n")
+
+    code, said = run("gateway", config, "--fill", library)
+
+    assert code == 1
+    assert "line 3: title: is empty" in said
+    assert "starting" not in said
 
 
 @pytest.mark.parametrize("command", ["kiosk", "gate"])
