@@ -165,6 +165,14 @@ def fold_in(
     _settle(write, moved, found)
 
 
+def fold_told(write: Write, item_ids: Iterable[str]) -> None:
+    """Fold those of the items again that remember what readers were told, once some of these are
+    forgotten."""
+    held = _load(write, set(item_ids))
+    told = frozenset(item_id for item_id, item in held.items() if item.holding.told)
+    fold_in(write, (), {}, (), reordered=told)
+
+
 def item_fold(connection: sa.Connection, library_id: str, item_id: str) -> Any:
     """Return the full fold of one item, for staff and for checking."""
     stored = facts_of_items(connection, library_id, [item_id]).get(item_id, [])

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from circulation.retention import LoanRecord, facts_to_blank, is_forgettable
 from gateway import schema
 from gateway.docs import chunks
+from gateway.holdings import fold_told
 from gateway.policies import newest_policy
 from gateway.review import is_open
 from gateway.statements import LIBRARY, Statement
@@ -104,6 +105,8 @@ def forget_readers(store: Store, library_id: str) -> int:
             ]
             forgotten += _blank(write, schema.FACT.c.id, facts)
             _blank(write, schema.LOAN.c.loan, done)
+            if facts:
+                fold_told(write, {row.item_id for row in page})
         after = (page[-1].closed_at, page[-1].loan)
 
 

@@ -7,7 +7,8 @@ Laws of this file:
 2. One outcome of all orders believed is taken, and staff are told if any order said otherwise.
    Several outcomes, or too many facts to look at, leave the item uncertain.
 3. Doubt favours the reader: no loan stands whose checkout may have come before a checkin. An
-   uncertain item has no borrower and may leave.
+   uncertain item has no borrower and may leave. Whoever is found to have it afterwards keeps the
+   latest day they were told.
 4. Work is bounded: orders that have led to the same holding go on as one.
 """
 
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from circulation.facts import Fact
 from circulation.fold.holding import ON_SHELF, REACH_STREET, Entry, Holding, Rule
 from circulation.fold.order import Order
-from circulation.fold.step import step, without_loan
+from circulation.fold.step import day_told, days_told, latest, step, without_loan
 from circulation.items import ItemState
 from circulation.wire import kinds
 
@@ -51,7 +52,9 @@ def weigh(
     told = sorted(entries, key=lambda entry: entry.key)
     if _all_agree(ends):
         return chosen, tuple(told)
-    return chosen, (*told, _entry(Rule.ORDER_UNCLEAR, block))
+    days = chosen._replace(told=days_told(holding, block))
+    due_at = latest(days.due_at, day_told(days, days.patron)) if days.due_at is not None else None
+    return days._replace(due_at=due_at), (*told, _entry(Rule.ORDER_UNCLEAR, block))
 
 
 def _ends(holding: Holding, block: Sequence[Fact], order: Order) -> list[_End]:
@@ -122,6 +125,7 @@ def _essence(holding: Holding) -> Holding:
         renewals=0,
         location=None,
         bound_for=None,
+        told=(),
     )
 
 
@@ -170,6 +174,7 @@ def _uncertain(holding: Holding, block: Sequence[Fact]) -> tuple[Holding, tuple[
         reach=REACH_STREET,
         bound_for=None,
         unsecured=False,
+        told=days_told(holding, block),
         **kept,
     )
     return doubtful, (_entry(Rule.UNCERTAIN, block),)

@@ -70,6 +70,8 @@ class Holding(NamedTuple):
     `parts_owed`; `parts_missing` lack from the item, whoever is to blame. reach: how far the
     loan (or the doubt) lets it be carried. place: the deposit it belongs to until recalled,
     with somebody answerable. bound_for: where it was sent. held_for: the patron of `hold`.
+    told: by patron, the latest day that readers were told by facts whose order stays unclear; a
+    loan that comes after is due no earlier. The next loan or return ends it, being seen does not.
     """
 
     state: ItemState = ItemState.AVAILABLE
@@ -89,6 +91,7 @@ class Holding(NamedTuple):
     hold: str | None = None
     held_for: str | None = None
     unsecured: bool = False
+    told: tuple[tuple[str, int], ...] = ()
 
     @property
     def loan_names(self) -> frozenset[str]:
@@ -105,7 +108,7 @@ class Holding(NamedTuple):
         known = {name: doc[name] for name in cls._fields if name in doc}
         for name, value in known.items():
             if isinstance(value, list):
-                known[name] = tuple(value)
+                known[name] = tuple(tuple(one) if isinstance(one, list) else one for one in value)
         return cls(**{**known, "state": ItemState(doc["state"])})
 
 

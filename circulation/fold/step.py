@@ -4,7 +4,7 @@ Each event has at most one effect, a function from the holding and the fact to t
 its other fields changed; it never decides the state.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,8 @@ from circulation.items import ItemState
 from circulation.wire import kinds
 
 ON_LOAN_WANTED = "on_loan"
+TOLD_MAX = 16  # readers; an item that more may have had since somebody was sure is no library's
+_TELL_A_DAY = frozenset({kinds.CHECKOUT, kinds.RENEWAL})
 _DECIDABLE = {state.value: state for state in ItemState if state is not ItemState.UNCERTAIN}
 _MAY_LEAVE = frozenset(
     {
@@ -124,6 +126,7 @@ _NO_LOAN: Mapping[str, Any] = MappingProxyType(
         "reach": 0,
         "renewals": 0,
         "parts_owed": (),
+        "told": (),
     }
 )
 
@@ -135,7 +138,9 @@ def without_loan(holding: Holding) -> Holding:
 
 def _settled(holding: Holding) -> Holding:
     """Return the holding with the doubt taken away, which had let the item be carried off."""
-    return without_loan(holding) if holding.state is ItemState.UNCERTAIN else holding
+    if holding.state is not ItemState.UNCERTAIN:
+        return holding
+    return without_loan(holding)._replace(told=holding.told)
 
 
 def _place(holding: Holding, fact: Fact) -> str | None:
@@ -148,9 +153,26 @@ def _here(holding: Holding, fact: Fact) -> Holding:
     return holding._replace(location=_place(holding, fact), bound_for=None)
 
 
-def _latest(*instants: int | None) -> int | None:
+def latest(*instants: int | None) -> int | None:
     """Return the latest due date a reader was told: none is ever shortened."""
     return max((instant for instant in instants if instant is not None), default=None)
+
+
+def day_told(holding: Holding, patron: str | None) -> int | None:
+    """Return the latest day that a reader was told in an order that stayed unclear, if any."""
+    return next((day for reader, day in holding.told if reader == patron), None)
+
+
+def days_told(holding: Holding, facts: Iterable[Fact]) -> tuple[tuple[str, int], ...]:
+    """Return by patron the latest day each was told, by what the holding knows and these facts."""
+    told = [*holding.told, (holding.patron, holding.due_at)]
+    told += [(fact.patron, fact.due_at) for fact in facts if fact.kind in _TELL_A_DAY]
+    days: dict[str, int] = {}
+    for patron, due_at in told:
+        if patron is not None and due_at is not None:
+            days[patron] = max(days.get(patron, due_at), due_at)
+    latest_first = sorted(days.items(), key=lambda day: (-day[1], day[0]))
+    return tuple(sorted(latest_first[:TOLD_MAX]))
 
 
 def _unchanged(holding: Holding, fact: Fact) -> Holding:
@@ -161,12 +183,13 @@ def _lend(holding: Holding, fact: Fact) -> Holding:
     missing = holding.parts_missing
     if fact.parts_total and fact.parts_read is not None:
         missing = _not_read(range(1, fact.parts_total + 1), fact)
+    told = day_told(holding, fact.patron) if fact.due_at is not None else None
     return holding._replace(
         patron=fact.patron,
         loan=fact.id,
         also_named=(),
         session=fact.session,
-        due_at=fact.due_at,
+        due_at=latest(fact.due_at, told),
         reach=REACH_STREET if fact.reach is None else fact.reach,
         renewals=0,
         parts_missing=missing,
@@ -176,6 +199,7 @@ def _lend(holding: Holding, fact: Fact) -> Holding:
         hold=None,
         held_for=None,
         unsecured=bool(fact.unsecured),
+        told=(),
     )
 
 
@@ -184,16 +208,22 @@ def _lend_on(holding: Holding, fact: Fact) -> Holding:
     is_same = fact.session is not None and fact.session == holding.session
     return _here(holding, fact)._replace(
         also_named=(*holding.also_named, fact.id),
-        due_at=_latest(holding.due_at, fact.due_at),
+        due_at=latest(holding.due_at, fact.due_at),
         session=fact.session,
         renewals=holding.renewals if is_same else holding.renewals + 1,
         unsecured=bool(fact.unsecured),
+        told=(),
     )
 
 
 def _renew(holding: Holding, fact: Fact) -> Holding:
-    due_at = _latest(holding.due_at, fact.due_at)
+    due_at = latest(holding.due_at, fact.due_at)
     return holding._replace(due_at=due_at, renewals=holding.renewals + 1)
+
+
+def _note_day(holding: Holding, fact: Fact) -> Holding:
+    """Return the doubt with what a reader was told in it."""
+    return holding._replace(told=days_told(holding, (fact,)))
 
 
 def _take_back(holding: Holding, fact: Fact) -> Holding:
@@ -234,8 +264,8 @@ def _not_read(parts: "range | tuple[int, ...]", fact: Fact) -> tuple[int, ...]:
 
 def _show_here(holding: Holding, fact: Fact) -> Holding:
     """Return the item as seen on the premises: whatever loan was open despite it being gone
-    has ended, unless a part of it is still owed."""
-    ended = holding if holding.parts_owed else without_loan(holding)
+    has ended, unless a part of it is still owed. That settles no order."""
+    ended = holding if holding.parts_owed else without_loan(holding)._replace(told=holding.told)
     unsecured = holding.unsecured if fact.unsecured is None else fact.unsecured
     return _here(ended, fact)._replace(unsecured=unsecured)
 
@@ -326,6 +356,7 @@ _EFFECTS: dict[Event, Callable[[Holding, Fact], Holding]] = {
     Event.CHECKIN: _take_back,
     Event.CHECKIN_INCOMPLETE: _take_back_incomplete,
     Event.RENEWAL: _renew,
+    Event.RENEWAL_OF_OTHER: _note_day,
     Event.USED_IN_HOUSE: _show_here,
     Event.SEEN: _show_here,
     Event.TAG_WRITTEN: _secure,

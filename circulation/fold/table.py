@@ -168,7 +168,7 @@ _RENEWAL: _Row = {
 
 _RENEWAL_OF_OTHER: _Row = _but(
     _all(_nothing_but(Rule.RENEWAL_OF_ENDED_LOAN), *ItemState),
-    {UNCERTAIN: _nothing_but(Rule.RENEWAL_WHILE_UNCERTAIN)},
+    {UNCERTAIN: _to(UNCERTAIN, Rule.RENEWAL_WHILE_UNCERTAIN)},
 )
 
 _HOLD_TRAPPED: _Row = _but(

@@ -81,29 +81,29 @@ def pure(outcome: Outcome) -> Iterator[Violation]:
 def due(outcome: Outcome) -> Iterator[Violation]:
     """A loan is due on the last day that its own reader was told, and on no stranger's.
 
-    In a doubt nobody has the item: a loan that ends one is due as its own checkout said.
+    After a doubt it may be a day that the same reader was told before, if that is later.
     """
     for item, real in _truths(outcome):
         is_sure = item.item not in doubted(outcome) and item.state == real.state == "on_loan"
-        is_alike = item.due_at == real.due_at or _ended_doubt(outcome, item, real)
+        is_alike = item.due_at == real.due_at or _is_kept(outcome, item, real)
         if is_sure and item.patron == real.patron and not is_alike:
             text = f"{item.item} is due at {real.due_at}, and the catalogue says {item.due_at}"
             yield Violation("due", "gateway", end_ms(outcome), text, item.item)
 
 
-def _ended_doubt(outcome: Outcome, item: ItemState, real: Truth) -> bool:
-    """Return whether an item's loan came after a doubt and is due as its checkout said, while
-    the later day had been told before that checkout."""
+def _is_kept(outcome: Outcome, item: ItemState, real: Truth) -> bool:
+    """Return whether an item is due on a later day, told to its reader before or in a doubt that
+    its loan came after."""
     was_in_doubt = any(
         entry.item == item.item and entry.rule in _UNORDERED and item.loan not in entry.facts
         for entry in outcome.reviews
     )
-    own = [fact for fact in told(outcome.committed) if fact.one.item == item.item]
-    loan = next((fact for fact in own if fact.one.fact_id == item.loan), None)
-    if not was_in_doubt or loan is None or loan.fields.get("due_at") != item.due_at:
-        return False
-    since = [fact for fact in own if fact.one.at_ms > loan.one.at_ms]
-    return all(fact.fields.get("due_at") != real.due_at for fact in since)
+    days = (
+        fact.fields.get("due_at")
+        for fact in told(outcome.committed)
+        if fact.one.item == item.item and fact.one.patron == real.patron
+    )
+    return was_in_doubt and item.due_at > real.due_at and item.due_at in days
 
 
 def billed(outcome: Outcome) -> Iterator[Violation]:

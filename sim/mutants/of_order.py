@@ -97,6 +97,17 @@ MUTANTS = (
         masked="no virtual time passes while a program works",
     ),
     Mutant(
+        "doubt-forgets-the-day",
+        "a loan that ends a doubt is due earlier than the same reader had been told",
+        CONCURRENT,
+        "told=days_told(holding, block),\n        **kept,",
+        "told=(),\n        **kept,",
+        (4,),
+        test="tests/circulation/fold/test_fold.py"
+        "::TestDaysTold::test_a_loan_after_a_doubt_is_due_no_earlier",
+        masked="one seed in thousands has a reader who renews in a doubt and borrows it once more",
+    ),
+    Mutant(
         "decision-replaces-nothing",
         "a decision is one more fact beside those that staff looked at",
         FOLD,

@@ -1,5 +1,7 @@
 """Readers are forgotten, counts are not."""
 
+import json
+
 import pytest
 import sqlalchemy as sa
 
@@ -137,3 +139,26 @@ def test_loans_that_must_stay_do_not_stop_the_others(store, clock, ingest, books
     clock.now_ms += 91 * DAY_MS
 
     assert forget_readers(store, LIBRARY) == 1
+
+
+def test_a_holding_in_doubt_forgets_whom_it_told_a_day(store, clock, ingest, books, readers):
+    """Staff put the question aside without an answer, and nobody ever came back to the book."""
+    first, second = Station("kiosk-1"), Station("kiosk-2")
+    first.write("checkout", item=books["1001"], patron=readers[0], due_at=DUE_AT, reach=3)
+    second.write("checkin", item=books["1001"])
+    ingest.take([first.batch()])
+    ingest.take([second.batch()])
+    with store.write(LIBRARY) as write:
+        told_before = write.shelf.rows([books["1001"]])[books["1001"]]["doc"]["told"]
+        write.execute(write.update(schema.REVIEW).values(decided_at=write.now_ms))
+    clock.now_ms += 91 * DAY_MS
+
+    forgotten = forget_readers(store, LIBRARY)
+
+    with store.write(LIBRARY) as write:
+        doc = write.shelf.rows([books["1001"]])[books["1001"]]["doc"]
+        anew = item_fold(write.connection, LIBRARY, books["1001"]).holding
+    assert told_before == [[readers[0], DUE_AT]]
+    assert forgotten == 1
+    assert readers[0] not in str(doc)
+    assert doc == json.loads(json.dumps(anew.to_doc()))

@@ -78,10 +78,11 @@ def told_in_order(facts):
     return holding
 
 
-def history(random_source: random.Random, count, *, orderly, widths=(0, 5, 40, None)):
+def history(random_source: random.Random, count, *, orderly, widths=(0, 5, 40, None), days=None):
     """Return a history of `count` facts at up to three stations.
 
-    orderly: every checkin closes an open loan and no loan opens on a lent item.
+    orderly: every checkin closes an open loan and no loan opens on a lent item. days: of which
+    a reader is told one; else each is later than the one before.
     """
     found, heard, seqs, holding = History(), {}, {}, ON_SHELF
     for number in range(count):
@@ -94,10 +95,10 @@ def history(random_source: random.Random, count, *, orderly, widths=(0, 5, 40, N
             station,
             seqs[station],
             saw=heard.get(station, ()),
-            patron=random_source.choice("ABC") if kind == kinds.CHECKOUT else None,
+            patron=_patron(random_source, kind, holding),
             loan=holding.loan if kind == kinds.RENEWAL else None,
             session=random_source.choice(("s1", "s2", None)),
-            due_at=1000 + number,
+            due_at=random_source.choice(days) if days else 1000 + number,
         )
         found.facts.append(one)
         found.known[one.id] = _seen_through_a_clock(random_source, 10 * number, widths)
@@ -107,6 +108,12 @@ def history(random_source: random.Random, count, *, orderly, widths=(0, 5, 40, N
             if random_source.random() < 0.3:
                 heard[other] = one.id
     return found
+
+
+def _patron(random_source, kind, holding):
+    if kind == kinds.CHECKOUT:
+        return random_source.choice("ABC")
+    return holding.patron if kind == kinds.RENEWAL else None
 
 
 def _kind(random_source, holding, orderly):

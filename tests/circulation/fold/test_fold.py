@@ -61,9 +61,8 @@ class TestConcurrent:
         """Nobody owes it, it may leave, and staff get one entry."""
         folded = fold([checkout("c1", "A", "k1"), checkout("c2", "B", "k2")], {})
 
-        assert folded.holding == Holding(
-            state=ItemState.UNCERTAIN, reach=3, location=None, unsecured=False
-        )
+        told = (("A", 1_000_000), ("B", 1_000_000))
+        assert folded.holding == Holding(state=ItemState.UNCERTAIN, reach=3, told=told)
         assert rules(folded) == [Rule.UNCERTAIN]
         assert not folded.is_certain
 
@@ -250,6 +249,101 @@ class TestSiblings:
         start = Holding(state=ItemState.UNCERTAIN, reach=3)
 
         assert fold([fact("s1", "seen")], {}, start).siblings == ()
+
+
+class TestDaysTold:
+    """No day that a reader was told is shortened because an order stays unclear."""
+
+    IN_DOUBT = (
+        checkout("c1", "A", "k1", 1, due_at=10),
+        fact("r1", "renewal", "k1", 2, patron="A", loan="c1", due_at=30),
+        checkout("c2", "B", "k2", 1, due_at=15),
+    )
+
+    @staticmethod
+    def again(patron, due_at, saw=("r1", "c2"), **said):
+        """Return a checkout at a kiosk that knows of all the others."""
+        return checkout("z", patron, "k3", 9, saw=saw, due_at=due_at, **said)
+
+    @pytest.mark.parametrize(
+        ("patron", "own", "due_at"),
+        [("A", 20, 30), ("A", 40, 40), ("B", 5, 15), ("C", 5, 5), (None, 5, 5), ("A", None, None)],
+        ids=["told later", "told now", "somebody else", "never told", "nobody", "for ever"],
+    )
+    def test_a_loan_after_a_doubt_is_due_no_earlier(self, patron, own, due_at):
+        """Of its own day and that which the same reader was told before, the later counts."""
+        folded = fold([*self.IN_DOUBT, self.again(patron, own)], {})
+
+        assert (folded.holding.patron, folded.holding.due_at) == (patron, due_at)
+        assert folded.holding.told == ()
+
+    def test_the_loan_before_the_doubt_counts(self):
+        """It may be the one that goes on."""
+        before = checkout("c0", "A", "k0", due_at=50)
+        doubt = [checkin("i1", "k1", saw="c0"), checkout("c2", "B", "k2", saw="c0", due_at=15)]
+        folded = fold([before, *doubt, self.again("A", 20, ("i1", "c2"))], {})
+
+        assert folded.holding.due_at == 50
+
+    def test_a_renewal_while_it_lasts_counts(self):
+        """Staff see an entry, and the reader keeps the day."""
+        renewal = fact(
+            "r2", "renewal", "k1", 3, patron="A", loan="c1", due_at=45, saw=("r1", "c2")
+        )
+        folded = fold([*self.IN_DOUBT, renewal, self.again("A", 20, "r2")], {})
+
+        assert rules(folded) == [Rule.UNCERTAIN, Rule.RENEWAL_WHILE_UNCERTAIN]
+        assert folded.holding.due_at == 45
+
+    @pytest.mark.parametrize(
+        ("between", "due_at"),
+        [
+            (checkin("y", "k3", 8, saw=("r1", "c2")), 20),
+            (fact("y", "seen", "k3", 8, saw=("r1", "c2")), 30),
+            (decision("y", "available", ("r1", "c2")), 20),
+        ],
+        ids=["returned", "seen", "decided"],
+    )
+    def test_a_return_ends_what_is_kept_and_being_seen_does_not(self, between, due_at):
+        """Somebody may have laid the book down while it is still lent."""
+        folded = fold([*self.IN_DOUBT, between, self.again("A", 20, "y")], {})
+
+        assert folded.holding.due_at == due_at
+
+    def test_an_unclear_order_keeps_them_too_until_the_item_is_lent(self):
+        """The one order believed says that the book came back; it may not have."""
+        unclear = [
+            checkin("r", "k0"),
+            checkout("c", "A", "k1", saw="r", due_at=30),
+            checkin("i", "k2", saw="r"),
+        ]
+        seen = fact("s", "seen", "k3", 8, saw=("c", "i"))
+        kept = fold([*unclear, seen], {})
+        folded = fold([*unclear, seen, self.again("A", 20, "s")], {})
+
+        assert rules(kept) == [Rule.ORDER_UNCLEAR]
+        assert (kept.holding.patron, kept.holding.told) == (None, (("A", 30),))
+        assert (folded.holding.due_at, folded.holding.told) == (30, ())
+
+    def test_a_loan_of_unclear_order_is_due_on_the_last_day_its_reader_was_told(self):
+        """Believed is the order with a return between; without one, the first day goes on."""
+        facts = [
+            checkout("c1", "A", "k1", due_at=30),
+            checkin("i", "k2", 1),
+            checkout("c2", "A", "k2", 2, saw="i", due_at=20),
+        ]
+        folded = fold(facts, {})
+
+        assert rules(folded) == [Rule.ORDER_UNCLEAR]
+        assert (folded.holding.patron, folded.holding.due_at) == ("A", 30)
+
+    def test_as_many_readers_are_kept_as_one_item_can_have_had(self):
+        """Beyond these, whoever was told the latest days are kept."""
+        crowd = [checkout(f"c{n:02}", f"R{n:02}", f"k{n}", due_at=100 + n) for n in range(20)]
+
+        told = fold(crowd, {}).holding.told
+
+        assert told == tuple((f"R{n:02}", 100 + n) for n in range(4, 20))
 
 
 class TestNotShown:

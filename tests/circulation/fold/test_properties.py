@@ -160,6 +160,20 @@ def test_what_is_certain_and_clear_is_true_of_any_history(seed, count):
         assert _same_to_a_reader(folded.holding, found.truth)
 
 
+@given(st.integers(0, 2**32), st.integers(2, 12), st.booleans())
+@settings(max_examples=EXAMPLES, deadline=None)
+def test_no_day_that_a_reader_was_told_is_shortened(seed, count, orderly):
+    """Whoever has it truly is due no earlier than told, or staff know of a renewal that failed."""
+    found = history(random.Random(seed), count, orderly=orderly, days=range(1000, 1009))
+
+    folded = fold(found.facts, found.known)
+
+    held, real = folded.holding, found.truth
+    rules = {entry.rule for entry in folded.entries}
+    if held.patron == real.patron is not None and Rule.RENEWAL_OF_ENDED_LOAN not in rules:
+        assert held.due_at >= real.due_at
+
+
 @given(st.integers(0, 2**32), st.integers(2, 8))
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_better_intervals_never_turn_the_truth_over(seed, count):

@@ -485,6 +485,7 @@ def test_a_holding_survives_being_stored():
     """What a gateway writes as JSON it reads back equal."""
     lent = checkout("c1", "A", parts_total=3, parts_read=(1, 3), session="s1")
     holding, _ = told(lent, checkout("c2", "A"))
+    holding = holding._replace(told=(("A", 10), ("B", 20)))
 
     assert Holding.from_doc(json.loads(json.dumps(holding.to_doc()))) == holding
 
