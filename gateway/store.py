@@ -18,10 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from gateway import schema
 from gateway.changes import Changes
@@ -31,8 +27,8 @@ from gateway.ownership import Term
 from gateway.shelf import Shelf
 from gateway.sqlite_plans import write_statistics
 from gateway.statements import LIBRARY, SQLITE, Insert, Statement, insert_into
+from gateway.versions import bring_up_to_date
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 _PUBLISHED = Statement(
     sa.update(schema.LIBRARY)
     .where(schema.LIBRARY.c.library_id == LIBRARY)
@@ -150,13 +146,9 @@ class Store:
 
     def migrate(self) -> None:
         """Bring the tables to this program's version; a newer database is refused."""
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
         try:
             with self._writer.begin() as connection:
-                self._refuse_newer(connection, config)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                bring_up_to_date(connection, self.url)
                 if connection.dialect.name == SQLITE:
                     write_statistics(connection)
             self._writer.close()  # a connection reads the statistics when it begins
@@ -164,17 +156,6 @@ class Store:
             raise StoreUnusable(
                 f"{self.url}: {error.orig}; check the path and its rights"
             ) from None
-
-    def _refuse_newer(self, connection: sa.Connection, config: Config) -> None:
-        current = MigrationContext.configure(connection).get_current_revision()
-        known = {
-            script.revision for script in ScriptDirectory.from_config(config).walk_revisions()
-        }
-        if current is not None and current not in known:
-            raise StoreUnusable(
-                f"{self.url}: written by a newer program (tables of version {current}); "
-                "update this one"
-            )
 
     def create_library(self, library_id: str, name: str = "") -> bool:
         """Make the library if it is not there yet; return whether it was made."""

@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from circulation.sync.batch import make_batch
 from circulation.sync.memory import MemoryJournal
@@ -16,6 +18,7 @@ from gateway.ingest import Batch, Ingest
 from gateway.schema import METADATA
 from gateway.snapshots import Snapshots
 from gateway.store import Store
+from gateway.versions import MIGRATIONS
 from sim.postgres import postgres
 
 LIBRARY = "main"
@@ -107,6 +110,14 @@ def empty(url):
         names = ", ".join(f'"{name}"' for name in METADATA.tables)
         connection.exec_driver_sql(f"TRUNCATE {names}")
     engine.dispose()
+
+
+def go_back(connection, version):
+    """Make the tables those of an older version."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, version)
 
 
 def pytest_generate_tests(metafunc):

@@ -1,6 +1,8 @@
 """Opening, migrating, and the one way to write."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 
@@ -8,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from gateway import schema
 from gateway.catalogue import upsert_titles
@@ -15,20 +18,74 @@ from gateway.connections import KEPT_MAX
 from gateway.docs import items_query
 from gateway.errors import CatalogueInvalid, LibraryUnknown, StoreUnusable
 from gateway.store import Store
+from gateway.versions import MIGRATIONS
+from tests.gateway.conftest import go_back
 
 LIBRARY = "main"
+MIGRATED_TWICE = """
+import sys
+from gateway.store import Store
+for _ in range(2):
+    store = Store(f"sqlite:///{sys.argv[1]}", clock=lambda: 0)
+    store.migrate()
+    store.close()
+print("\\n".join(sys.modules))
+"""
 
 
-def test_the_migrations_make_exactly_the_tables_of_the_program(store):
-    """A database that was migrated differs in nothing from the tables in schema.py."""
+def definitions(engine):
+    """Return what the database says of each column and index of its tables, in any order."""
+    query = """
+        SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,
+            column_default FROM information_schema.columns WHERE table_schema = 'public'
+        UNION ALL SELECT tablename, indexdef, '', 0, '', '' FROM pg_indexes
+            WHERE schemaname = 'public'
+    """
+    if engine.name == "sqlite":
+        query = "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+    with engine.connect() as connection:
+        rows = connection.exec_driver_sql(query).all()
+    said = [" ".join(" ".join(map(str, row)).split()) for row in rows]
+    return sorted(sorted(one.split(", ")) for one in said)
+
+
+def test_old_tables_become_exactly_those_of_a_new_database(store):
+    """The way through all migrations ends where a new database begins, and in schema.py."""
     engine = sa.create_engine(store.url)
+    new = definitions(engine)
+    with engine.begin() as connection:
+        go_back(connection, "base")
+
+    store.migrate()
 
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, schema.METADATA)
-
+    assert definitions(engine) == new
     assert differences == []
     engine.dispose()
+
+
+def test_new_tables_are_of_the_newest_version(store):
+    """A migration that comes later finds nothing done that it has to do."""
+    with store.read() as connection:
+        version = MigrationContext.configure(connection).get_current_revision()
+
+    assert version == ScriptDirectory(MIGRATIONS).get_current_head()
+
+
+def test_alembic_is_imported_for_older_tables_only(tmp_path):
+    """At nearly every start tables are new or up to date; importing it takes longer than both."""
+    ran = subprocess.run(
+        [sys.executable, "-c", MIGRATED_TWICE, str(tmp_path / "new.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = ran.stdout.split()
+
+    assert "gateway.schema" in imported
+    assert "alembic" not in imported
 
 
 def test_migrating_again_changes_nothing(store):
@@ -49,6 +106,22 @@ def test_a_newer_database_is_refused(tmp_path, clock):
     with pytest.raises(StoreUnusable, match="newer program"):
         store.migrate()
     store.close()
+
+
+def test_tables_without_a_version_are_refused(tmp_path, clock):
+    """Whose they are nobody knows: nothing is made beside them, and nothing is changed."""
+    path = tmp_path / "half.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE library (id TEXT)")
+    store = Store.at(path, clock=clock)
+
+    with pytest.raises(StoreUnusable, match=r"half\.db.*library already exists"):
+        store.migrate()
+
+    tables = connection.execute("SELECT name FROM sqlite_schema").fetchall()
+    connection.close()
+    store.close()
+    assert tables == [("library",)]
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path, clock):

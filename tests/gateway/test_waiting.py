@@ -2,14 +2,11 @@
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from gateway import schema
 from gateway.board import Desk
 from gateway.catalogue import upsert_items
-from gateway.store import MIGRATIONS
-from tests.gateway.conftest import LIBRARY, START_MS, Station
+from tests.gateway.conftest import LIBRARY, START_MS, Station, go_back
 from tests.support.lists import may_leave_document
 
 DUE_AT = START_MS + 14 * 86_400_000
@@ -163,12 +160,9 @@ def test_what_an_older_program_kept_without_an_item_waits_after_migrating(
     """The migration lets the facts of before wait like new ones."""
     lend(kiosk, readers[0], barcode="7777", uids=[TAG])
     ingest.take([kiosk.batch()])
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     engine = sa.create_engine(store.url)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
+        go_back(connection, "0003")
     engine.dispose()
 
     store.migrate()
