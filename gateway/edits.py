@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from circulation.errors import ConfigInvalid
-from gateway import schema
+from gateway import schema, wording
 from gateway.errors import StoreUnusable
 from gateway.store import Store
 
 SHOWN_MAX = 200
+LISTED_MAX = 40
 
 
 class Edit(NamedTuple):
@@ -86,6 +87,19 @@ def edits_missing(path: Path, *, lineage: str, version: int, made_at: int) -> li
         raise ConfigInvalid(f"{path}: cannot be read: {error.strerror}") from error
     edits = [edit for edit in map(_read_edit, lines) if edit is not None]
     return [edit for edit in edits if _is_later(edit, lineage, version, made_at)]
+
+
+def listed(missing: Sequence[Edit]) -> Iterator[str]:
+    """Yield what a terminal shows of the edits to be done again: the last of them, and how many
+    came before."""
+    if not missing:
+        yield "  no edit is known that the backup does not have"
+        return
+    yield "  not in the backup, to be done again:"
+    for edit in missing[-LISTED_MAX:]:
+        yield f"    {wording.clock(edit.at_ms)}  {edit.what}"
+    if len(missing) > LISTED_MAX:
+        yield f"    … and {len(missing) - LISTED_MAX} before these"
 
 
 def told(changes: Mapping[str, Mapping[str, int]]) -> str:

@@ -17,7 +17,7 @@ from circulation.errors import CirculationError, JournalFileInvalid
 from circulation.export import read_exported
 from gateway import wording
 from gateway.backup import DATABASE, Sources, write_backup
-from gateway.edits import Edit
+from gateway.edits import Edit, listed
 from gateway.errors import BackupRefused
 from gateway.journal_import import Brought, JournalImport
 from gateway.koc import KocInvalid, export_koc
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 ANSWER_S = 1.0
 STEPS = 1_000
-EDITS_SHOWN_MAX = 40
 _DESKS = {
     "kept": "kept; decisions since the backup are applied again",
     "taken": "taken from the backup",
@@ -276,14 +275,8 @@ def _refuse_running(settings: Settings) -> None:
 
 
 def _tell_missing(edits: list[Edit]) -> None:
-    if not edits:
-        click.echo("  no edit is known that the backup does not have")
-        return
-    click.echo("  not in the backup, to be done again:")
-    for edit in edits[-EDITS_SHOWN_MAX:]:
-        click.echo(f"    {wording.clock(edit.at_ms)}  {edit.what}")
-    if len(edits) > EDITS_SHOWN_MAX:
-        click.echo(f"    … and {len(edits) - EDITS_SHOWN_MAX} before these")
+    for line in listed(edits):
+        click.echo(line)
 
 
 def _told(brought: Brought) -> list[str]:

@@ -12,7 +12,7 @@ import click
 from circulation.barcodes import Barcodes
 from circulation.config import read_config
 from circulation.patrons import card_key
-from gateway.edits import note_edit, told
+from gateway.edits import listed, note_edit, told
 from gateway.imports.apply import Importer
 from gateway.imports.items_csv import read_items
 from gateway.imports.labels import LabelMaker
@@ -22,6 +22,7 @@ from gateway.imports.rows import Report
 from gateway.imports.table import TableInvalid
 from gateway.options import CONFIG
 from gateway.policies import newest_policy, save_policy
+from gateway.restore import begin_anew_if_older
 from gateway.store import Store
 
 PROBLEMS_SHOWN = 40
@@ -93,7 +94,7 @@ def import_marc(
         rows = read_marc(file, copies_from=copies_from)
         return importer.titles(rows, copies=copies, labels=LabelMaker(label_digits))
 
-    _run(config_path, file, do, rest["report_path"])
+    _run(config_path, file, do, **rest)
 
 
 @click.command("import-items")
@@ -118,7 +119,7 @@ def import_items(file: Path, config_path: Path, encoding: str, site: str, **rest
         rows = read_items(file, encoding=encoding, barcodes=_barcodes(store, library, site))
         return importer.titles(rows, labels=LabelMaker())
 
-    _run(config_path, file, do, rest["report_path"])
+    _run(config_path, file, do, **rest)
 
 
 @click.command("import-patrons")
@@ -149,7 +150,7 @@ def import_patrons(file: Path, config_path: Path, encoding: str, site: str, **re
             key_id=settings.card_key_id,
         )
 
-    _run(config_path, file, do, rest["report_path"])
+    _run(config_path, file, do, **rest)
 
 
 @click.command("import-policy")
@@ -164,7 +165,7 @@ def import_policy(file: Path, config_path: Path) -> None:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file}: is no TOML file: {error}") from error
-    store, library = _opened(config_path)
+    store, library = _opened(config_path, changes=True)
     try:
         with store.write(library) as write:
             policy = save_policy(write, document)
@@ -174,11 +175,21 @@ def import_policy(file: Path, config_path: Path) -> None:
     click.echo(f"{library}: {len(policy.versions)} version(s) of the rules are set")
 
 
-def _opened(config_path: Path) -> tuple[Store, str]:
+def _opened(config_path: Path, *, changes: bool) -> tuple[Store, str]:
+    """Return the database; before anything changes, what it lacks is named if it is an older one.
+
+    What an import writes takes the versions by which a lost edit is known.
+    """
     from gateway.app import prepare, read_settings
 
     settings = read_settings(read_config(config_path), config_path.parent)
-    return prepare(settings), settings.library
+    store = prepare(settings)
+    missing = begin_anew_if_older(store, settings.library, settings.edits) if changes else []
+    if missing:
+        click.echo(f"{settings.edits} is newer than the database: a new history begins")
+        for line in listed(missing):
+            click.echo(line)
+    return store, settings.library
 
 
 def _edits(config_path: Path) -> Path:
@@ -196,10 +207,12 @@ def _run(
     config_path: Path,
     file: Path,
     do: Callable[[Store, str, Callable[[int], None]], Report],
+    *,
     report_path: Path | None,
+    dry_run: bool,
 ) -> None:
     """Do an import with a progress bar, and tell what came of it."""
-    store, library = _opened(config_path)
+    store, library = _opened(config_path, changes=not dry_run)
     rows = sum(1 for _ in _marks(file))
     try:
         with click.progressbar(length=rows, label=file.name, show_pos=True) as bar:

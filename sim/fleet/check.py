@@ -48,7 +48,11 @@ RULES = (
     Rule("believable", "in doubt, what is true is among what is shown", check_items.believable),
     Rule("doubt_is_told", "an item in doubt has an open entry", check_items.doubt_is_told),
     Rule("holder", "who has an item without doubt truly has it", check_items.holder),
-    Rule("due", "a loan is due when its reader was told last", check_items.due),
+    Rule(
+        "due",
+        "a loan is due when its reader was told last; after a doubt, no earlier",
+        check_items.due,
+    ),
     Rule("billed", "nobody has a loan whose book came back", check_items.billed),
     Rule("needless", "no doubt where each fact saw the one before", check_items.needless),
     Rule("surprise", "staff are told of what a decision did not know", check_items.surprise),

@@ -285,6 +285,30 @@ def test_a_gateway_notices_by_itself_that_its_database_is_an_older_one(library):
     assert len(waiting_edits(f"sqlite:///{database}")) == 2
 
 
+def test_an_import_before_the_start_hides_no_lost_edit(library):
+    """What it writes takes their versions, so it looks first; a trial run changes nothing."""
+    database, readers = library.folder / "gateway.db", library.folder / "readers.csv"
+    readers.write_text(READERS)
+    before = started(library)
+    copy_database(database, library.folder / "copy.db")
+    library.say("import-patrons", readers)
+    for part in library.folder.glob("gateway.db*"):
+        part.unlink()
+    (library.folder / "copy.db").rename(database)
+    more = library.folder / "more.csv"
+    more.write_text("barcode,title\n30715000008888,Emma\n")
+
+    tried = library.say("import-items", more, "--dry-run")
+    said, again = library.say("import-items", more), library.say("import-items", more)
+
+    lost = "import-patrons readers.csv: created 1 patrons"
+    assert [text.count(lost) for text in (tried, said, again)] == [0, 1, 0]
+    assert "a new history begins" in said
+    assert waiting_edits(f"sqlite:///{database}") == [lost]
+    assert started(library) != before
+    assert waiting_edits(f"sqlite:///{database}") == [lost]
+
+
 def test_a_decision_that_is_applied_at_the_start_hides_no_lost_edit(library):
     """The desk's journal brings versions that the lost edits had: it is read after them."""
     database, readers = library.folder / "gateway.db", library.folder / "readers.csv"

@@ -84,7 +84,7 @@ def test_sentences_on_the_page_are_what_the_programs_say(sentence):
     ("file", "words"),
     [
         ("kiosk/engine.py", "the disk is nearly full: books are taken back and none lent"),
-        ("gateway/recovery_commands.py", "not in the backup, to be done again:"),
+        ("gateway/edits.py", "not in the backup, to be done again:"),
         ("gateway/recovery_commands.py", "the desk's own journal: "),
         ("gateway/recovery_commands.py", "its card was rolled back or replaced"),
         ("circulation/export.py", "the stick may be pulled"),
