@@ -211,10 +211,7 @@ def gate(
     With --firmware CONFIG is the JSON file of a microcontroller; the program runs on a real
     MicroPython where there is one, with a simulated board around it.
     """
-    from circulation.config import read_config
-    from firmware.pi.app import run
     from hardware.clock import SystemClock
-    from sim.stations import gate_devices
 
     clock, stop = SystemClock(), _stop_on_signal()
     _log_to_stderr()
@@ -225,6 +222,10 @@ def gate(
 
             run_firmware(config, cables, port=device_port, clock=clock, stop=stop, say=_say)
             return
+        from circulation.config import read_config
+        from firmware.pi.app import run
+        from sim.stations import gate_devices
+
         section = read_config(config)
         devices = gate_devices(section.text("station"), lanes, device_port, clock)
         run(section, devices, clock=clock, stop=stop)

@@ -18,9 +18,9 @@ from typing import Any
 
 from sim import demo_files as files
 from sim.demo_files import GATES, KIOSKS, Net, Ports
+from sim.demo_plan import StationPlan
 from sim.errors import DemoFailed
 from sim.http import HttpFailed, answers, get_json
-from sim.library import StationPlan
 from sim.mcu.vm import NO_VM, find_vm
 from sim.processes import Family
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sim.demo_plan import GATES, KIOSKS, StationPlan
 from sim.errors import DemoFailed
-from sim.library import GATES, KIOSKS, StationPlan
 
 LIBRARY = "linden"
 SITE = "main"

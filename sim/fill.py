@@ -11,8 +11,8 @@ from gateway.imports.items_csv import read_items
 from gateway.imports.labels import LabelMaker
 from gateway.imports.patrons_csv import read_patrons
 from gateway.imports.rows import Report
+from sim.demo_plan import ITEMS_FILE, PATRONS_FILE
 from sim.errors import DemoFailed
-from sim.library import ITEMS_FILE, PATRONS_FILE
 
 
 def fill(config: Path, library: Path) -> str:

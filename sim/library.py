@@ -1,36 +1,17 @@
-"""The demo's library: two kiosks, two gates, and the books and readers of `examples/demo`."""
+"""The demo's library as a world: its stations, and the books and readers of `examples/demo`."""
 
 import csv
 import hashlib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.ports import Clock
+from sim.demo_plan import GATES, ITEMS_FILE, KIOSKS, PATRONS_FILE
 from sim.errors import SimError
 from sim.world import World
 
-ITEMS_FILE = "items.csv"
-PATRONS_FILE = "patrons.csv"
-
 UNTAGGED = frozenset(("30715000000361",))
 """Books of the demo that nobody has tagged yet: they are lent by their barcode alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class StationPlan:
-    """A station of the demo, and how it is called on screens."""
-
-    station: str
-    label: str
-    lanes: tuple[str, ...] = ()
-
-
-KIOSKS = (StationPlan("kiosk-1", "Door kiosk"), StationPlan("kiosk-2", "Stairs kiosk"))
-GATES = (
-    StationPlan("gate-1", "Main exit", ("lane-1", "lane-2")),
-    StationPlan("gate-2", "Yard exit", ("lane-1",)),
-)
 
 
 def build_world(clock: Clock, folder: Path, *, wired: Collection[str] = ()) -> World:

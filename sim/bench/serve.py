@@ -15,8 +15,9 @@ from sim.bench.app import Bench, make_app
 from sim.bench.playing import Playing
 from sim.bench.plugs import Plugs
 from sim.clock import SystemClock
+from sim.demo_plan import GATES, KIOSKS
 from sim.errors import DemoFailed
-from sim.library import GATES, KIOSKS, build_world
+from sim.library import build_world
 from sim.remote_server import DeviceServer
 from sim.serial.device import SimSerialDevice
 from sim.serial.tcp import TcpCable

@@ -20,13 +20,13 @@ from firmware.pi.following import ListFollowing
 from firmware.pi.lists import ListFolder
 from firmware.pi.loop import DetectionLoop
 from sim.demo_files import Secrets, gate_toml
+from sim.demo_plan import StationPlan
 from sim.devices import SimReader
 from sim.house import lists
 from sim.house.broker import Broker
 from sim.house.clock import HouseClock
 from sim.house.kiosk import NOWHERE
 from sim.house.line import LineLink, SimLine
-from sim.library import StationPlan
 from sim.rooms import SimGate
 
 

@@ -20,10 +20,10 @@ from gateway.store import Store
 from hardware.ports import Clock
 from sim.clock import WALL_START_MS
 from sim.demo_files import LIBRARY, ZONE
+from sim.demo_plan import ITEMS_FILE, PATRONS_FILE
 from sim.errors import SimError
 from sim.house import lists
 from sim.house.broker import Broker, BusLink
-from sim.library import ITEMS_FILE, PATRONS_FILE
 
 KEEPALIVE_S = 30
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sim.demo_files import LIBRARY, Secrets
+from sim.demo_plan import GATES, KIOSKS
 from sim.errors import WorldError
 from sim.faults import Faulty
 from sim.house import lists
@@ -16,7 +17,7 @@ from sim.house.gate import HouseGate
 from sim.house.gateway import KEEPALIVE_S, HouseGateway, filled_database
 from sim.house.kiosk import HouseKiosk
 from sim.house.line import LineLink, SimLine
-from sim.library import GATES, KIOSKS, fill_world
+from sim.library import fill_world
 from sim.world import World
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "demo"

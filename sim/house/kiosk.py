@@ -15,6 +15,7 @@ from kiosk.devices import KioskDevices
 from kiosk.engine import Pressed
 from kiosk.web.actions import read_action
 from sim.demo_files import Net, Secrets, kiosk_toml
+from sim.demo_plan import StationPlan
 from sim.errors import WorldError
 from sim.faults import Faulty
 from sim.house import lists
@@ -22,7 +23,6 @@ from sim.house.broker import Broker
 from sim.house.clock import HouseClock
 from sim.house.line import LineLink, SimLine
 from sim.house.wired import Wires
-from sim.library import StationPlan
 from sim.rooms import SimKiosk, WiredKiosk
 
 NOWHERE = Net(broker_port=1, web_port=1)

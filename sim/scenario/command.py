@@ -94,8 +94,8 @@ def _play_file(file: Path, wanted: Wanted) -> int:
 
 
 def _play(scenario: Scenario, wanted: Wanted) -> bool:
+    from sim.demo_plan import KIOSKS
     from sim.house.house import House
-    from sim.library import KIOSKS
     from sim.scenario.house import HouseStage
 
     wired = [plan.station for plan in KIOSKS] if wanted.wires else []

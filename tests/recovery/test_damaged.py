@@ -21,8 +21,8 @@ from kiosk.schema import MIGRATIONS
 from kiosk.snapshot import open_snapshot
 from kiosk.store import Store
 from sim.demo_files import Net, kiosk_toml
+from sim.demo_plan import KIOSKS
 from sim.house.house import KEYS
-from sim.library import KIOSKS
 from tests.recovery.conftest import (
     DUNE,
     EMIL,

@@ -11,8 +11,8 @@ from circulation.export import read_exported
 from firmware.pi.__main__ import main as gate_program
 from kiosk.__main__ import main as kiosk_program
 from sim.demo_files import LIBRARY, Net, gate_toml, kiosk_toml
+from sim.demo_plan import GATES, KIOSKS
 from sim.house.house import KEYS
-from sim.library import GATES, KIOSKS
 from tests.recovery.conftest import (
     DUNE,
     EMIL,

@@ -1,6 +1,8 @@
 """The program `lendgate-sim`: what it says about itself, and about mistakes."""
 
 import socket
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +16,13 @@ def run(*arguments):
     """Return the exit code and everything that was said."""
     result = CliRunner().invoke(main, [str(part) for part in arguments])
     return result.exit_code, result.output
+
+
+def imported_after(code):
+    """Return which modules a new process has imported when it has done something."""
+    code += "\nimport sys; print('modules:', *sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(ran.stdout.rpartition("modules:")[2].split())
 
 
 @pytest.mark.parametrize("command", ["demo", "demo-check", "bench", "kiosk", "gate"])
@@ -117,3 +126,27 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path, arguments, says):
     assert says in told.output
     assert not told.exception or isinstance(told.exception, SystemExit)
     assert kept.read_text() == "mine = 1\n"
+
+
+@pytest.mark.parametrize("module", ["sim.demo", "sim.fill", "sim.wires"])
+def test_only_the_bench_imports_a_world(module):
+    """The demo, its gateway and its wired kiosk begin without what simulates tags and chips."""
+    imported = imported_after(f"import {module}")
+
+    assert "sim.demo_plan" in imported
+    assert not imported & {"sim.world", "sim.mfrc522.chip"}
+
+
+def test_a_board_does_not_import_the_gate_of_a_pi(tmp_path):
+    """A gate on a microcontroller begins without the program that another gate runs."""
+    config = tmp_path / "gate.json"
+    config.write_text("{}")
+    arguments = ["gate", str(config), "--device-port", "1", "--firmware"]
+
+    imported = imported_after(
+        "from click.testing import CliRunner; from sim.__main__ import main; "
+        f"CliRunner().invoke(main, {arguments})"
+    )
+
+    assert "sim.mcu.station" in imported
+    assert "firmware.pi.app" not in imported
