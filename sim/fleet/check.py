@@ -46,6 +46,7 @@ RULES = (
     Rule("pure", "the catalogue is what its facts alone say", check_items.pure),
     Rule("certain", "an item without doubt is where it truly is", check_items.certain),
     Rule("believable", "in doubt, what is true is among what is shown", check_items.believable),
+    Rule("explained", "a wrong guess is shown beside what is true", check_items.explained),
     Rule("doubt_is_told", "an item in doubt has an open entry", check_items.doubt_is_told),
     Rule("holder", "who has an item without doubt truly has it", check_items.holder),
     Rule(

@@ -15,7 +15,8 @@ from sim.fleet.verdict import Violation, end_ms
 
 UNCERTAIN = "uncertain"
 UNSEEN = "unseen_by_decision"
-_UNORDERED = frozenset((UNCERTAIN, "order_unclear"))
+UNCLEAR = "order_unclear"
+_UNORDERED = frozenset((UNCERTAIN, UNCLEAR))
 _DOUBTS = _UNORDERED | {UNSEEN}
 
 
@@ -57,6 +58,24 @@ def doubt_is_told(outcome: Outcome) -> Iterator[Violation]:
         if item.state == UNCERTAIN and name not in told:
             text = f"{name} is uncertain, and no entry is open"
             yield Violation("doubt_is_told", "gateway", end_ms(outcome), text, name)
+
+
+def explained(outcome: Outcome) -> Iterator[Violation]:
+    """Where one outcome of an unclear order is shown and is wrong, the entry names the fact that
+    truly made the item stand as it does."""
+    shown: dict[str, set[str]] = defaultdict(set)
+    for entry in outcome.reviews:
+        if entry.state == "open" and entry.rule in (UNCLEAR, UNSEEN):
+            shown[entry.item].update(entry.facts)
+    for item, real in _truths(outcome):
+        is_taken = item.item in shown and item.state != UNCERTAIN
+        is_right = _is_alike(item.state, real.state) and item.patron == real.patron
+        if is_taken and not is_right and real.last not in shown[item.item]:
+            text = (
+                f"{item.item} is {real.state} by {real.last or 'nothing'}, the catalogue says"
+                f" {item.state}, and staff are shown {', '.join(sorted(shown[item.item]))}"
+            )
+            yield Violation("explained", "gateway", end_ms(outcome), text, item.item)
 
 
 def doubted(outcome: Outcome) -> frozenset[str]:

@@ -87,6 +87,15 @@ MUTANTS = (
         shape="desks",
     ),
     Mutant(
+        "unclear-names-one-fact",
+        "staff are told that an order is unclear, and shown one of its facts alone",
+        CONCURRENT,
+        "_entry(Rule.ORDER_UNCLEAR, block))",
+        "_entry(Rule.ORDER_UNCLEAR, block[:1]))",
+        (3,),
+        shape="desks",
+    ),
+    Mutant(
         "doubt-has-no-limit",
         "of however many concurrent facts every order is looked at, while all others wait",
         CONCURRENT,

@@ -145,6 +145,32 @@ def test_doubt_that_rules_out_the_truth_is_found(run):
     assert broken(run) == {"believable"}
 
 
+@pytest.mark.parametrize(
+    ("state", "patron"),
+    [("to_be_shelved", ""), ("on_loan", "reader-02")],
+    ids=["on the trolley", "somebody else's"],
+)
+def test_a_wrong_guess_that_leaves_out_what_is_true_is_found(run, state, patron):
+    """Staff could not find the loan that stands."""
+    stand(run, state=state, patron=patron, loan="f9" if patron else "")
+    run.truth_list = replace(LIST, reaches=LIST.reaches if patron else ())
+    run.gate_lists.clear()
+    run.reviews.append(replace(an_entry("order_unclear"), facts=("f8", "f9")))
+
+    assert broken(run) == {"explained"}
+
+
+@pytest.mark.parametrize("state", ["decided", "settled"])
+def test_a_guess_nobody_is_asked_about_any_more_explains_nothing(run, state):
+    """Of an entry that is closed the catalogue says it is sure."""
+    stand(run, state="to_be_shelved", patron="", loan="")
+    run.truth_list = replace(LIST, reaches=())
+    run.gate_lists.clear()
+    run.reviews.append(replace(an_entry("order_unclear", state), facts=("f8", "f9")))
+
+    assert broken(run) == {"certain"}
+
+
 def test_a_state_taken_with_reserve_may_be_wrong(run):
     """The order was unclear, one outcome was likely, and staff are told so."""
     stand(run, state="to_be_shelved", patron="", loan="")
