@@ -214,7 +214,12 @@ class SqliteJournal:
         return None if found is None else bytes(found[0])
 
     def mark_acked(self, seq: int, keep_from: int) -> None:
-        """Note what the gateway has; prune below keep_from, as far as it has that."""
+        """Note what the gateway has; prune below keep_from, as far as it has that.
+
+        Whoever says who it is is told of a mark, mostly the one it knows: that costs no commit.
+        """
+        if self._is_noted(seq, keep_from):
+            return
         with self._writing() as connection:
             n, acked = self._n, max(self.acked, seq)
             last = min(keep_from - 1, acked)
@@ -297,6 +302,13 @@ class SqliteJournal:
             base if tip is None else (tip[0], bytes(tip[1])),
             None if lineage is None else str(lineage[0]),
         )
+
+    def _is_noted(self, seq: int, keep_from: int) -> bool:
+        """Return whether a mark moves nothing and lets nothing go that is still kept."""
+        standing = self._standing()
+        if seq > standing.acked or min(keep_from - 1, standing.acked) > standing.base[0]:
+            return False
+        return keep_from <= 1 or not self.has_older
 
     def _take(self, where: str, values: tuple[int, ...]) -> list[Row]:
         # Moved, not copied: the same facts twice in one file would be gathered twice later.

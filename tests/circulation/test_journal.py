@@ -295,6 +295,22 @@ def test_how_it_stands_is_read_once_and_then_only_after_it_was_written(connectio
     assert look() == (1, 1, 1, None)
 
 
+def test_a_mark_that_is_known_costs_no_commit(connection):
+    """A gateway says how far it is at every birth; on an SD card each commit is a wear."""
+    journal = SqliteJournal(connection, epoch_id=FIRST_EPOCH)
+    for number in range(1, 6):
+        journal.append(body(number))
+    journal.mark_acked(4, 3)
+
+    said = []
+    connection.set_trace_callback(said.append)
+    for mark in ((4, 3), (4, 1), (3, 3), (0, 2)):
+        journal.mark_acked(*mark)
+    connection.set_trace_callback(None)
+
+    assert [text for text in said if not text.startswith("SELECT")] == []
+
+
 @pytest.mark.parametrize("looks", [True, False])
 def test_what_was_rolled_back_was_never_there_whoever_looked_meanwhile(connection, looks):
     """The next fact takes the place of the one that was taken back, and hangs on the same row."""

@@ -148,6 +148,13 @@ class JournalContract:
 
         assert [row.seq for row in filled.rows(1, 50, PLENTY)] == [3, 4, 5]
 
+    def test_a_known_mark_may_let_more_go(self, filled):
+        """The gateway's backups grow older while a station has nothing new to say."""
+        filled.mark_acked(4, 1)
+        filled.mark_acked(4, 4)
+
+        assert [row.seq for row in filled.rows(1, 50, PLENTY)] == [4, 5]
+
     def test_another_lineage_may_know_less(self, filled):
         """A restored gateway sets the mark back, and rows are sent again."""
         filled.mark_acked(5, 1)
