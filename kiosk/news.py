@@ -91,8 +91,7 @@ class Turn:
 
 def open_news(reader: sqlite3.Connection) -> list[OpenNews]:
     """Return the news that our catalogue may not have."""
-    query = "SELECT station, epoch_n, seq, covered FROM news WHERE done=0 OR covered IS NULL"
-    return [OpenNews(*row) for row in reader.execute(query)]
+    return [OpenNews(*row) for row in reader.execute(_OPEN)]
 
 
 def is_told(reader: sqlite3.Connection, message: SiteLoan) -> bool:
@@ -158,6 +157,12 @@ def _heard_values(message: SiteLoan) -> dict[str, Any]:
         "wall": message.wall, "loan": message.fact, "barcode": message.barcode,
     }  # fmt: skip
 
+
+_OPEN = (
+    "SELECT station, epoch_n, seq, covered FROM news WHERE done=0 UNION ALL"
+    " SELECT station, epoch_n, seq, covered FROM news WHERE covered IS NULL AND done=1"
+)
+"""Two questions, each with an index of its own: joined by OR they read the whole table."""
 
 _NEWER = "SELECT 1 FROM news WHERE station=? AND item_id=? AND (epoch_n, seq) > (?, ?)"
 

@@ -193,7 +193,7 @@ class Store:
 
     def knows(self, message: SiteLoan) -> bool:
         """Whether what another kiosk tells was told before, and has not moved since."""
-        return is_told(self.reader, message)
+        return is_told(self.connection, message)
 
     def take_in(self, turn: Turn) -> None:
         """Write what a turn brought of others, in one transaction; nothing new opens none."""
@@ -212,10 +212,11 @@ class Store:
     def _open_news(self) -> list[OpenNews]:
         """Return the news that our catalogue may not have; read once after each change of news.
 
-        The gateway says every few seconds, of each station of the site, how far it is.
+        The gateway says every few seconds, of each station of the site, how far it is. Asked on
+        the connection that has just written: another one's pages are void after each commit.
         """
         if self._news is None:
-            self._news = open_news(self.reader)
+            self._news = open_news(self.connection)
         return self._news
 
     def reposition(self) -> None:
@@ -265,19 +266,23 @@ class Store:
             connection.execute("DELETE FROM delta_index WHERE kind=?", (state.kind,))
 
     def apply_changes(self, state: ListState, changes: Iterable[Mapping[str, Any]]) -> None:
-        """Lay the changes over the snapshot and note the version they lead to, all or nothing."""
+        """Lay the changes over the snapshot and note the version they lead to, all or nothing.
+
+        Of a loan little changes but the reader: what stays as it is is not written again.
+        """
         known, self._lists = self.list_states(), None
         with transaction(self.connection) as connection:
             for change in changes:
                 key, doc = str(change["key"]), change["doc"]
-                place = (state.kind, key)
-                connection.execute("DELETE FROM delta_index WHERE kind=? AND key=?", place)
                 text = json.dumps(doc, separators=(",", ":"))
-                connection.execute("INSERT OR REPLACE INTO delta VALUES (?,?,?)", (*place, text))
-                for name, value in _index_values(state.kind, doc or {}):
-                    entry = (state.kind, name, value, key)
-                    connection.execute("INSERT OR IGNORE INTO delta_index VALUES (?,?,?,?)", entry)
-            insert(connection, "list_state", _state_values(state))
+                connection.execute(_PUT_DELTA, (state.kind, key, text))
+                held = set(connection.execute(_INDEXED, (state.kind, key)))
+                wanted = _index_values(state.kind, doc or {})
+                for entry in sorted(held - wanted):
+                    connection.execute(_NO_MORE_INDEXED, (state.kind, *entry, key))
+                for entry in sorted(wanted - held):
+                    connection.execute(_INDEX, (state.kind, *entry, key))
+            connection.execute(_STEP_ON, (state.version, state.kind))
         self._lists = {**known, state.kind: state}
 
     def remember(self, key: str, value: str) -> None:
@@ -317,8 +322,18 @@ class Store:
         insert(connection, "news", values)
 
     def _remember(self, connection: sqlite3.Connection, key: str, value: str) -> None:
-        connection.execute("INSERT OR REPLACE INTO memo VALUES (?, ?)", (key, value))
+        connection.execute(_PUT_MEMO, (key, value))
 
+
+# A row that is replaced goes, and comes again at its table's end; one that is updated stays.
+_PUT_MEMO = "INSERT INTO memo VALUES (?,?) ON CONFLICT (key) DO UPDATE SET value=excluded.value"
+_PUT_DELTA = (
+    "INSERT INTO delta VALUES (?,?,?) ON CONFLICT (kind, key) DO UPDATE SET doc=excluded.doc"
+)
+_STEP_ON = "UPDATE list_state SET version=? WHERE kind=?"
+_INDEXED = "SELECT name, value FROM delta_index WHERE kind=? AND key=?"
+_INDEX = "INSERT OR IGNORE INTO delta_index VALUES (?,?,?,?)"
+_NO_MORE_INDEXED = "DELETE FROM delta_index WHERE kind=? AND name=? AND value=? AND key=?"
 
 _AS_JSON = {"news": ("uids", "saw"), "unfinished": ("uids",), "delta": ("doc",)}
 _TABLES = ("news", "unfinished", "list_state", "delta", "delta_index", "memo")
@@ -374,12 +389,12 @@ def _state_values(state: ListState) -> dict[str, Any]:
     }
 
 
-def _index_values(kind: str, doc: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _index_values(kind: str, doc: Mapping[str, Any]) -> set[tuple[str, str]]:
     """By what a changed document is looked up."""
     if kind == "catalogue":
-        found = [("uid", uid) for uid in doc.get("uids") or ()]
-        found += [("barcode", doc["barcode"])] if doc.get("barcode") else []
-        return found + ([("patron", doc["patron_id"])] if doc.get("patron_id") else [])
+        found = {("uid", str(uid)) for uid in doc.get("uids") or ()}
+        found |= {("barcode", str(doc["barcode"]))} if doc.get("barcode") else set()
+        return found | ({("patron", str(doc["patron_id"]))} if doc.get("patron_id") else set())
     if kind == "patrons":
-        return [("card", card["card_key"]) for card in doc.get("cards") or ()]
-    return []
+        return {("card", str(card["card_key"])) for card in doc.get("cards") or ()}
+    return set()

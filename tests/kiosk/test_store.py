@@ -8,9 +8,10 @@ import pytest
 from circulation.errors import JournalDamaged, JournalError
 from circulation.journal import open_reader, transaction
 from circulation.wire.messages import SiteLoan
+from kiosk.beliefs import Beliefs
 from kiosk.errors import StoreUnsafe
 from kiosk.news import Marks, Turn
-from kiosk.store import Draft, News, Store, Unfinished, check_pragmas
+from kiosk.store import Draft, ListState, News, Store, Unfinished, check_pragmas
 from tests.kiosk.library import ANNA, GOOSE, Kiosk
 
 BOOT = "0" * 8
@@ -227,6 +228,88 @@ def test_what_a_covered_fact_had_seen_is_done_with_too(tmp_path):
     store.take_in(Turn(applied=[Marks(7, {"kiosk-2": (2, 1)})], reached=7))
 
     assert believed(store) == [2]
+    store.close()
+
+
+def test_a_turn_reads_no_more_than_the_news_it_may_change(tmp_path):
+    """Five thousand covered news are kept; every few seconds a mark of the gateway comes."""
+    store = opened(tmp_path / "station.db")
+    asked = []
+    store.connection.set_trace_callback(asked.append)
+    store.take_in(Turn([heard(1)]))
+    store.take_in(Turn(applied=[Marks(7, {"kiosk-2": (1, 1)})], reached=7))
+    store.take_in(Turn())
+    store.connection.set_trace_callback(None)
+
+    plans = [
+        row["detail"]
+        for text in asked
+        if text.startswith(("SELECT", "UPDATE", "DELETE"))
+        for row in store.reader.execute(f"EXPLAIN QUERY PLAN {text}")
+    ]
+    assert "SCAN news USING INDEX news_open" in plans
+    assert "SEARCH news USING INDEX news_open (covered<?)" in plans
+    assert "SCAN news" not in plans
+    store.close()
+
+
+def test_what_was_done_before_it_was_covered_is_still_to_be_covered(tmp_path):
+    """A fact that a covered one had seen is done with; a gate may ask whether a list has it."""
+    store = opened(tmp_path / "station.db")
+    store.take_in(Turn([heard(1, seq=480)]))
+    store.take_in(Turn([heard(3, epoch=2, seq=1, state="off", saw=[f"{1:016x}"])]))
+    store.take_in(Turn(applied=[Marks(7, {"kiosk-2": (2, 1)})], reached=7))
+    assert believed(store) == []
+
+    store.take_in(Turn(applied=[Marks(8, {"kiosk-2": (2, 500)})], reached=8))
+
+    rows = store.reader.execute("SELECT covered FROM news ORDER BY n").fetchall()
+    assert [row["covered"] for row in rows] == [8, 7]
+    store.close()
+
+
+def test_what_a_change_is_looked_up_by_is_what_it_says_now(tmp_path):
+    """A tag, a label or a reader that an item has no longer does not lead to it any more."""
+    store = opened(tmp_path / "station.db")
+    beliefs = Beliefs(store.reader)
+    store.adopt(ListState("catalogue", "a" * 16, 6, "x"))
+
+    def change(version, **doc):
+        changes = [{"key": GOOSE, "doc": {"item_id": GOOSE, **doc} if doc else None}]
+        store.apply_changes(ListState("catalogue", "a" * 16, version, "x"), changes)
+        found = [beliefs.by_uid(uid) for uid in ("e0040150", "e0040151")]
+        labels = [beliefs.by_barcode(label) for label in ("30000001", "30000009")]
+        return [known is not None for known in (*found, *labels)]
+
+    assert change(7, uids=["e0040150"], barcode="30000001") == [True, False, True, False]
+    assert change(8, uids=["e0040151", "e0040150"]) == [True, True, False, False]
+    assert change(9, uids=["e0040151"], barcode="30000009") == [False, True, False, True]
+    assert change(10) == [False] * 4
+    store.close()
+    again = opened(tmp_path / "station.db")
+    assert again.list_states()["catalogue"].version == 10
+    again.close()
+
+
+def test_a_loan_writes_little_of_its_item_again(tmp_path):
+    """An SD card wears by the pages that are written; of a loan the reader alone is new."""
+    store = opened(tmp_path / "station.db")
+    store.adopt(ListState("catalogue", "a" * 16, 6, "x"))
+    doc = {"item_id": GOOSE, "uids": ["e0040150", "e0040151"], "barcode": "30000001"}
+    asked = []
+
+    for version, changed in ((7, doc), (8, doc | {"patron_id": ANNA}), (9, doc)):
+        store.connection.set_trace_callback(asked.append if version > 7 else None)
+        change = {"key": GOOSE, "doc": changed}
+        store.apply_changes(ListState("catalogue", "a" * 16, version, "x"), [change])
+    store.connection.set_trace_callback(None)
+
+    written = [text.split(" (")[0].split(" VALUES")[0] for text in asked]
+    assert [text for text in written if "delta_index" in text and "SELECT" not in text] == [
+        "INSERT OR IGNORE INTO delta_index",
+        f"DELETE FROM delta_index WHERE kind='catalogue' AND name='patron' AND value='{ANNA}'"
+        f" AND key='{GOOSE}'",
+    ]
     store.close()
 
 
