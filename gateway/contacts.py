@@ -194,4 +194,6 @@ def _save_stations(write: Write, pending: dict[str, dict[str, Any]]) -> None:
         alike.setdefault(tuple(values), []).append({"station": station, **values})
     for rows in alike.values():
         write.upsert(STATION_TABLE, rows)
-    write.run(_AT_LEAST_APPLIED, stations=list(pending))
+    told = [station for station, values in pending.items() if "seq_last" in values]
+    if told:
+        write.run(_AT_LEAST_APPLIED, stations=told)

@@ -61,11 +61,6 @@ from gateway.store import Store
 from gateway.updates import Updates
 
 _STATION = schema.STATION_TABLE
-_SITES = Statement(
-    sa.select(_STATION.c.site)
-    .where(_STATION.c.library_id == LIBRARY, _STATION.c.site.is_not(None))
-    .distinct()
-)
 _ROWS = Statement(
     sa.select(_STATION.c.hw, _STATION.c.acked, _STATION.c.seq_last).where(
         _STATION.c.library_id == LIBRARY, _STATION.c.station == sa.bindparam("name")
@@ -162,7 +157,7 @@ class Hub:
         sends = self.offering.tick(now_ms)
         if self._beat.tick(now_ms):
             sends.append(self.outbox.head(now_ms))
-            self._moved_sites |= set(self._sites())
+            self._moved_sites.update(self.outbox.sites)
         for station in self.credits.fed():
             sends += self._tell_mark(station, now_ms)
         for station, reply in () if is_behind else self.requests.answers(now_ms):
@@ -191,10 +186,6 @@ class Hub:
     def _lineage(self) -> str:
         with self.store.read() as connection:
             return history.current(connection, self.library_id)
-
-    def _sites(self) -> list[str]:
-        with self.store.read() as connection:
-            return _SITES.column(connection, library_id=self.library_id)
 
     def _reply(self, station: str, message: Any) -> Send:
         return Send(self.topics.reply(station), encode(message))

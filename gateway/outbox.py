@@ -36,7 +36,11 @@ _OWN = Statement(sa.select(schema.LIBRARY).where(schema.LIBRARY.c.library_id == 
 _VERSIONS = Statement(
     sa.select(schema.FEED.c.kind, schema.FEED.c.version).where(schema.FEED.c.library_id == LIBRARY)
 )
-_KNOWN = Statement(sa.select(sa.func.count()).where(_STATION.c.library_id == LIBRARY))
+_KNOWN = Statement(
+    sa.select(_STATION.c.site, sa.func.count().label("stations"))
+    .where(_STATION.c.library_id == LIBRARY)
+    .group_by(_STATION.c.site)
+)
 _APPLIED = Statement(
     sa.select(_STATION.c.station, _STATION.c.epoch_n, _STATION.c.hw)
     .where(
@@ -51,6 +55,27 @@ _STEPS = Statement(
     .where(_STEP.c.library_id == LIBRARY, _STEP.c.version > sa.bindparam("after"))
     .order_by(_STEP.c.version, _STEP.c.kind)
     .limit(sa.literal_column(str(STEPS_PER_READ)))
+)
+_STEPS_SINCE = Statement(
+    sa.select(_STEP.c.previous, _STEP.c.version)
+    .where(
+        _STEP.c.library_id == LIBRARY,
+        _STEP.c.kind == sa.bindparam("of_kind"),
+        _STEP.c.version > sa.bindparam("after"),
+    )
+    .order_by(_STEP.c.version)
+    .limit(sa.literal_column(str(SINCE_STEPS_MAX)))
+)
+_CHANGED = Statement(
+    sa.select(_CHANGE.c.version, _CHANGE.c.key, _CHANGE.c.body)
+    .where(
+        _CHANGE.c.library_id == LIBRARY,
+        _CHANGE.c.kind == sa.bindparam("of_kind"),
+        _CHANGE.c.version > sa.bindparam("after"),
+        _CHANGE.c.version <= sa.bindparam("upto"),
+    )
+    .order_by(_CHANGE.c.version, _CHANGE.c.key)
+    .limit(sa.literal_column(str(SINCE_ROWS_MAX)))
 )
 _BODIES = Statement(
     sa.select(_CHANGE.c.body)
@@ -83,6 +108,7 @@ class Outbox:
         self._head_n = 0
         self._heads_left = 0
         self.stations_known = 0  # as the last head said
+        self.sites: list[str] = []  # where those are that have said it
         self._all_sent_at: Moment | None = None  # when every change there was had been sent
 
     def head(self, now_ms: int) -> Send:
@@ -94,7 +120,9 @@ class Outbox:
         with self.store.read() as connection:
             library = self._library(connection)
             versions = versions_of(connection, self.library_id)
-            self.stations_known = _KNOWN.value(connection, library_id=self.library_id)
+            known = _KNOWN.rows(connection, library_id=self.library_id)
+        self.stations_known = sum(row.stations for row in known)
+        self.sites = [row.site for row in known if row.site is not None]
         head = Head(
             library.lineage,
             self._head_n,
@@ -140,7 +168,7 @@ class Outbox:
         """Yield the messages of each version that was not published, in order."""
         after = max(library.published, self.store.published.get(self.library_id, 0))
         build = self._change_of(connection, library)
-        while steps := self._steps(connection, after):
+        while after < library.version and (steps := self._steps(connection, after)):
             yield from _by_version(steps, build)
             after = steps[-1].version
 
@@ -168,17 +196,7 @@ class Outbox:
         Bounded: at most so many messages, and rows read, as one answer may cost. Small steps are
         told together, so that who was away for a day of single loans is soon there.
         """
-        step = schema.STEP
-        query = (
-            sa.select(step.c.previous, step.c.version)
-            .where(
-                step.c.library_id == self.library_id,
-                step.c.kind == kind,
-                step.c.version > version,
-            )
-            .order_by(step.c.version)
-            .limit(SINCE_STEPS_MAX)
-        )
+        place = {"library_id": self.library_id, "of_kind": kind, "after": version}
         with self.store.read() as connection:
             library = self._library(connection)
             versions = versions_of(connection, self.library_id)
@@ -186,10 +204,10 @@ class Outbox:
                 return None
             if versions[kind] == version:
                 return []
-            steps = list(connection.execute(query))
+            steps = _STEPS_SINCE.rows(connection, **place)
             if not steps or steps[0].previous != version:
                 return None
-            rows = self._changed(connection, kind, version, steps[-1].version)
+            rows = _CHANGED.rows(connection, upto=steps[-1].version, **place)
         merged = islice(_merged(kind, version, steps, rows), SINCE_MESSAGES_MAX)
         try:
             return [
@@ -198,21 +216,6 @@ class Outbox:
             ]
         except (MessageInvalid, UnicodeEncodeError):
             return None  # a change that nobody could read is left to the snapshot
-
-    def _changed(self, connection: sa.Connection, kind: str, after: int, upto: int) -> list[Any]:
-        change = schema.CHANGE
-        query = (
-            sa.select(change.c.version, change.c.key, change.c.body)
-            .where(
-                change.c.library_id == self.library_id,
-                change.c.kind == kind,
-                change.c.version > after,
-                change.c.version <= upto,
-            )
-            .order_by(change.c.version, change.c.key)
-            .limit(SINCE_ROWS_MAX)
-        )
-        return list(connection.execute(query))
 
     def applied(self, site: str) -> list[Send]:
         """Return how far each station of a site is applied, and in which version of the list."""

@@ -71,8 +71,11 @@ def outside(column: sa.ColumnElement[Any], name: str) -> Any:
 
 
 def driver(connection: sa.Connection) -> Any:
-    """Return the driver's own connection, whose transaction is the one that is open."""
-    return connection.connection.driver_connection
+    """Return the driver's own connection, whose transaction is the one that is open.
+
+    Of drivers that wait, as ours do, it is the one that SQLAlchemy uses itself.
+    """
+    return connection.connection.dbapi_connection
 
 
 def tell(connection: sa.Connection, command: str) -> None:

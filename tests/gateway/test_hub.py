@@ -421,6 +421,26 @@ def test_heads_rise_and_are_sealed(store, hub, tmp_path):
     assert hub.tick(START_MS + 16_000) == []
 
 
+def test_a_head_counts_every_station_and_every_site_hears_with_it(store, hub, books):
+    """Who missed what is applied hears it again; a station without a site counts all the same."""
+    kiosk, elsewhere = Station("kiosk-1"), Station("kiosk-9")
+    nowhere = Station("gate-1")
+    nowhere.write("tally", what="looked")
+    for number, station in enumerate((kiosk, elsewhere)):
+        station.write("checkout", item=books[f"100{number + 1}"], due_at=DUE_AT, reach=3)
+    births = [status(kiosk), status(elsewhere, site="branch")]
+    hub.take([*births, *map(journal, (kiosk, elsewhere, nowhere))], START_MS)
+    hub.tick(START_MS)
+    hub.applied()
+
+    head = decode(Head, hub.tick(START_MS + 15_000)[0].payload)
+
+    assert head.stations_known == 3
+    assert [send.topic for send in hub.applied()] == [
+        TOPICS.applied("branch"), TOPICS.applied("main"),
+    ]  # fmt: skip
+
+
 def test_applied_names_the_stations_of_a_site(store, hub, books):
     """A gate drops a kiosk's news when its list has the version that covers them."""
     kiosk, elsewhere = Station("kiosk-1"), Station("kiosk-9")

@@ -57,6 +57,23 @@ def test_changes_are_sent_once_and_in_order(store, outbox):
     assert wire.steps("may_leave") == [(0, 1), (1, 2), (2, 3)]
 
 
+def test_a_step_that_another_program_commits_meanwhile_is_sent_too(store, outbox, clock):
+    """That all was sent holds for the version that the library had, and for no later one."""
+    wire = Wire()
+    shelve(store, "A")
+    outbox.send_changes(wire.publish)
+    other = Store(store.url, clock=clock)
+    with store.write(LIBRARY):
+        pass
+    outbox.send_changes(wire.publish)
+    shelve(other, "B")
+    other.close()
+
+    outbox.send_changes(wire.publish)
+
+    assert wire.steps("catalogue") == [(0, 1), (1, 2)]
+
+
 def test_a_crash_between_commit_and_publish_loses_no_change(store, outbox, clock):
     """What was committed and never sent is sent by the next program, in order."""
     wire = Wire()
