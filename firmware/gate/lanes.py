@@ -201,9 +201,9 @@ class Portal:
         found = []
         for lane in self.lanes.values():
             found += self._once(lane.settle(now_ms))
-            self.passages += lane.started
-            lane.started.clear()
-        self.passages = self.passages[-PASSAGES_MAX:]
+            if lane.started:
+                self.passages = (self.passages + lane.started)[-PASSAGES_MAX:]
+                lane.started.clear()
         return found
 
     def is_empty(self) -> bool:

@@ -97,9 +97,9 @@ class GateMachine:
         for crossing in self._portal.settle(now_ms):
             done += self._records(self._counts.add(crossing.direction, now_ms))
         if not self._tags.is_empty():
-            done += self._judged(now_ms)
+            done += self._judged(now_ms) + self._show_standing()
         self._portal.forget(now_ms - PASSAGE_WINDOW_MS - ALL_READS_MS)
-        done += self._show_standing() + self._signals.tick(now_ms) + self._end_pass(now_ms)
+        done += self._signals.tick(now_ms) + self._end_pass(now_ms)
         done += self._records(self._counts.tick(now_ms))
         return done
 

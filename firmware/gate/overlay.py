@@ -130,7 +130,8 @@ class Overlay:
                 waiting.append((version, stations))
         self._pending = waiting
         for stations in due:  # one by one: each may be of another epoch
-            self._mark(stations)
+            if not self._mark(stations):
+                continue  # what it covers is gone, or was not taken in
             for name in list(self._items):
                 self._keep(name, [e for e in self._items[name] if not self._is_done(e)])
 
@@ -140,16 +141,21 @@ class Overlay:
         self._ended = {}
         self._pending = []
 
-    def _mark(self, stations: "dict[str, list[int]]") -> None:
+    def _mark(self, stations: "dict[str, list[int]]") -> bool:
+        """Note how far stations are; return whether any is farther than before."""
+        moved = False
         for station, (epoch, hw) in stations.items():
             known = self._marks.get(station)
             if known is None:
-                if len(self._marks) < STATIONS_MAX:
-                    self._marks[station] = (epoch, hw)
+                if len(self._marks) >= STATIONS_MAX:
+                    continue
+            elif (epoch, hw) <= known:
                 continue
-            if epoch > known[0]:
+            elif epoch > known[0]:
                 self._ended[station] = known
-            self._marks[station] = max(known, (epoch, hw))
+            self._marks[station] = (epoch, hw)
+            moved = True
+        return moved
 
     def _is_old(self, new: Entry) -> bool:
         # A station that opened a newer epoch says there again what is still news.

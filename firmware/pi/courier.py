@@ -105,6 +105,7 @@ class Courier:
         self._clock = ClockSync(random_below=random_below)
         self._heads_n = 0
         self._face = Face(BLIND, 0, 0, {})
+        self._face_file = config.face
         self._notices: list[str] = []
         self._is_connected = False
         self._turns = TelemetryTurns()
@@ -343,7 +344,7 @@ class Courier:
 
     def _on_face(self, face: Face, now_ms: int) -> None:
         self._face = face
-        self.show(self.config.face, self._shown())
+        self.show(self._face_file, self._shown())
         status = self.status(on=True)
         wait_ms = STATUS_SOON_MS if _looks_other(self._told, status) else STATUS_AGAIN_MS
         is_due = now_ms - self._told_ms >= wait_ms

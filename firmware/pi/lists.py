@@ -77,6 +77,7 @@ class ListFolder:
         """The folder is made if it is not there. free_bytes: how much room is on its disk."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._has_old = (folder / _OLD).exists()
         self._free_bytes = free_bytes
 
     def download(self, pointer: Pointer) -> Download:
@@ -115,16 +116,18 @@ class ListFolder:
             raise
         new = self._folder / _NEW
         before = [kept.lineage for kept in self.kept()[-1:]]
-        has_old = (self._folder / _OLD).exists()
-        if before and before != [made.lineage] and not has_old:
+        if before and before != [made.lineage] and not self._has_old:
             os.replace(new, self._folder / _OLD)
+            self._has_old = True
         os.replace(file, new)
         self._sync_folder()
         return made
 
     def recovered(self) -> None:
-        """Forget the history before this one."""
-        (self._folder / _OLD).unlink(missing_ok=True)
+        """Forget the history before this one; every head says that it may go."""
+        if self._has_old:
+            (self._folder / _OLD).unlink(missing_ok=True)
+            self._has_old = False
 
     def _sync_folder(self) -> None:
         descriptor = os.open(self._folder, os.O_RDONLY)

@@ -124,6 +124,18 @@ def test_an_entry_goes_when_the_list_contains_it(overlay):
     assert (state(overlay), len(overlay)) == (None, 0)
 
 
+def test_a_mark_that_comes_again_covers_what_was_told_between(overlay):
+    """Marks come with every head; what they cover is not taken in again, and ends later news."""
+    overlay.applied(10, {"kiosk-1": [1, 8]}, 10)
+
+    assert not overlay.hear(loan(8, "on"))
+    assert overlay.hear(loan(9, "on"))
+    overlay.applied(10, {"kiosk-1": [1, 8]}, 10)
+    assert len(overlay) == 1
+    overlay.applied(11, {"kiosk-1": [1, 9]}, 11)
+    assert len(overlay) == 0
+
+
 def test_an_entry_beyond_the_mark_stays(overlay):
     """A mark below the entry's seq, or of another station, covers nothing."""
     overlay.hear(loan(8, "on"))

@@ -203,6 +203,21 @@ def test_the_history_before_is_kept_until_recovered(tmp_path):
     assert [kept.version for kept in folder.kept()] == [402]
 
 
+def test_a_gate_that_starts_anew_still_lets_the_history_before_go(tmp_path):
+    """Whether there is one is known from the disk, and after each new list."""
+    ListFolder(tmp_path).keep(snapshot(version=500))
+    ListFolder(tmp_path).keep(snapshot(BB, 401))
+
+    folder = ListFolder(tmp_path)
+    folder.recovered()
+    assert [kept.version for kept in folder.kept()] == [401]
+    folder.keep(snapshot(version=501))
+    assert [kept.version for kept in folder.kept()] == [401, 501]
+
+    folder.recovered()
+    assert [kept.version for kept in folder.kept()] == [501]
+
+
 def test_a_damaged_file_is_left_out(tmp_path):
     """A torn list on the disk is no list; the gate starts without and fetches another."""
     folder = ListFolder(tmp_path)
