@@ -134,7 +134,10 @@ def decode_reply(payload: bytes) -> "Any":
 
 def sealed(message: "Any", key: bytes) -> "Any":
     """Return the message with its mac, its last field, made with the key."""
-    return type(message)(*_signed(message), mac(key, _named(message)))
+    made = type(message)(*_signed(message), mac(key, _named(message)))
+    if _memory is not None:
+        _memory[made.mac, type(made), key] = made
+    return made
 
 
 def is_sealed(message: "Any", key: bytes) -> bool:
@@ -144,7 +147,9 @@ def is_sealed(message: "Any", key: bytes) -> bool:
     place = (id(message), key)
     found = _memory.get(place)
     if found is None or found[0] is not message:  # the memory holds it, so its id stays its own
-        found = _memory[place] = (message, verify(key, _named(message), message.mac))
+        made = _memory.get((message.mac, type(message), key))
+        holds = made == message or verify(key, _named(message), message.mac)
+        found = _memory[place] = (message, holds)
     return bool(found[1])
 
 

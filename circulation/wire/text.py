@@ -17,7 +17,7 @@ _COMPACT = (",", ":")
 _ENCODER: "Any" = (
     None
     if sys.implementation.name == "micropython"
-    else json.JSONEncoder(separators=_COMPACT, ensure_ascii=False)
+    else json.JSONEncoder(separators=_COMPACT, ensure_ascii=False, check_circular=False)
 )
 
 

@@ -50,6 +50,7 @@ _GATEWAY = "gateway"
 # no room for any but the last.
 KNOWN_MAX = 1 if sys.implementation.name == "micropython" else 4096
 _KNOWN: "dict[str, Address]" = {}
+_BUCKETS: "dict[tuple[str, str], str]" = {}
 
 _name = Name()
 _word = Word()
@@ -70,7 +71,14 @@ def client_id(library: str, station: str) -> str:
 
 def bucket(library: str, station: str) -> str:
     """Return the station's bucket: the first byte of SHA-256(client id) in hex."""
-    return hexlify(hashlib.sha256(client_id(library, station).encode()).digest()[:1]).decode()
+    known = _BUCKETS.get((library, station))
+    if known is None:
+        digest = hashlib.sha256(client_id(library, station).encode()).digest()
+        known = hexlify(digest[:1]).decode()
+        if len(_BUCKETS) >= KNOWN_MAX:
+            _BUCKETS.clear()
+        _BUCKETS[library, station] = known
+    return known
 
 
 class Topics:

@@ -1,5 +1,7 @@
 """What was decoded once may be kept for others that hear the same bytes."""
 
+from collections import namedtuple
+
 import pytest
 
 from circulation.wire.errors import MessageInvalid
@@ -56,6 +58,22 @@ def test_a_mac_is_right_for_one_key_and_one_message_only():
 
     remembering(look_twice)
     assert found == [(True, False, False), (True, False, False)]
+
+
+def test_what_was_sealed_here_holds_as_it_was_sealed_only():
+    """A mac that was made here is right for those values, that type and that key."""
+    found = []
+
+    def hear():
+        made = sealed(SiteAsk("gate-1", "may_leave", "a1b2c3d4e5f60718", 7, ""), KEY)
+        heard = decode(SiteAsk, encode(made))
+        forged = decode(SiteAsk, encode(made._replace(version=8)))
+        other = namedtuple("Other", SiteAsk._fields)(*made)
+        found.extend([is_sealed(heard, KEY), is_sealed(forged, KEY), is_sealed(other, KEY)])
+        found.append(is_sealed(decode(SiteAsk, encode(ASK)), bytes(32)))
+
+    remembering(hear)
+    assert found == [True, False, False, False]
 
 
 def test_without_a_memory_everything_is_looked_at_anew():

@@ -142,3 +142,4 @@ def test_topics_that_were_read_are_remembered_within_bounds():
         assert read == stations
 
     assert len(topics._KNOWN) <= 4096
+    assert len(topics._BUCKETS) <= 4096
