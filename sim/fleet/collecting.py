@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from gateway.docs import item_docs
 from gateway.facts import fact_of
 from gateway.holdings import item_fold
 from gateway.outbox import versions_of
+from gateway.statements import Statement
 from gateway.store import KINDS
 from sim.fleet.gate import FleetGate
 from sim.fleet.kiosk import FleetKiosk
@@ -90,8 +92,14 @@ def collect(fleet: Fleet, *, rested: bool) -> Outcome:
 
 
 def _rows(connection: sa.Connection, table: sa.Table) -> list[Any]:
-    query = sa.select(table).where(table.c.library_id == LIBRARY)
-    return list(connection.execute(query.order_by(*table.primary_key.columns)))
+    return _all_of(table).rows(connection)
+
+
+@cache
+def _all_of(table: sa.Table) -> Statement:
+    """Return the question for all rows of a table, in the order of their keys."""
+    query = sa.select(table).where(table.c.library_id == sa.literal(LIBRARY))
+    return Statement(query.order_by(*table.primary_key.columns))
 
 
 def _read_facts(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> None:
@@ -144,7 +152,7 @@ def _read_items(connection: sa.Connection, outcome: Outcome, fleet: Fleet) -> No
 def _fold_anew(connection: sa.Connection) -> dict[str, Anew]:
     """Return every item that has facts as they alone say: placed in time and folded once more,
     the last to arrive first, as a gateway would that had just now been sent all of them."""
-    facts = [fact_of(row._mapping) for row in _rows(connection, schema.FACT)]
+    facts = [fact_of(row._asdict()) for row in _rows(connection, schema.FACT)]
     facts.reverse()
     known: dict[str, Interval] = {}
     for station in {fact.station: True for fact in facts}:
