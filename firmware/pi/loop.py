@@ -73,6 +73,7 @@ class DetectionLoop:
         self._button = Debounce(BUTTON_DEBOUNCE_MS)
         self._card_ms: int | None = None
         self._face_ms: int | None = None
+        self._shown = ""  # the list's state on the last face
 
     def tell(self, event: Any) -> bool:
         """Hand an event in from another thread; False if there is no room, it is then lost."""
@@ -98,10 +99,14 @@ class DetectionLoop:
         self._read_cards()
         now_ms = self._clock.now_ms()
         self._carry_out(self.machine.tick(now_ms), now_ms)
-        if self._face_ms is None or now_ms - self._face_ms >= FACE_EVERY_MS:
+        is_due = self._face_ms is None or now_ms - self._face_ms >= FACE_EVERY_MS
+        if is_due:
             self._face_ms = now_ms
             self._look_after()
-            self._outbox(self.face(), now_ms)
+        if is_due or self.machine.list_state(now_ms) != self._shown:
+            face = self.face()
+            self._shown = face.list_state
+            self._outbox(face, now_ms)
 
     def _look_after(self) -> None:
         """Ask every device how it is; switch again what could not be switched."""

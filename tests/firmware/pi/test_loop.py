@@ -5,13 +5,14 @@ import dataclasses
 import pytest
 
 from circulation.patrons import card_key
+from circulation.wire.messages import Head
 from firmware.gate import commands, events
 from firmware.pi.loop import TOLD_MAX
 from hardware.errors import DeviceUnavailable
 from hardware.ports import NTAG, Security
 from sim.faults import OFF, STUCK
 from sim.tags import SimTag
-from tests.firmware.pi.bench import UID, Bench, book
+from tests.firmware.pi.bench import LINEAGE, UID, Bench, book
 
 CARD_KEY = bytes(16)
 CARD = "04a1b2c3d4e580"
@@ -306,6 +307,21 @@ def test_the_gate_shows_its_face_once_a_second(bench, outbox):
 
     faces = [item for item in outbox if type(item).__name__ == "Face"]
     assert [face.list_state for face in faces] == ["STALE", "STALE"]
+
+
+def test_the_gate_shows_at_once_that_its_list_is_fresh(bench, outbox):
+    """Whoever waits for it, at the door or for a lamp, need not wait for the next second."""
+    loop = bench.loop(outbox)
+    loop.turn()
+    bench.clock.advance(200)
+    loop.tell(events.HeadHeard(Head(LINEAGE, 1, 0, {"may_leave": 1}, 1, False, "")))
+
+    loop.turn()
+    bench.clock.advance(200)
+    loop.turn()
+
+    faces = [item for item in outbox if type(item).__name__ == "Face"]
+    assert [face.list_state for face in faces] == ["STALE", "FRESH"]
 
 
 def test_a_closed_gate_is_in_its_safe_state(bench):
