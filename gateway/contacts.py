@@ -188,10 +188,14 @@ class Contacts:
 
 
 def _save_stations(write: Write, pending: dict[str, dict[str, Any]]) -> None:
-    """Write what each station said; those that said the same kind of thing together."""
+    """Write what each station said; those that said the same kind of thing together.
+
+    In whatever order they did: a statement is made, and kept, for each order of columns.
+    """
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for station, values in pending.items():
-        alike.setdefault(tuple(values), []).append({"station": station, **values})
+        row = {"station": station, **dict(sorted(values.items()))}
+        alike.setdefault(tuple(row), []).append(row)
     for rows in alike.values():
         write.upsert(STATION_TABLE, rows)
     told = [station for station, values in pending.items() if "seq_last" in values]

@@ -1,10 +1,12 @@
 """What stations say of themselves, put together with what is applied here."""
 
+from itertools import permutations
+
 import pytest
 import sqlalchemy as sa
 
 from circulation.wire.messages import Telemetry
-from gateway import diary, schema
+from gateway import diary, schema, statements
 from gateway.contacts import Contacts, Rows
 from tests.gateway.conftest import LIBRARY, START_MS
 
@@ -28,6 +30,25 @@ def test_a_depth_counts_from_the_ack_the_station_had(store, depth, known, seq_la
 
     with store.read() as connection:
         assert connection.execute(sa.select(schema.STATION_TABLE.c.seq_last)).scalar() == seq_last
+
+
+def test_the_order_in_which_things_are_said_makes_no_statement_of_its_own(store):
+    """A year of contacts must not leave a statement behind for each order of their columns."""
+    contacts = Contacts(store, LIBRARY)
+    said = {"acked": 1, "clock": "sure", "firmware": "x"}
+    contacts.told("kiosk-1", **said)
+    contacts.save(START_MS, at_once=True)
+    known = len(statements._INSERTS)
+
+    for number, names in enumerate(permutations(said)):
+        contacts.told(f"kiosk-{number}", **{name: said[name] for name in names})
+        contacts.save(START_MS, at_once=True)
+
+    assert len(statements._INSERTS) == known
+    with store.read() as connection:
+        table = schema.STATION_TABLE
+        rows = connection.execute(sa.select(table.c.acked, table.c.clock, table.c.firmware)).all()
+    assert set(map(tuple, rows)) == {(1, "sure", "x")}
 
 
 def test_what_a_full_disk_did_not_take_is_written_at_the_next_try(store, monkeypatch):
