@@ -61,17 +61,18 @@ def _children_fault(
 ) -> str | None:
     if depth_max == 0:
         return "is nested too deeply"
+    texts = []
     if isinstance(value, dict):
-        for key in value:
-            fault = text_fault(key) if isinstance(key, str) else "must have texts as keys"
-            if fault is not None:
-                return fault
+        texts = [key for key in value if isinstance(key, str)]
+        if len(texts) < len(value):
+            return "must have texts as keys"
         value = list(value.values())
+    texts += [child for child in value if isinstance(child, str)]
+    fault = text_fault("".join(texts))  # of clean texts together every one is
     for child in value:
-        fault = tree_fault(child, depth_max - 1)
-        if fault is not None:
-            return fault
-    return None
+        if fault is None and not isinstance(child, str):
+            fault = tree_fault(child, depth_max - 1)
+    return fault
 
 
 class Integer:

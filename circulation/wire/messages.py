@@ -9,7 +9,7 @@ Namedtuples of different types with equal values are equal on both Pythons: disp
 type first.
 """
 
-from circulation.wire.check import ListOf, MapOf, OneOf, Optional, Record, Sequence, Text
+from circulation.wire.check import ListOf, OneOf, Optional, Record, Sequence
 from circulation.wire.errors import MessageInvalid
 from circulation.wire.from_gateway import (
     Ack,
@@ -67,15 +67,25 @@ __all__ = [
     "sealed",
 ]
 
+DOCUMENT_ENTRIES_MAX = 64
+DOCUMENT_KEY_CHARS_MAX = 64
 _MAY_LEAVE_ROW = Sequence(OneOf("k", "u"), KEY, REACH)
 
 
-def _looked_at(_value: object) -> "str | None":
-    """Pass what the message's shape has looked at already: whole trees are the dearest checks."""
+def _document(value: object) -> "str | None":
+    """Check the size of what the message's shape has looked at already: its texts are clean, and
+    whole trees are the dearest checks."""
+    if not isinstance(value, dict):
+        return "must be an object"
+    if len(value) > DOCUMENT_ENTRIES_MAX:
+        return f"must have at most {DOCUMENT_ENTRIES_MAX} entries"
+    for key in value:
+        if not 1 <= len(key) <= DOCUMENT_KEY_CHARS_MAX:
+            return f"entry {repr(key)[:40]} must have 1 to {DOCUMENT_KEY_CHARS_MAX} characters"
     return None
 
 
-_ROW = Record(key=KEY, doc=Optional(MapOf(Text(64, 1), _looked_at, 64)))
+_ROW = Record(key=KEY, doc=Optional(_document))
 
 REPLIES = (Ack, Nack, Fork, TimeReply, Chunk, Command, Change, Pointer)
 _BY_REPLY = {reply.REPLY: reply for reply in REPLIES}

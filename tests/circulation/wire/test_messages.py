@@ -251,3 +251,28 @@ def test_a_status_is_refused_for_a_station_with_a_name_like_a_wildcard():
         payload = json.dumps({**fields, "station": wrong}).encode()
         with pytest.raises(MessageInvalid, match="field station"):
             decode(Status, payload)
+
+
+@pytest.mark.parametrize(
+    ("doc", "fault"),
+    [
+        ([], "must be an object"),
+        ({str(n): n for n in range(65)}, "must have at most 64 entries"),
+        ({"": 1}, "entry '' must have 1 to 64 characters"),
+        ({"k" * 65: 1}, "entry 'kkkk.* must have 1 to 64 characters"),
+        ({"title": "a\0b"}, "must not contain NUL"),
+        ({"a\0": 1}, "must not contain NUL"),
+        ({"one": "a\ud83d", "other": "\ude00b"}, "half of a surrogate pair"),
+        ({"title": {"author": ["\ud83d"]}}, "half of a surrogate pair"),
+        ({"fee_cents": [1, 2**60, "x"]}, "an integer beyond 2"),
+    ],
+)
+def test_a_changed_document_that_no_list_could_hold_is_refused(doc, fault):
+    """Its texts are looked at together; two halves in two texts are still two halves."""
+    row = {"key": "00000000000000aa", "doc": doc}
+    change = Change("catalogue", LINEAGE, 6, 7, [row], MAC)
+
+    with pytest.raises(MessageInvalid, match=fault):
+        encode(change)
+    fit = change._replace(changes=[{"key": row["key"], "doc": {"title": "a", "uids": ["b", 1]}}])
+    assert decode(Change, encode(fit)) == fit
