@@ -246,7 +246,7 @@ def test_a_loan_that_a_doubt_shortened_is_found(run):
 def test_a_reader_who_would_pay_for_a_book_that_is_here_is_found(run):
     """Not even an entry beside it makes that right."""
     write(run, 2, "checkin")
-    run.reviews.append(Review("k", "order_unclear", "book-001", "", ("f1",), "", "open"))
+    run.reviews.append(Review("k", "order_unclear", "book-001", "", ("f1", "f2"), "", "open"))
 
     assert broken(run) == {"billed"}
 
