@@ -331,7 +331,11 @@ _PUT_DELTA = (
     "INSERT INTO delta VALUES (?,?,?) ON CONFLICT (kind, key) DO UPDATE SET doc=excluded.doc"
 )
 _STEP_ON = "UPDATE list_state SET version=? WHERE kind=?"
-_INDEXED = "SELECT name, value FROM delta_index WHERE kind=? AND key=?"
+# Left to itself SQLite takes the primary key, which has all columns, and reads the whole kind.
+_INDEXED = (
+    "SELECT name, value FROM delta_index INDEXED BY idx_delta_index_kind_key"
+    " WHERE kind=? AND key=?"
+)
 _INDEX = "INSERT OR IGNORE INTO delta_index VALUES (?,?,?,?)"
 _NO_MORE_INDEXED = "DELETE FROM delta_index WHERE kind=? AND name=? AND value=? AND key=?"
 

@@ -291,6 +291,27 @@ def test_what_a_change_is_looked_up_by_is_what_it_says_now(tmp_path):
     again.close()
 
 
+def test_a_change_reads_no_more_the_more_items_have_changed(tmp_path):
+    """A kiosk that follows a city for a month has a million entries to look others up by."""
+    store = opened(tmp_path / "station.db")
+    store.adopt(ListState("catalogue", "a" * 16, 6, "x"))
+    change = {"key": GOOSE, "doc": {"item_id": GOOSE, "barcode": "30000001"}}
+    asked = []
+    store.connection.set_trace_callback(asked.append)
+    store.apply_changes(ListState("catalogue", "a" * 16, 7, "x"), [change])
+    store.apply_changes(ListState("catalogue", "a" * 16, 8, "x"), [{"key": GOOSE, "doc": None}])
+    store.connection.set_trace_callback(None)
+
+    plans = {
+        row["detail"].partition(" (")[2]
+        for text in asked
+        if "delta_index" in text and text.startswith(("SELECT", "DELETE"))
+        for row in store.reader.execute(f"EXPLAIN QUERY PLAN {text}")
+    }
+    assert plans == {"kind=? AND key=?)", "kind=? AND name=? AND value=? AND key=?)"}
+    store.close()
+
+
 def test_a_loan_writes_little_of_its_item_again(tmp_path):
     """An SD card wears by the pages that are written; of a loan the reader alone is new."""
     store = opened(tmp_path / "station.db")
