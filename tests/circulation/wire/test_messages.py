@@ -269,10 +269,12 @@ def test_a_status_is_refused_for_a_station_with_a_name_like_a_wildcard():
 )
 def test_a_changed_document_that_no_list_could_hold_is_refused(doc, fault):
     """Its texts are looked at together; two halves in two texts are still two halves."""
-    row = {"key": "00000000000000aa", "doc": doc}
-    change = Change("catalogue", LINEAGE, 6, 7, [row], MAC)
 
+    def changed(doc):
+        row = {"key": "00000000000000aa", "doc": doc}
+        return Change("catalogue", LINEAGE, 6, 7, [row], MAC)
+
+    fit = changed({"title": "a", "uids": ["b", 1]})
     with pytest.raises(MessageInvalid, match=fault):
-        encode(change)
-    fit = change._replace(changes=[{"key": row["key"], "doc": {"title": "a", "uids": ["b", 1]}}])
+        encode(changed(doc))
     assert decode(Change, encode(fit)) == fit
