@@ -181,8 +181,11 @@ def reading(sample: Sample, mono_ms: int) -> Bounds:
 
 
 def _drift(distance_ms: int) -> int:
-    """Return the most a clock may be wrong after that long, rounded up."""
-    return -(-abs(distance_ms) * DRIFT_PPM // 1_000_000)
+    """Return the most a clock may be wrong after it counted that long, rounded up.
+
+    A slow one counts less than has passed, so its error is of more than it counted.
+    """
+    return -(-abs(distance_ms) * DRIFT_PPM // (1_000_000 - DRIFT_PPM))
 
 
 def _consistent(measured: Sequence[Bounds]) -> list[Bounds]:

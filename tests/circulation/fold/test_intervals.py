@@ -30,13 +30,23 @@ def test_an_instant_between_question_and_answer_is_as_wide_as_the_trip():
 
 
 def test_a_fact_an_hour_before_the_answer_is_known_to_drift():
-    """200 ppm of an hour are 720 ms, on either side."""
+    """200 ppm of an hour are 720.1 ms of a clock that ran slow, on either side."""
     early = checkin("a", seq=1, boot="b1", mono_ms=0)
     asked = clock("c", 2, boot="b1", mono_ms=HOUR_MS, now_ms=NOW)
 
     assert interval_of("a", early, asked) == Interval(
-        NOW - HOUR_MS - 720, NOW - HOUR_MS + 720, False
+        NOW - HOUR_MS - 721, NOW - HOUR_MS + 721, False
     )
+
+
+def test_a_slow_clock_is_further_off_than_what_it_counted_says():
+    """After 100 days at -200 ppm, 200 ppm of what it counted are 345 ms too little."""
+    passed_ms = 100 * 24 * HOUR_MS
+    counted_ms = passed_ms - passed_ms * 200 // 1_000_000
+    asked = clock("c", 1, boot="b1", mono_ms=0, now_ms=NOW)
+    late = checkin("a", seq=2, boot="b1", mono_ms=counted_ms)
+
+    assert interval_of("a", asked, late).latest_ms == NOW + passed_ms
 
 
 def test_the_samples_on_either_side_say_most():
@@ -46,7 +56,7 @@ def test_the_samples_on_either_side_say_most():
     after = clock("c2", 3, boot="b1", mono_ms=2 * HOUR_MS, now_ms=NOW + 2 * HOUR_MS + 700)
 
     assert interval_of("a", before, middle, after) == Interval(
-        NOW + HOUR_MS - 20, NOW + HOUR_MS + 720, False
+        NOW + HOUR_MS - 21, NOW + HOUR_MS + 721, False
     )
 
 
