@@ -42,6 +42,29 @@ def alarms_of(
     connection: sa.Connection, library_id: str, *, station: str | None, count: int
 ) -> list[AlarmView]:
     """Return so many of the newest alarms, of one gate or of all."""
+    query = _alarms(library_id).order_by(*_newest_first(schema.ALARM)).limit(count)
+    if station is not None:
+        query = query.where(schema.ALARM.c.station == station)
+    return [_view(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def last_alarms(connection: sa.Connection, library_id: str) -> dict[str, AlarmView]:
+    """Return the newest alarm of every gate that has had one, by the gate's station."""
+    gate, alarm = schema.STATION_TABLE, schema.ALARM.alias()
+    newest = (
+        sa.select(alarm.c.fact_id)
+        .where(alarm.c.library_id == library_id, alarm.c.station == gate.c.station)
+        .order_by(*_newest_first(alarm))
+        .limit(1)
+        .scalar_subquery()
+    )
+    of_each = sa.select(newest).where(gate.c.library_id == library_id, gate.c.role == "gate")
+    query = _alarms(library_id).where(schema.ALARM.c.fact_id.in_(of_each))
+    views = [_view(dict(row)) for row in connection.execute(query).mappings()]
+    return {view.station: view for view in views}
+
+
+def _alarms(library_id: str) -> sa.Select[Any]:
     alarm, fact, item, title = schema.ALARM, schema.FACT, schema.ITEM, schema.TITLE
     joined: sa.FromClause = alarm
     for table, key, value in (
@@ -52,15 +75,15 @@ def alarms_of(
         joined = joined.outerjoin(table, sa.and_(table.c.library_id == library_id, key == value))
     columns = [c for c in alarm.c if c.name != "library_id"]
     times = [fact.c[name] for name in TIMES]
-    query = (
+    return (
         sa.select(*columns, title.c.title, item.c.shelf_mark, *times)
         .select_from(joined)
         .where(alarm.c.library_id == library_id)
     )
-    if station is not None:
-        query = query.where(alarm.c.station == station)
-    query = query.order_by(alarm.c.at_ms.desc(), alarm.c.fact_id).limit(count)
-    return [_view(dict(row)) for row in connection.execute(query).mappings()]
+
+
+def _newest_first(alarm: sa.FromClause) -> tuple[sa.ColumnElement[Any], ...]:
+    return alarm.c.at_ms.desc(), alarm.c.fact_id
 
 
 def _view(row: Doc) -> AlarmView:

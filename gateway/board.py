@@ -16,11 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway import schema
-from gateway.alarm_views import TIMES, AlarmView, alarms_of
+from gateway.alarm_views import TIMES, AlarmView, alarms_of, last_alarms
 from gateway.changes import UNSECURED_MAX
 from gateway.docs import Doc, item_docs
 from gateway.offering import refusal
 from gateway.review import is_open
+from gateway.statements import LIBRARY, Statement
 from gateway.store import Store
 from gateway.update_views import UpdateView, updates_of
 from gateway.updates import Updates
@@ -35,6 +36,12 @@ ALARMS_SHOWN = 100
 FACTS_SHOWN = 200
 EVIDENCE_SHOWN = 6  # facts of one entry
 EVIDENCE = ("id", "kind", "station", *TIMES)
+_ROW = schema.STATION_TABLE.c
+_STATIONS = Statement(
+    sa.select(schema.STATION_TABLE)
+    .where(_ROW.library_id == LIBRARY)
+    .order_by(_ROW.site, _ROW.role.desc(), _ROW.station)
+)
 
 
 def free_beside(url: str) -> int | None:
@@ -72,6 +79,13 @@ class StationView:
     last_alarm: AlarmView | None = None
     firmware: str | None = None
     refused_update: str | None = None
+
+    def as_dict(self) -> Doc:
+        """Return it as plain dicts and lists."""
+        doc = {name: getattr(self, name) for name in self.__slots__}
+        if self.last_alarm is not None:
+            doc["last_alarm"] = asdict(self.last_alarm)
+        return doc
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +126,12 @@ class Board:
         return self.disk_free is not None and self.disk_free < DISK_BYTES_MIN
 
     def as_dict(self) -> Doc:
-        """Return the board as plain dicts and lists."""
-        return asdict(self)
+        """Return the board as plain dicts and lists; what may be changed in it is shared."""
+        doc = {name: getattr(self, name) for name in self.__slots__}
+        doc["stations"] = [view.as_dict() for view in self.stations]
+        doc["totals"] = asdict(self.totals)
+        doc["updates"] = [asdict(view) for view in self.updates]
+        return doc
 
 
 class Desk:
@@ -134,6 +152,7 @@ class Desk:
         with self.store.read() as connection:
             library = connection.execute(self._select(schema.LIBRARY)).one()
             stations = self._stations(connection, now_ms)
+            names = {view.station: view.name for view in stations}
             return Board(
                 library_id=self.library_id,
                 name=library.name or self.library_id,
@@ -145,8 +164,8 @@ class Desk:
                 now_ms=now_ms,
                 stations=stations,
                 totals=_totals(stations),
-                events=self._events(connection),
-                reviews=self._reviews(connection, is_open()),
+                events=self._events(connection, names),
+                reviews=self._reviews(connection, is_open(), names),
                 updates=updates_of(offers, stations),
                 disk_free=self._disk_free(),
             )
@@ -160,7 +179,7 @@ class Desk:
         """Return the entries that wait for staff, or those they decided; newest first."""
         wanted = schema.REVIEW.c.decided_at.is_not(None) if decided else is_open()
         with self.store.read() as connection:
-            return self._reviews(connection, wanted)
+            return self._reviews(connection, wanted, self._names(connection))
 
     def alarms(self, station: str | None = None) -> list[AlarmView]:
         """Return the newest alarms, of one gate or of all."""
@@ -190,7 +209,8 @@ class Desk:
             at_ms = sa.func.coalesce(fact.c.earliest_ms, fact.c.wall_ms, fact.c.received_at)
             newest = (at_ms.desc(), fact.c.station, fact.c.epoch_n.desc(), fact.c.seq.desc())
             doc["facts"] = self._facts(connection, fact.c.item_id == item_id, newest)
-            doc["entries"] = self._reviews(connection, schema.REVIEW.c.item_id == item_id)
+            names = self._names(connection)
+            doc["entries"] = self._reviews(connection, schema.REVIEW.c.item_id == item_id, names)
             return doc
 
     def facts(self, station: str) -> list[Doc]:
@@ -232,48 +252,15 @@ class Desk:
         return sa.select(table).where(table.c.library_id == self.library_id)
 
     def _stations(self, connection: sa.Connection, now_ms: int) -> list[StationView]:
-        table = schema.STATION_TABLE
-        query = self._select(table).order_by(table.c.site, table.c.role.desc(), table.c.station)
-        rows = connection.execute(query).all()
+        rows = _STATIONS.rows(connection, library_id=self.library_id)
         names = {row.station: row.name for row in rows if row.name}
-        return [self._station_view(connection, row, now_ms, names) for row in rows]
+        alarms = last_alarms(connection, self.library_id)
+        return [_station_view(row, now_ms, names, alarms.get(row.station)) for row in rows]
 
-    def _station_view(
-        self, connection: sa.Connection, row: Any, now_ms: int, names: Mapping[str, str]
-    ) -> StationView:
-        waiting = max(row.seq_last - row.hw, 0)
-        alarms: list[AlarmView] = []
-        if row.role == "gate":
-            alarms = alarms_of(connection, self.library_id, station=row.station, count=1)
-        return StationView(
-            station=row.station,
-            name=row.name or row.station,
-            role=row.role,
-            site=row.site,
-            state=contact_state(row, now_ms),
-            list_state=row.list_state,
-            waiting=waiting,
-            oldest_ms=row.waiting_since if waiting else None,
-            last_contact_ms=row.last_contact_at,
-            last_fact_ms=row.last_fact_at,
-            facts=row.facts,
-            parked=row.parked,
-            epoch_n=row.epoch_n,
-            hw=row.hw,
-            seq_last=row.seq_last,
-            clock=row.clock,
-            twin=row.twin_seen_at is not None and now_ms - row.twin_seen_at < DEAD_MS,
-            troubles=_troubles(row.telemetry, names),
-            last_alarm=alarms[0] if alarms else None,
-            firmware=row.firmware,
-            refused_update=refusal(row.telemetry),
-        )
-
-    def _events(self, connection: sa.Connection) -> list[Doc]:
+    def _events(self, connection: sa.Connection, names: Mapping[str, str]) -> list[Doc]:
         table = schema.EVENT
         query = self._select(table).order_by(table.c.n.desc()).limit(EVENTS_SHOWN)
         rows = connection.execute(query).mappings()
-        names = self._names(connection)
         return [
             {
                 **{k: row[k] for k in ("n", "at_ms", "station", "code", "detail")},
@@ -282,7 +269,9 @@ class Desk:
             for row in rows
         ]
 
-    def _reviews(self, connection: sa.Connection, condition: Any) -> list[Doc]:
+    def _reviews(
+        self, connection: sa.Connection, condition: Any, names: Mapping[str, str]
+    ) -> list[Doc]:
         review, item, title = schema.REVIEW, schema.ITEM, schema.TITLE
         joined = review.outerjoin(
             item, sa.and_(item.c.library_id == self.library_id, item.c.item_id == review.c.item_id)
@@ -306,7 +295,6 @@ class Desk:
             .order_by(review.c.created_at.desc(), review.c.key)
             .limit(REVIEWS_SHOWN)
         )
-        names = self._names(connection)
         rows = [dict(row) for row in connection.execute(query).mappings()]
         shown = {row["key"]: list(row["facts"] or ())[-EVIDENCE_SHOWN:] for row in rows}
         evidence = self._evidence(
@@ -373,6 +361,35 @@ class Desk:
         query = self._select(schema.PATRON).where(schema.PATRON.c.patron_id == patron_id)
         row = connection.execute(query).first()
         return row.short_name if row is not None else None
+
+
+def _station_view(
+    row: Any, now_ms: int, names: Mapping[str, str], last_alarm: AlarmView | None
+) -> StationView:
+    waiting = max(row.seq_last - row.hw, 0)
+    return StationView(
+        station=row.station,
+        name=row.name or row.station,
+        role=row.role,
+        site=row.site,
+        state=contact_state(row, now_ms),
+        list_state=row.list_state,
+        waiting=waiting,
+        oldest_ms=row.waiting_since if waiting else None,
+        last_contact_ms=row.last_contact_at,
+        last_fact_ms=row.last_fact_at,
+        facts=row.facts,
+        parked=row.parked,
+        epoch_n=row.epoch_n,
+        hw=row.hw,
+        seq_last=row.seq_last,
+        clock=row.clock,
+        twin=row.twin_seen_at is not None and now_ms - row.twin_seen_at < DEAD_MS,
+        troubles=_troubles(row.telemetry, names),
+        last_alarm=last_alarm,
+        firmware=row.firmware,
+        refused_update=refusal(row.telemetry),
+    )
 
 
 def contact_state(row: Any, now_ms: int) -> str:

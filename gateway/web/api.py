@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
 
 from gateway.board import Desk
 
@@ -20,15 +21,15 @@ def _desk(request: Request) -> Desk:
 
 
 @router.get("/board")
-def board(request: Request) -> Doc:
+def board(request: Request) -> JSONResponse:
     """Return everything the sync page shows."""
-    return _desk(request).board().as_dict()
+    return JSONResponse(_desk(request).board().as_dict())  # as it is: a thousand stations or more
 
 
 @router.get("/stations")
-def stations(request: Request) -> list[Doc]:
+def stations(request: Request) -> JSONResponse:
     """Return every station with its contact, facts waiting and last alarm."""
-    return [asdict(view) for view in _desk(request).stations()]
+    return JSONResponse([view.as_dict() for view in _desk(request).stations()])
 
 
 @router.get("/items/{number}")

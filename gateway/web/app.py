@@ -20,7 +20,7 @@ from gateway.board import Desk
 from gateway.errors import DecisionInvalid, SnapshotUnknown
 from gateway.snapshots import Snapshots
 from gateway.web import api, files, pages
-from gateway.web.live import Pulse
+from gateway.web.live import Pictures, Pulse
 from gateway.web.turnstile import Turnstile
 
 HERE = Path(__file__).parent
@@ -51,6 +51,7 @@ def create_app(desk: Desk, snapshots: Snapshots, pulse: Pulse, decides: Decides)
     app.state.snapshots = snapshots
     app.state.turnstile = Turnstile()
     app.state.pulse = pulse
+    app.state.pictures = Pictures(pulse, lambda: pages.draw(desk))
     app.state.decides = decides
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
     app.add_middleware(Guard)

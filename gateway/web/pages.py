@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,16 +10,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from fastapi.templating import Jinja2Templates
-from starlette.concurrency import run_in_threadpool
 
 from gateway import wording
 from gateway.board import Board, Desk
 from gateway.policies import newest_policy
 from gateway.web.api import public_fact
-from gateway.web.live import Pulse
+from gateway.web.live import Pictures, Pulse
 
 REFRESH_S = 15.0  # states change by silence alone: look again without news
-QUIET_S = 0.25  # at most four pictures a second, however many facts arrive
 PARTS = ("totals", "stations", "review", "diary")
 DECIDABLE = ("available", "on_loan", "missing", "lost", "claimed_returned", "damaged", "withdrawn")
 
@@ -96,12 +93,12 @@ def _page(
     request: Request, name: str, context: dict[str, Any], *, status_code: int = 200
 ) -> Response:
     """Return a page in the library's own time."""
-    with wording.in_zone(_zone(request)):
+    with wording.in_zone(desk_zone(_desk(request))):
         return templates.TemplateResponse(request, name, context, status_code=status_code)
 
 
-def _zone(request: Request) -> dt.tzinfo:
-    desk = _desk(request)
+def desk_zone(desk: Desk) -> dt.tzinfo:
+    """Return the zone of the library's clocks."""
     with desk.store.read() as connection:
         return newest_policy(connection, desk.library_id).zone
 
@@ -114,20 +111,23 @@ def _missing(request: Request, what: str, next_step: str) -> Response:
 async def _parts(request: Request) -> AsyncIterator[str]:
     """Yield the parts of the page that differ from what this browser has."""
     pulse: Pulse = request.app.state.pulse
+    pictures: Pictures = request.app.state.pictures
     sent: dict[str, str] = {}
     yield "retry: 2000\n\n"
     while not await request.is_disconnected():
-        seen = pulse.count
-        board = await run_in_threadpool(_desk(request).board)
-        zone = await run_in_threadpool(_zone, request)
-        for name in PARTS:
-            text = render_part(name, board, zone)
+        picture = await pictures.newest()
+        for name, text in picture.parts.items():
             if sent.get(name) != text:
                 sent[name] = text
                 yield _event(name, text)
-        yield _event("beat", str(board.now_ms))
-        await pulse.after(seen, timeout_s=REFRESH_S)
-        await asyncio.sleep(QUIET_S)
+        await pulse.after(picture.changes, timeout_s=REFRESH_S)
+
+
+def draw(desk: Desk) -> dict[str, str]:
+    """Return the parts of the sync page as they are now, and the page's clock as `beat`."""
+    board, zone = desk.board(), desk_zone(desk)
+    parts = {name: render_part(name, board, zone) for name in PARTS}
+    return {**parts, "beat": str(board.now_ms)}
 
 
 def render_part(name: str, board: Board, zone: dt.tzinfo = dt.UTC) -> str:

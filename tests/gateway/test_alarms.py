@@ -1,5 +1,7 @@
 """What is shouted within a building: shown once, by its book's name, if it has the key."""
 
+from dataclasses import asdict
+
 import pytest
 
 from circulation.wire.messages import SiteAlarm, SiteLoan, decode, encode, sealed
@@ -47,6 +49,26 @@ def test_an_alarm_of_a_stranger_is_shown_without_a_title(hub, board):
     """A book nobody knows is an alarm all the same."""
     assert hub.take([alarm(uid="e0ffffffffffffff")], START_MS) == []
     assert board.alarms()[0].title is None
+
+
+def test_each_gate_shows_its_own_newest_alarm(hub, board, clock, books):
+    """Of two in the same millisecond one is shown; who never sounded shows none."""
+    alarms = [("gate-1", 1), ("gate-2", 2), ("gate-2", 3), ("gate-2", 4), ("gate-3", 5)]
+    for gate, number in alarms:
+        heard = alarm(station=gate, alarm=f"{number:016x}")
+        clock.now_ms = START_MS + min(number, 3)
+        hub.take([heard], clock.now_ms)
+    hub.take([status(Station("gate-4"), role="gate")], clock.now_ms)
+
+    shown = {view.station: view.last_alarm for view in board.stations() if view.role == "gate"}
+    assert {gate: view and int(view.fact_id, 16) for gate, view in shown.items()} == {
+        "gate-1": 1,
+        "gate-2": 3,
+        "gate-3": 5,
+        "gate-4": None,
+    }
+    assert shown["gate-2"] == board.alarms("gate-2")[0]
+    assert board.board().as_dict() == asdict(board.board())
 
 
 def test_the_alarms_fact_and_its_message_are_one_alarm(hub, board, books):

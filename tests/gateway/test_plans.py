@@ -11,6 +11,7 @@ from gateway.hub import Hub
 from gateway.ingest import Ingest
 from gateway.outbox import Outbox
 from gateway.snapshots import Snapshots
+from gateway.stations import ensure_station
 from gateway.store import Store
 from tests.gateway.conftest import LIBRARY, START_MS, Clock, Station
 
@@ -89,6 +90,21 @@ def test_no_page_reads_a_whole_table(store, plans, ask):
 
     assert found
     assert scans(found) == []
+
+
+def test_the_board_asks_as_much_of_many_gates_as_of_one(store, plans):
+    """A city has hundreds of gates, and its page is drawn several times a second."""
+    desk, asked = Desk(store, LIBRARY), []
+    for name in ("gate-1", "gate-2", "gate-3"):
+        with store.write(LIBRARY) as write:
+            ensure_station(write, name, role="gate")
+        gate = Station(name)
+        gate.write("alarm", uid="e0040100", gate=name, lane="1", direction="out", row=4)
+        Ingest(store, LIBRARY).take([gate.batch()])
+        asked.append(len(plans(desk.board)))
+
+    assert [view.last_alarm is not None for view in desk.stations()].count(True) == 3
+    assert asked == [asked[0]] * 3
 
 
 def test_a_station_s_last_facts_are_read_from_their_end(store, plans):

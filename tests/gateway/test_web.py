@@ -274,21 +274,6 @@ def test_health_says_whose(client):
     assert client.get("/healthz").json() == {"status": "ok", "library": LIBRARY}
 
 
-def test_a_page_hears_of_news_at_once():
-    """Whoever waits is woken by the next beat, and never misses the last one."""
-
-    async def play():
-        pulse = Pulse()
-        waiting = asyncio.create_task(pulse.after(0, timeout_s=10))
-        await asyncio.sleep(0)
-        pulse.beat()
-        woken = await waiting
-        pulse.beat()
-        return woken, await pulse.after(1, timeout_s=10), await pulse.after(2, timeout_s=0.01)
-
-    assert asyncio.run(play()) == (1, 2, 2)
-
-
 def test_each_part_of_the_page_stands_alone(store, lent):
     """The live page replaces a part; each is made from the board and nothing else."""
     board = Desk(store, LIBRARY).board()
