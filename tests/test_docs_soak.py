@@ -32,6 +32,8 @@ def test_the_sentence_about_time_says_what_the_newest_run_took():
         rf" and a kiosk lived {round(TOTALS.speed, -2):,.0f} times faster than real on each;",
         TEXT,
     )
+    lived = TOTALS.device_ms / 1_000 / NEWEST["wall_seconds"]
+    assert f"two gates lived {round(lived, -3):,.0f} hours in an hour of the machine" in TEXT
 
 
 def test_the_time_of_a_seed_is_that_of_the_newest_run():
