@@ -298,6 +298,17 @@ def test_a_station_out_of_sight_may_hold_more(store, lent, silence_ms, said):
     assert ("may hold more" in render_part("stations", board)) == (silence_ms > 0)
 
 
+def test_large_numbers_are_read_at_a_glance(store, lent):
+    """On the morning after a long outage nobody counts digits."""
+    table = schema.STATION_TABLE
+    with store.write(LIBRARY) as write:
+        write.execute(write.update(table, station="kiosk-1").values(seq_last=table.c.hw + 12_345))
+    board = Desk(store, LIBRARY).board()
+
+    assert "<b>12,345</b> facts are still on the way" in render_part("totals", board)
+    assert "<b>12,345</b> waiting" in render_part("stations", board)
+
+
 def test_every_event_and_rule_has_words():
     """No code of ours is ever shown bare."""
     told = {"born", "caught_up", "gone", "forked", "parked", "lost", "twin", "alarm", "lineage"}
