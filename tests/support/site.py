@@ -230,8 +230,11 @@ class Site:
         answer = post_json(f"{self.address(kiosk)}/session/{action}", body)
         assert answer.get("ok") is not False, answer
 
-    def finish(self, kiosk: str, card: str = "") -> None:
-        """Take card and books away and leave the screen free for the next."""
+    def finish(self, kiosk: str, card: str = "", *, until: tuple[str, ...] = ("idle",)) -> None:
+        """Take card and books away and leave the screen free for the next.
+
+        until: the states that end the wait; a kiosk that has just stopped never becomes idle.
+        """
         pad = [thing.key for thing in self.world.at(f"{kiosk}/pad")]
         self.place("shelf", *pad)
         if card:
@@ -239,7 +242,7 @@ class Site:
         self._lifted.update(pad)
         # First: a kiosk that has just started greets a card that it saw before it was taken away.
         self._await_missing_card(kiosk)
-        self.wait("the screen is free", lambda: self._goes_idle(kiosk))
+        self.wait("the screen is free", lambda: self._ends_visit(kiosk) in until)
 
     def lend(
         self, kiosk: str, card: str, *books: str, within_s: float = WITHIN_S
@@ -416,13 +419,14 @@ class Site:
         enough = board.transfers + MISSED_ROUNDS * ROUND_TRANSFERS
         self.wait("it misses the card", lambda: bool(board.fault) or board.transfers >= enough)
 
-    def _goes_idle(self, kiosk: str) -> bool:
-        state = self.screen(kiosk).get("state")
+    def _ends_visit(self, kiosk: str) -> str:
+        """Press *done* where somebody may still be busy; return the state before."""
+        state = str(self.screen(kiosk).get("state"))
         if state != "idle":
             # Another press may have ended the visit in the meantime; the next look tells.
             with contextlib.suppress(HttpFailed):
                 post_json(f"{self.address(kiosk)}/session/finish", {})
-        return state == "idle"
+        return state
 
     def _walk(
         self,
