@@ -125,6 +125,11 @@ class Board:
         """Whether the gateway soon takes no more facts; stations keep them then."""
         return self.disk_free is not None and self.disk_free < DISK_BYTES_MIN
 
+    @property
+    def may_have_more_reviews(self) -> bool:
+        """Whether entries wait beyond those that are shown."""
+        return len(self.reviews) >= REVIEWS_SHOWN
+
     def as_dict(self) -> Doc:
         """Return the board as plain dicts and lists; what may be changed in it is shared."""
         doc = {name: getattr(self, name) for name in self.__slots__}

@@ -278,6 +278,20 @@ class _Dashes(dict[str, Any]):
         return "–"
 
 
+def connected(count: int, of: int) -> str:
+    """Return how many of a building's stations are connected."""
+    if count < of:
+        return f"{count:,} of {of:,} connected"
+    return "1 station, connected" if of == 1 else f"{of:,} stations, all connected"
+
+
+def undecided(count: int, *, or_more: bool) -> str:
+    """Return how many entries wait for staff. or_more: there may be some beyond those."""
+    if or_more:
+        return f"{count} or more entries wait for you."
+    return "1 entry waits for you." if count == 1 else f"{count} entries wait for you."
+
+
 def ago(then_ms: int | None, now_ms: int) -> str:
     """Return how long ago something was.
 

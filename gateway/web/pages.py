@@ -1,4 +1,4 @@
-"""The pages: the sync board (live), an item, a station. Each works without JavaScript."""
+"""The pages: the live sync board, a building, a station, an item. Each does without JavaScript."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fastapi.templating import Jinja2Templates
 from gateway import wording
 from gateway.board import Board, Desk
 from gateway.policies import newest_policy
+from gateway.sites import at_site, overview, site_view
 from gateway.web.api import public_fact
 from gateway.web.live import Pictures, Pulse
 
@@ -29,8 +30,7 @@ templates.env.globals.update(wording=wording, decidable=DECIDABLE)
 @router.get("/", response_class=HTMLResponse)
 def sync_page(request: Request) -> Response:
     """Show what is synced and what is not."""
-    board = _desk(request).board()
-    return _page(request, "board.html", {"board": board})
+    return _page(request, "board.html", _context(_desk(request).board()))
 
 
 @router.get("/live")
@@ -73,6 +73,24 @@ def station_page(request: Request, station: str) -> Response:
         "now_ms": desk.store.clock(),
     }
     return _page(request, "station.html", context)
+
+
+@router.get("/site", response_class=HTMLResponse)
+def site_page(request: Request, name: str = "") -> Response:
+    """Show the stations of one building; without a name, those that named none."""
+    desk = _desk(request)
+    stations = at_site(desk.stations(), name or None)
+    if not stations:
+        what = (
+            f"No station stands in “{name[:60]}”." if name else "Every station named a building."
+        )
+        return _missing(request, what, "See the list.")
+    context = {
+        "site": site_view(name or None, stations),
+        "stations": stations,
+        "now_ms": desk.store.clock(),
+    }
+    return _page(request, "site.html", context)
 
 
 @router.post("/review")
@@ -132,9 +150,12 @@ def draw(desk: Desk) -> dict[str, str]:
 
 def render_part(name: str, board: Board, zone: dt.tzinfo = dt.UTC) -> str:
     """Return one part of the sync page as HTML, its times as clocks in that zone show them."""
-    context: dict[str, Any] = {"board": board}
     with wording.in_zone(zone):
-        return templates.get_template(f"part_{name}.html").render(context)
+        return templates.get_template(f"part_{name}.html").render(_context(board))
+
+
+def _context(board: Board) -> dict[str, Any]:
+    return {"board": board, "overview": overview(board.stations)}
 
 
 def _event(name: str, text: str) -> str:

@@ -1,9 +1,10 @@
-"""The four pages of the demo, as a browser sees them."""
+"""The pages of the demo, as a browser sees them."""
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from sim.demo_check import LENA, MOMO
+from sim.demo_files import SITE
 from sim.http import post_json
 
 PAGES = ("bench", "gateway", "kiosk-1", "kiosk-2")
@@ -61,3 +62,18 @@ def test_a_reader_sees_the_tick_and_staff_find_the_loan(demo, page: Page, contex
     staff.get_by_placeholder("Find a book").fill(MOMO)
     staff.get_by_role("button", name="Find").click()
     expect(staff.get_by_role("main")).to_contain_text("on loan")
+
+
+def test_a_buildings_page_follows_the_gateway_and_says_when_it_cannot(demo, page: Page):
+    """It asks again by itself: live while answers come, a sentence while they do not."""
+    page.goto(f"{demo.address('gateway')}/site?name={SITE}")
+    cards = page.locator("li.station")
+    expect(cards).to_have_count(4)
+    page.evaluate("document.querySelector('li.station').remove()")
+
+    expect(cards).to_have_count(4, timeout=READY_MS)
+    expect(page.locator(".pulse")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_text("This page has lost the gateway")).to_be_visible(timeout=READY_MS)
+    page.context.set_offline(False)
+    expect(page.get_by_text("This page has lost the gateway")).to_be_hidden(timeout=READY_MS)

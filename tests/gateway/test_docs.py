@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from gateway import board, wording
+from gateway import board, sites, wording
 from gateway.__main__ import main
 from gateway.web import api, pages
 from tests.project import ROOT
@@ -34,9 +34,10 @@ def test_every_address_for_programs_is_on_the_page():
         ("part_totals.html", "still on the way"),
         ("part_totals.html", "a station out of sight may hold more"),
         ("part_totals.html", "a tag that could not be switched back"),
-        ("part_stations.html", "It is not sure of the time."),
-        ("part_stations.html", "Two programs answer to this name."),
-        ("part_stations.html", "set aside"),
+        ("part_stations.html", "To be seen to"),
+        ("station_cards.html", "It is not sure of the time."),
+        ("station_cards.html", "Two programs answer to this name."),
+        ("station_cards.html", "set aside"),
         ("part_review.html", "That is how it is"),
         ("part_review.html", "Noted"),
         ("board.html", "For you to decide"),
@@ -58,6 +59,12 @@ def test_how_a_station_is_called_and_when():
     assert words["connected"] + wording.ILL in PAGE
     assert "two and a half minutes; not; not for a day" in PAGE
     assert (board.CONTACT_MS, board.DEAD_MS) == (150_000, 86_400_000)
+
+
+def test_a_city_is_folded_as_the_page_says():
+    """A library that grows finds its stations."""
+    assert f"more than {sites.CARDS_MAX} stations in several buildings" in PAGE
+    assert ("twelve at most" in PAGE, sites.NEEDING_MAX) == (True, 12)
 
 
 def test_as_many_entries_are_shown_as_the_page_says():

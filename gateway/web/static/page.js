@@ -36,5 +36,16 @@
     if (event.detail.type === "review" && open) event.preventDefault(); // someone is choosing
   });
   document.addEventListener("htmx:sseMessage", tick);
+
+  // A building's page asks again instead, and brings the gateway's time with the answer.
+  function compare() {
+    const part = document.querySelector("[data-now]");
+    if (!part) return;
+    offset = Number(part.dataset.now) - Date.now();
+    tick();
+  }
+  document.addEventListener("htmx:afterSettle", compare);
+  document.addEventListener("htmx:afterRequest", (event) => reachable(event.detail.successful));
+  compare();
   setInterval(tick, 1000);
 })();
