@@ -83,8 +83,7 @@ def needs_a_look(view: StationView) -> bool:
 
 def at_site(stations: Iterable[StationView], site: str | None) -> list[StationView]:
     """Return the stations of a building, those that need a look first."""
-    here = [view for view in stations if view.site == site and view.role != "desk"]
-    return sorted(here, key=lambda view: not needs_a_look(view))
+    return sorted(_by_site(stations).get(site, ()), key=lambda view: not needs_a_look(view))
 
 
 def _by_site(stations: Iterable[StationView]) -> dict[str | None, list[StationView]]:

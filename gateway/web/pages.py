@@ -24,13 +24,13 @@ DECIDABLE = ("available", "on_loan", "missing", "lost", "claimed_returned", "dam
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
-templates.env.globals.update(wording=wording, decidable=DECIDABLE)
+templates.env.globals.update(wording=wording, decidable=DECIDABLE, overview=overview)
 
 
 @router.get("/", response_class=HTMLResponse)
 def sync_page(request: Request) -> Response:
     """Show what is synced and what is not."""
-    return _page(request, "board.html", _context(_desk(request).board()))
+    return _page(request, "board.html", {"board": _desk(request).board()})
 
 
 @router.get("/live")
@@ -151,11 +151,7 @@ def draw(desk: Desk) -> dict[str, str]:
 def render_part(name: str, board: Board, zone: dt.tzinfo = dt.UTC) -> str:
     """Return one part of the sync page as HTML, its times as clocks in that zone show them."""
     with wording.in_zone(zone):
-        return templates.get_template(f"part_{name}.html").render(_context(board))
-
-
-def _context(board: Board) -> dict[str, Any]:
-    return {"board": board, "overview": overview(board.stations)}
+        return templates.get_template(f"part_{name}.html").render(board=board)
 
 
 def _event(name: str, text: str) -> str:

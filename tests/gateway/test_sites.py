@@ -5,8 +5,9 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from gateway.schema import REVIEW, STATION_TABLE
+from gateway.schema import REVIEW
 from gateway.sites import CARDS_MAX, NEEDING_MAX, needs_a_look, overview
+from gateway.stations import ensure_station
 from gateway.web.app import create_app
 from gateway.web.live import Pulse
 from gateway.web.pages import render_part
@@ -20,7 +21,6 @@ WELL = {
     "clock": "sure",
     "last_contact_at": START_MS,
     "first_contact_at": START_MS,
-    "keep_from": 1,
     "facts": 10,
     "hw": 10,
     "seq_last": 10,
@@ -41,10 +41,9 @@ def stand(store, clock):
     clock.now_ms = START_MS
 
     def put(**stations):
-        with store.transaction() as connection:
+        with store.write(LIBRARY) as write:
             for name, special in stations.items():
-                row = {**WELL, "library_id": LIBRARY, "station": name, "name": f"The {name}"}
-                connection.execute(sa.insert(STATION_TABLE).values({**row, **special}))
+                ensure_station(write, name, **{**WELL, "name": f"The {name}", **special})
 
     return put
 
